@@ -1,0 +1,19 @@
+import type { Clock } from './clock.ts'
+import type { Files } from './files.ts'
+import type { Logger } from './logger.ts'
+import type { Random } from './random.ts'
+import { systemClock } from './clock.ts'
+import { systemFiles } from './files.ts'
+import { systemRandom } from './random.ts'
+
+/** Every way the world comes in, in one value that is handed down (architecture A7, A14). */
+export interface Doors {
+  readonly clock: Clock
+  readonly random: Random
+  readonly files: Files
+  readonly logger: Logger
+}
+
+export function systemDoors(logger: Logger): Doors {
+  return { clock: systemClock, random: systemRandom, files: systemFiles, logger }
+}

@@ -1,0 +1,193 @@
+/**
+ * The one error class of Millrace and the one table of its codes.
+ *
+ * A code fixes who is to blame (`domain`) and what happens next (`then`):
+ * `fail` ends the job, `restart` lets the restart strategy decide, `retry` is tried again in place.
+ * `exit` is the exit code of `millrace run` when the error ends the process.
+ */
+export interface Consequence {
+  readonly domain: 'user' | 'external' | 'internal'
+  readonly then: 'fail' | 'restart' | 'retry'
+  readonly exit: number
+}
+
+const user = { domain: 'user', then: 'fail', exit: 2 } as const
+const state = { domain: 'user', then: 'fail', exit: 3 } as const
+const record = { domain: 'user', then: 'restart', exit: 1 } as const
+const external = { domain: 'external', then: 'restart', exit: 1 } as const
+const internal = { domain: 'internal', then: 'restart', exit: 70 } as const
+
+export const ERRORS = {
+  // The job as written: found before a thread starts.
+  UID_MISSING: user,
+  UID_DUPLICATE: user,
+  UID_INVALID: user,
+  FIELD_UNKNOWN: user,
+  FIELD_TYPE: user,
+  FIELD_CLASH: user,
+  GRAPH_NO_SINK: user,
+  GRAPH_NO_SOURCE: user,
+  GRAPH_CYCLE: user,
+  EVENT_TIME_MISSING: user,
+  PARALLELISM_INVALID: user,
+  OPTION_INVALID: user,
+  PARAMETER_MISSING: user,
+  PARAMETER_INVALID: user,
+  PARAMETER_UNKNOWN: user,
+  SECRET_LITERAL: user,
+  SECRET_UNREADABLE: user,
+  JOB_INVALID: user,
+  JOB_NOT_FOUND: user,
+  JOB_BUNDLE_FAILED: user,
+  CONFIG_INVALID: user,
+  PLAN_NOT_DETERMINISTIC: user,
+  USAGE: user,
+  // A record or a user's function: found while running.
+  STEP_ASYNC: { ...record, then: 'fail', exit: 2 },
+  USER_FUNCTION_FAILED: record,
+  VALUE_UNFIT: record,
+  KEY_INVALID: record,
+  RECORD_MALFORMED: record,
+  RECORD_POISON: { domain: 'user', then: 'fail', exit: 5 },
+  // State and checkpoints.
+  STATE_UID_MISSING: state,
+  STATE_SCHEMA_CHANGED: state,
+  STATE_MAX_PARALLELISM: state,
+  CHECKPOINT_DAMAGED: state,
+  CHECKPOINT_NOT_FOUND: state,
+  SAVEPOINT_DRAINED: state,
+  SINK_AHEAD: state,
+  SINK_FOREIGN: state,
+  STAGED_FILE_MISSING: state,
+  WORK_DIR_BUSY: { domain: 'user', then: 'fail', exit: 4 },
+  WORK_DIR_FOREIGN: state,
+  JOB_NOT_RUNNING: { domain: 'user', then: 'fail', exit: 1 },
+  CHECKPOINT_EXPIRED: { domain: 'internal', then: 'retry', exit: 1 },
+  CHECKPOINT_FAILED: external,
+  CHECKPOINT_IN_DOUBT: external,
+  // The outside world.
+  FILE_IO: external,
+  SINK_COMMIT_FAILED: external,
+  SINK_TARGET_CONFLICT: { ...external, then: 'fail' },
+  SOURCE_FAILED: external,
+  SPLIT_CHANGED: { ...state, domain: 'external' },
+  OFFSET_OUT_OF_RANGE: { ...state, domain: 'external' },
+  KAFKA_UNREACHABLE: external,
+  KAFKA_FAILED: external,
+  TOPIC_MISSING: { ...external, then: 'fail' },
+  TOPIC_RECREATED: { ...state, domain: 'external' },
+  STATE_STORE_FAILED: external,
+  // Ours.
+  WORKER_DIED: { ...internal, exit: 1 },
+  CANCELED: { domain: 'internal', then: 'fail', exit: 130 },
+  ASSERTION_FAILED: internal,
+  BUG: internal,
+} as const satisfies Record<string, Consequence>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** Where in the job and in its input an error happened. Every layer adds what it knows. */
+export interface ErrorPlace {
+  readonly operator?: string
+  readonly subtask?: number
+  /** The split the record came from, as the source names it, e.g. `orders-3` or a file's path. */
+  readonly split?: string
+  /** The record's offset in its split; a range when only its batch is known. */
+  readonly offset?: number | readonly [number, number]
+  /** The user's own file, line and column, as `job.ts:8:21`. */
+  readonly at?: string
+}
+
+/** An error as plain data, for crossing threads and processes. */
+export interface ErrorData {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint?: string
+  readonly place?: ErrorPlace
+  readonly stack?: string
+  readonly cause?: ErrorData | { readonly message: string; readonly stack?: string }
+}
+
+export interface ErrorOptions {
+  /** A full sentence that says what to do. */
+  readonly hint?: string
+  readonly place?: ErrorPlace
+  readonly cause?: unknown
+}
+
+/** Message: lower case, no full stop, names in double quotes, says what was found. */
+export class StreamError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string | undefined
+  readonly place: ErrorPlace
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'StreamError'
+    this.code = code
+    this.hint = options.hint
+    this.place = options.place ?? {}
+  }
+
+  get consequence(): Consequence {
+    return ERRORS[this.code]
+  }
+
+  /** The same error with more known about its place; what is already known stays. */
+  at(place: ErrorPlace): StreamError {
+    const merged = new StreamError(this.code, this.message, {
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+      place: { ...place, ...this.place },
+      ...(this.cause === undefined ? {} : { cause: this.cause }),
+    })
+    if (this.stack !== undefined) merged.stack = this.stack
+    return merged
+  }
+
+  toData(): ErrorData {
+    return {
+      code: this.code,
+      message: this.message,
+      place: this.place,
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+      ...(this.stack === undefined ? {} : { stack: this.stack }),
+      ...(this.cause === undefined ? {} : { cause: causeData(this.cause) }),
+    }
+  }
+
+  static fromData(data: ErrorData): StreamError {
+    const error = new StreamError(data.code, data.message, {
+      ...(data.hint === undefined ? {} : { hint: data.hint }),
+      ...(data.place === undefined ? {} : { place: data.place }),
+      ...(data.cause === undefined ? {} : { cause: causeOf(data.cause) }),
+    })
+    if (data.stack !== undefined) error.stack = data.stack
+    return error
+  }
+}
+
+function causeData(cause: unknown): NonNullable<ErrorData['cause']> {
+  if (cause instanceof StreamError) return cause.toData()
+  if (cause instanceof Error) {
+    return { message: cause.message, ...(cause.stack === undefined ? {} : { stack: cause.stack }) }
+  }
+  return { message: String(cause) }
+}
+
+function causeOf(data: NonNullable<ErrorData['cause']>): Error {
+  if ('code' in data) return StreamError.fromData(data)
+  const error = new Error(data.message)
+  if (data.stack !== undefined) error.stack = data.stack
+  return error
+}
+
+/** Anything that was thrown, as a StreamError; what is not one already becomes `code`. */
+export function asStreamError(
+  thrown: unknown,
+  code: ErrorCode = 'BUG',
+  place: ErrorPlace = {},
+): StreamError {
+  if (thrown instanceof StreamError) return thrown.at(place)
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return new StreamError(code, message, { place, cause: thrown })
+}

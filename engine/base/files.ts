@@ -1,0 +1,186 @@
+import { constants, promises } from 'node:fs'
+import { dirname } from 'node:path'
+
+/**
+ * The door for the disk. Every call is one asynchronous event, so that a simulation can stop,
+ * fail or forget at each of them. Errors are node's own (`error.code` is ENOENT, EEXIST, …).
+ */
+export interface FileHandle {
+  /** Appends at the current position, or writes at `position`; writes all bytes. */
+  write(bytes: Uint8Array, position?: number): Promise<void>
+  /** Reads up to `length` bytes at `position`; fewer only at the end of the file. */
+  read(position: number, length: number): Promise<Uint8Array>
+  sync(): Promise<void>
+  size(): Promise<number>
+  close(): Promise<void>
+}
+
+export interface FileInfo {
+  readonly bytes: number
+  readonly isDirectory: boolean
+  readonly inode: number
+  readonly modifiedMs: number
+}
+
+export interface Files {
+  /** `read`: must exist. `create`: must not exist (EEXIST). `truncate`: made or emptied. */
+  open(path: string, mode: 'read' | 'create' | 'truncate'): Promise<FileHandle>
+  /** A second name for the same file; fails with EEXIST. */
+  link(existing: string, path: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  unlink(path: string): Promise<void>
+  mkdir(path: string): Promise<void>
+  rmdir(path: string): Promise<void>
+  /** Names in a directory, sorted. */
+  list(path: string): Promise<readonly string[]>
+  stat(path: string): Promise<FileInfo>
+  /** fsync of a directory: makes its entries durable. */
+  syncDirectory(path: string): Promise<void>
+}
+
+export const systemFiles: Files = {
+  async open(path, mode) {
+    const flags =
+      mode === 'read'
+        ? constants.O_RDONLY
+        : mode === 'create'
+          ? constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
+          : constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC
+    return new SystemFileHandle(await promises.open(path, flags, 0o600))
+  },
+  link: (existing, path) => promises.link(existing, path),
+  rename: (from, to) => promises.rename(from, to),
+  unlink: (path) => promises.unlink(path),
+  async mkdir(path) {
+    await promises.mkdir(path)
+  },
+  rmdir: (path) => promises.rmdir(path),
+  async list(path) {
+    return (await promises.readdir(path)).sort()
+  },
+  async stat(path) {
+    const info = await promises.stat(path)
+    return {
+      bytes: info.size,
+      isDirectory: info.isDirectory(),
+      inode: info.ino,
+      modifiedMs: info.mtimeMs,
+    }
+  },
+  async syncDirectory(path) {
+    const handle = await promises.open(path, constants.O_RDONLY)
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  },
+}
+
+class SystemFileHandle implements FileHandle {
+  readonly #handle: promises.FileHandle
+
+  constructor(handle: promises.FileHandle) {
+    this.#handle = handle
+  }
+
+  async write(bytes: Uint8Array, position?: number): Promise<void> {
+    let done = 0
+    while (done < bytes.length) {
+      const at = position === undefined ? null : position + done
+      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, at)
+      done += bytesWritten
+    }
+  }
+
+  async read(position: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length)
+    let done = 0
+    while (done < length) {
+      const { bytesRead } = await this.#handle.read(bytes, done, length - done, position + done)
+      if (bytesRead === 0) break
+      done += bytesRead
+    }
+    return done === length ? bytes : bytes.subarray(0, done)
+  }
+
+  sync(): Promise<void> {
+    return this.#handle.sync()
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+}
+
+/** The `code` of a node error, or undefined. */
+export function errnoOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown)) return undefined
+  return typeof thrown.code === 'string' ? thrown.code : undefined
+}
+
+export async function exists(files: Files, path: string): Promise<boolean> {
+  try {
+    await files.stat(path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
+    throw error
+  }
+}
+
+/** Makes `path` and its missing parents, each entry made durable. An existing one is fine. */
+export async function makeDirectories(files: Files, path: string): Promise<void> {
+  if (await exists(files, path)) return
+  const parent = dirname(path)
+  if (parent !== path) await makeDirectories(files, parent)
+  try {
+    await files.mkdir(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  }
+  await files.syncDirectory(parent)
+}
+
+export async function readWholeFile(files: Files, path: string): Promise<Uint8Array> {
+  const handle = await files.open(path, 'read')
+  try {
+    return await handle.read(0, await handle.size())
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * The durable write: the only way a file that matters comes to be.
+ *
+ * open(temporary, create) → write → fsync → close → link or rename → fsync(directory).
+ * With `replace` an existing file is replaced in one step, without it EEXIST is thrown. An error
+ * before the link leaves nothing under `path`; a failed fsync is never retried on its descriptor.
+ * The caller removes a leftover temporary by the sweep of its folder.
+ */
+export async function writeDurably(
+  files: Files,
+  path: string,
+  bytes: Uint8Array,
+  options: { readonly replace: boolean; readonly temporary: string },
+): Promise<void> {
+  const handle = await files.open(options.temporary, 'truncate')
+  try {
+    await handle.write(bytes)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  if (options.replace) {
+    await files.rename(options.temporary, path)
+  } else {
+    await files.link(options.temporary, path)
+    await files.unlink(options.temporary)
+  }
+  await files.syncDirectory(dirname(path))
+}

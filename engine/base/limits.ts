@@ -1,0 +1,21 @@
+/** Every bound of a queue, batch, cache, retry or wait that is not an option, with its reason. */
+
+/** Records in a batch: large enough to spread the cost of a hand-over, small enough to stay in L2. */
+export const BATCH_RECORDS_MAX = 1_024
+/** Bytes of a batch on a ring. A block of text above about 76 KB decodes several times slower. */
+export const BATCH_BYTES_MAX = 64 * 1_024
+/** All rings of an exchange together, bytes. */
+export const EXCHANGE_BYTES_MAX = 64 * 1_024 * 1_024
+export const RING_BYTES_MAX = 1_024 * 1_024
+/** A ring holds at least two batches, or sender and receiver would take turns. */
+export const RING_BYTES_MIN = 2 * BATCH_BYTES_MAX
+/** Batches by reference between two subtasks of one worker. */
+export const LOCAL_CHANNEL_BATCHES_MAX = 8
+/** Checkpoints whose committables may wait before no new one is triggered. */
+export const UNCOMMITTED_CHECKPOINTS_MAX = 3
+/** Heap bytes of keyed state for each subtask of an operator before entries go to LevelDB. */
+export const STATE_CACHE_BYTES = 256 * 1_024 * 1_024
+/** Timers fired, or records made by finish, before an operator yields its slice. */
+export const FIRINGS_PER_SLICE_MAX = 1_024
+/** A dying engine's lock is waited for this long before the folder counts as busy. */
+export const OWNER_WAIT_MS = 10_000

@@ -1,0 +1,92 @@
+import type { Doors } from '../base/doors.ts'
+import type { RecordBatch } from '../stream/record-batch.ts'
+import type { KeyedStateBackend, MapState, StateDescriptor } from '../state/state.ts'
+import type { TimerService } from '../time/timer-service.ts'
+
+/**
+ * The unit of logic of a task. Operators are synchronous and know nothing of threads, channels or
+ * stores; everything comes in through their `OperatorContext`.
+ *
+ * Order of calls: open, then any of processBatch / advanceWatermark / advanceProcessingTime, then
+ * finish until it returns true, then close. Between any two calls a snapshot may be taken: an
+ * operator keeps no record, result or counter outside of its declared state between calls, except
+ * what it has handed to its output.
+ */
+export interface StreamOperator {
+  /** Declares state and keeps the context. Called once, after which restored state is there. */
+  open(context: OperatorContext): void
+  /** `input` is 0, or 1 for the second input of a connected operator. Runs to its end. */
+  processBatch(batch: RecordBatch, input: number): void
+  /**
+   * The combined watermark of all inputs has advanced to `ms`. Fires what is due. Returns false
+   * when it stopped early (the output is out of credit, or enough for one slice): it is called
+   * again with the same `ms` before anything else reaches this operator.
+   * Not defined: passes watermarks on and does nothing.
+   */
+  advanceWatermark?(ms: number): boolean
+  /** As `advanceWatermark`, for processing time. Called when `nextProcessingTimeMs` is due. */
+  advanceProcessingTime?(nowMs: number): boolean
+  /** Earliest processing time at which the operator wants to be called, or undefined. */
+  nextProcessingTimeMs?(): number | undefined
+  /** All inputs have ended and the watermark stands at its end. False: call again. */
+  finish?(): boolean
+  /** Watermark assigners behind a source: the splits this subtask reads have changed. */
+  onSplit?(change: SplitChange): void
+  /** Only watermark assigners: they swallow the watermarks of their input and emit their own. */
+  readonly emitsWatermarks?: boolean
+  close?(): Promise<void> | void
+}
+
+/** A split's life as a watermark assigner sees it. `watermarkMs` is the restored one. */
+export type SplitChange =
+  | { readonly type: 'added'; readonly index: number; readonly watermarkMs: number | undefined }
+  | { readonly type: 'finished'; readonly index: number }
+  /** No more splits come; with all finished the watermark goes to its end by the task. */
+  | { readonly type: 'complete' }
+
+export interface OperatorContext {
+  readonly uid: string
+  readonly name: string
+  readonly subtask: number
+  readonly parallelism: number
+  readonly maxParallelism: number
+  readonly doors: Doors
+  readonly output: Output
+  /** Keyed operators only; anywhere else it throws. The backend of this operator and subtask. */
+  readonly keyed: KeyedStateBackend
+  /** Keyed operators only: timers of the current key of `keyed`. */
+  readonly timers: TimerQueue
+  /** State that is equal in every subtask, for the broadcast side of a connected operator. */
+  broadcastState<K, V>(descriptor: Extract<StateDescriptor, { type: 'map' }>): MapState<K, V>
+  /** Tells the task which record of the batch at hand is being processed, for error messages. */
+  recordIndex: number
+}
+
+/** Where an operator's results go. Never refuses; `hasCredit` says when to pause voluntarily. */
+export interface Output {
+  emit(batch: RecordBatch): void
+  /** To a side output; a name nobody reads is dropped. */
+  emitTo(side: string, batch: RecordBatch): void
+  /** Only from operators with `emitsWatermarks`. Ignored unless greater than the last one. */
+  emitWatermark(ms: number): void
+  /** Only from operators with `emitsWatermarks`: this subtask's stream is idle, or active again. */
+  emitIdle(idle: boolean): void
+  /** False: stop producing (timers, finish) and return; the rest is asked for again. */
+  hasCredit(): boolean
+}
+
+/** The task's and operator's side of timers: who registers them also fires them. */
+export interface TimerQueue extends TimerService {
+  /**
+   * Fires the event-time timers at or before `ms` in order of (time, key bytes), setting the current
+   * key of the backend before each. Stops and returns false when `mayContinue` says so between two.
+   * `watermarkMs` is `ms` for the callbacks.
+   */
+  fireEventTime(ms: number, onTimer: (atMs: number) => void, mayContinue: () => boolean): boolean
+  fireProcessingTime(
+    nowMs: number,
+    onTimer: (atMs: number) => void,
+    mayContinue: () => boolean,
+  ): boolean
+  nextProcessingTimeMs(): number | undefined
+}

@@ -1,0 +1,106 @@
+import type { Doors } from '../base/doors.ts'
+import type { Json } from '../base/json.ts'
+import type { RecordBatch } from '../stream/record-batch.ts'
+import type { SchemaData } from '../stream/schema.ts'
+import type { CheckpointId } from '../stream/elements.ts'
+
+declare const accepts: unique symbol
+
+/** Where results go, seen from a job. */
+export interface Sink<in T> {
+  readonly kind: string
+  readonly [accepts]: (record: T) => void
+}
+
+/** What a sink is below its type. Writers run in the subtasks, the one committer in the main thread. */
+export interface SinkDefinition {
+  readonly kind: string
+  readonly parameters: Json
+  readonly schema?: SchemaData
+  createWriter(context: WriterContext): SinkWriter
+  /** Undefined: the sink does not commit (print); it is at-least-once and says so in `explain`. */
+  createCommitter?(context: CommitterContext): Committer
+}
+
+export function sinkDefinition(sink: Sink<never>): SinkDefinition {
+  return sink as unknown as SinkDefinition
+}
+
+export function sinkOf<T>(definition: SinkDefinition): Sink<T> {
+  return definition as unknown as Sink<T>
+}
+
+export interface WriterContext {
+  readonly uid: string
+  readonly subtask: number
+  readonly parallelism: number
+  readonly doors: Doors
+  /**
+   * A name for a staged file that no other life, subtask or sink ever uses:
+   * `<uid hash>-<subtask>-<id>-<sequence>`, each call a new one.
+   */
+  uniqueName(): string
+  kick(): void
+  fail(error: unknown): void
+}
+
+/** Writes pending data. Stage first, publish after: nothing that it does can a reader see. */
+export interface SinkWriter {
+  /** Finds and makes what it needs (staging folder on the same file system). Awaited before records. */
+  open?(): Promise<void>
+  write(batch: RecordBatch): void
+  /** False while too much is in flight: `write` is not called until after a `kick`. */
+  ready(): boolean
+  /**
+   * At a barrier. The synchronous part cuts: what is written later belongs to the next checkpoint.
+   * The promise makes all before durable (fsync of files and folders) and gives the effects to
+   * commit: plain data, empty when there was nothing. Called for every checkpoint, in order; the
+   * next may come before the last promise has settled. A rejection fails the checkpoint and the job.
+   */
+  prepareCommit(checkpointId: CheckpointId): Promise<readonly Json[]>
+  close(): Promise<void>
+}
+
+/** An effect to be made visible once; its identity is the first four (architecture A10). */
+export interface Committable {
+  readonly uid: string
+  readonly bornAt: CheckpointId
+  readonly subtask: number
+  readonly sequence: number
+  readonly effect: Json
+}
+
+/** What a target knows of us: kept with the target, durable. */
+export interface TargetMarker {
+  readonly lineage: string
+  /** Random id of the life (epoch) that wrote it. */
+  readonly instance: string
+  readonly checkpointId: CheckpointId
+}
+
+export interface CommitterContext {
+  readonly uid: string
+  readonly job: string
+  readonly doors: Doors
+}
+
+/**
+ * Makes committables visible, idempotently, in order. One a sink, in the engine's main thread.
+ * What to commit and whether the target is ours is decided by the engine; a committer only acts.
+ */
+export interface Committer {
+  /** The target's marker, or undefined when there is none. */
+  readMarker(): Promise<TargetMarker | undefined>
+  /**
+   * Publishes each effect, then makes `marker` durable at the target. An effect that is already
+   * there (same file) is done. One that is missing throws STAGED_FILE_MISSING with its name; a
+   * target taken by something else throws SINK_TARGET_CONFLICT. Transient trouble throws
+   * SINK_COMMIT_FAILED and is called again with the same arguments.
+   */
+  commit(committables: readonly Committable[], marker: TargetMarker): Promise<void>
+  /** After a restore and its commits: removes staged leftovers of lost lives, except `keep`. */
+  sweep(keep: readonly Committable[]): Promise<void>
+  /** For a savepoint: the staged files that `committables` name, to be copied. */
+  stagedFiles(committables: readonly Committable[]): readonly string[]
+  close(): Promise<void>
+}

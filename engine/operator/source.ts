@@ -1,0 +1,118 @@
+import type { Doors } from '../base/doors.ts'
+import type { Json } from '../base/json.ts'
+import type { RecordBatch } from '../stream/record-batch.ts'
+import type { SchemaData } from '../stream/schema.ts'
+
+declare const produces: unique symbol
+
+/** Where data comes from, seen from a job. */
+export interface Source<out T> {
+  readonly kind: string
+  readonly [produces]: T
+}
+
+/**
+ * What a source is below its type: a description that the plan holds, and the two halves that run.
+ * The enumerator runs once, in the engine's main thread; a reader in every subtask.
+ */
+export interface SourceDefinition {
+  readonly kind: string
+  /** Plain data for the plan and `explain`; no secret, no function. */
+  readonly parameters: Json
+  /** Schema of the records where it is declared: lets the plan check field names. */
+  readonly schema?: SchemaData
+  /** Whether the input has an end. */
+  readonly bounded: boolean
+  createEnumerator(context: EnumeratorContext): SplitEnumerator
+  createReader(context: ReaderContext): SourceReader
+}
+
+export function sourceDefinition(source: Source<unknown>): SourceDefinition {
+  return source as unknown as SourceDefinition
+}
+
+export function sourceOf<T>(definition: SourceDefinition): Source<T> {
+  return definition as unknown as Source<T>
+}
+
+export interface EnumeratorContext {
+  readonly uid: string
+  readonly doors: Doors
+  readonly parallelism: number
+}
+
+/** A piece of a source. `start` is where reading begins when no checkpoint says otherwise. */
+export interface SourceSplit {
+  readonly id: string
+  readonly start: Json
+}
+
+export interface SplitEnumerator {
+  /**
+   * All splits there are now, at least those of `known` (from the checkpoint, or the last call).
+   * `complete`: no further call will find more. Throws StreamError when a known split has changed
+   * (file replaced, topic made anew) or the source cannot be reached.
+   */
+  discover(known: readonly SourceSplit[]): Promise<{
+    readonly splits: readonly SourceSplit[]
+    readonly complete: boolean
+  }>
+  /** How often to call `discover` again while it is not complete. */
+  readonly discoveryIntervalMs?: number
+  close(): Promise<void>
+}
+
+export interface ReaderContext {
+  readonly uid: string
+  readonly subtask: number
+  readonly parallelism: number
+  readonly doors: Doors
+  /** Asks for another `poll`: data has arrived. Safe to call from any callback, at any time. */
+  kick(): void
+  /** Fails the task, from a callback. */
+  fail(error: unknown): void
+}
+
+export interface AssignedSplit extends SourceSplit {
+  /** Number of the split in this job, for batches. */
+  readonly index: number
+  /** From the checkpoint; undefined: begin at `start`. */
+  readonly position: Json | undefined
+}
+
+export interface SplitPosition {
+  readonly id: string
+  /** Where the next record is read. */
+  readonly position: Json
+  readonly finished: boolean
+}
+
+export interface SourceOutput {
+  /**
+   * Records of one split, in order, with `splits` its index and `offsets` set. At most
+   * BATCH_RECORDS_MAX of them.
+   */
+  emit(batch: RecordBatch): void
+  /** The split has ended; called once, after its last record. */
+  finishSplit(index: number): void
+}
+
+/**
+ * Reads the splits of one subtask. `poll` is synchronous: it hands out what is already here, and
+ * I/O goes on in the background, bounded, calling `kick`.
+ */
+export interface SourceReader {
+  addSplits(splits: readonly AssignedSplit[]): void
+  /** No further `addSplits` will come. */
+  noMoreSplits(): void
+  /**
+   * Emits at most one batch. 'more': call again soon. 'waiting': nothing here, call after a kick.
+   * 'finished': every split has ended and no more come.
+   */
+  poll(output: SourceOutput): 'more' | 'waiting' | 'finished'
+  /** Positions of all assigned splits, after the last record that `poll` emitted. */
+  snapshot(): readonly SplitPosition[]
+  /** The checkpoint that holds these positions is complete. A hint; may be missed. */
+  checkpointCompleted?(positions: readonly SplitPosition[]): void
+  close(): Promise<void>
+}

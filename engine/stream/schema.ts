@@ -1,0 +1,72 @@
+/**
+ * Schemas are values: one place that says how TypeScript sees a value and how columns, state and
+ * files hold it. `Infer<typeof Click>` is the type; a job needs no type argument.
+ */
+declare const rowType: unique symbol
+
+/** Describes one kind of value. */
+export interface Schema<out V> {
+  readonly kind: SchemaKind
+  readonly [rowType]: V
+}
+
+export interface StructSchema<out V> extends Schema<V> {
+  readonly kind: 'struct'
+}
+
+export type SchemaKind =
+  | 'utf8'
+  | 'int32'
+  | 'int64'
+  | 'float64'
+  | 'bool'
+  | 'binary'
+  | 'timestamp'
+  | 'date'
+  | 'decimal'
+  | 'list'
+  | 'struct'
+  | 'nullable'
+  | 'packed'
+
+/**
+ * What a schema is at run time, and as it stands in plans and manifests: plain JSON.
+ *
+ * utf8: string. int32, float64: number. int64: bigint, or number with `as`. bool: boolean.
+ * binary: Uint8Array. timestamp: number, epoch ms. date: string, ISO 8601 day. decimal: string.
+ */
+export type SchemaData =
+  | { readonly kind: 'utf8'; readonly oneOf?: readonly string[] }
+  | { readonly kind: 'int32' }
+  | { readonly kind: 'int64'; readonly as: 'bigint' | 'number' }
+  | { readonly kind: 'float64' }
+  | { readonly kind: 'bool' }
+  | { readonly kind: 'binary' }
+  | { readonly kind: 'timestamp' }
+  | { readonly kind: 'date' }
+  | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
+  | { readonly kind: 'list'; readonly item: SchemaData }
+  | { readonly kind: 'struct'; readonly fields: readonly FieldData[] }
+  | { readonly kind: 'nullable'; readonly of: SchemaData }
+  | { readonly kind: 'packed' }
+
+export interface FieldData {
+  readonly name: string
+  readonly schema: SchemaData
+}
+
+export type StructData = Extract<SchemaData, { kind: 'struct' }>
+
+/** The plain data of a schema. A schema object *is* its data, with a type on top. */
+export function schemaData(schema: Schema<unknown>): SchemaData {
+  return schema as unknown as SchemaData
+}
+
+export function schemaOf<V>(data: SchemaData): Schema<V> {
+  return data as unknown as Schema<V>
+}
+
+/** Field names of a struct, and undefined for anything else. */
+export function fieldNames(data: SchemaData | undefined): readonly string[] | undefined {
+  return data?.kind === 'struct' ? data.fields.map((field) => field.name) : undefined
+}
