@@ -6,6 +6,8 @@ export interface Logger {
   debug(fields: LogFields, message: string): void
 }
 
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
+
 export type LogFields = Readonly<Record<string, unknown>>
 
 export const silentLogger: Logger = {
