@@ -1,0 +1,73 @@
+import { MIN_WATERMARK } from '../stream/elements.ts'
+
+/** Makes watermarks for one split, or for one subtask where splits are not known. */
+export interface WatermarkGenerator {
+  /** A record with this event time has been seen. */
+  onRecord(timeMs: number): void
+  /** No record at or before this time is expected any more. May stand still, must not go back. */
+  watermarkMs(): number
+}
+
+/** How a stream's watermarks come about: plain data, but for the user's own generator. */
+export interface WatermarkStrategy {
+  readonly kind: 'watermarks'
+  /** A split without a record for this long no longer holds the others back. */
+  withIdleness(afterMs: number): WatermarkStrategy
+}
+
+/** What a strategy is below its type. */
+export interface WatermarkStrategyData extends WatermarkStrategy {
+  readonly generator:
+    | { readonly type: 'bounded'; readonly boundMs: number }
+    | { readonly type: 'own'; create(): WatermarkGenerator }
+  readonly idleMs: number | undefined
+}
+
+export function watermarkStrategyData(strategy: WatermarkStrategy): WatermarkStrategyData {
+  return strategy as WatermarkStrategyData
+}
+
+/** Records may be up to `boundMs` behind the latest one: the watermark is its time − bound − 1. */
+export function boundedStrategy(boundMs: number): WatermarkStrategy {
+  return strategyOf({ type: 'bounded', boundMs }, undefined)
+}
+
+export function ownStrategy(create: () => WatermarkGenerator): WatermarkStrategy {
+  return strategyOf({ type: 'own', create }, undefined)
+}
+
+function strategyOf(
+  generator: WatermarkStrategyData['generator'],
+  idleMs: number | undefined,
+): WatermarkStrategyData {
+  return {
+    kind: 'watermarks',
+    generator,
+    idleMs,
+    withIdleness: (afterMs) => strategyOf(generator, afterMs),
+  }
+}
+
+/** The latest time seen, less a bound. */
+export class BoundedGenerator implements WatermarkGenerator {
+  readonly #boundMs: number
+  #latestMs = -Infinity
+
+  constructor(boundMs: number) {
+    this.#boundMs = boundMs
+  }
+
+  onRecord(timeMs: number): void {
+    if (timeMs > this.#latestMs) this.#latestMs = timeMs
+  }
+
+  watermarkMs(): number {
+    return this.#latestMs === -Infinity ? MIN_WATERMARK : this.#latestMs - this.#boundMs - 1
+  }
+}
+
+export function createGenerator(strategy: WatermarkStrategyData): WatermarkGenerator {
+  return strategy.generator.type === 'bounded'
+    ? new BoundedGenerator(strategy.generator.boundMs)
+    : strategy.generator.create()
+}
