@@ -1,0 +1,53 @@
+/** What connectors build on: the contracts of the engine, and nothing that runs it. */
+export { assert } from './base/assert.ts'
+export { systemClock } from './base/clock.ts'
+export type { Clock, Timer } from './base/clock.ts'
+export { systemDoors } from './base/doors.ts'
+export type { Doors } from './base/doors.ts'
+export { asStreamError, StreamError } from './base/errors.ts'
+export type { ErrorCode, ErrorPlace } from './base/errors.ts'
+export {
+  errnoOf,
+  exists,
+  makeDirectories,
+  readWholeFile,
+  systemFiles,
+  writeDurably,
+} from './base/files.ts'
+export type { FileHandle, FileInfo, Files } from './base/files.ts'
+export type { Json } from './base/json.ts'
+export { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from './base/limits.ts'
+export { silentLogger } from './base/logger.ts'
+export type { Logger } from './base/logger.ts'
+export { seededRandom } from './base/random.ts'
+export type { Random } from './base/random.ts'
+export { sinkDefinition, sinkOf } from './operator/sink.ts'
+export type {
+  Committable,
+  Committer,
+  CommitterContext,
+  Sink,
+  SinkDefinition,
+  SinkWriter,
+  TargetMarker,
+  WriterContext,
+} from './operator/sink.ts'
+export { sourceDefinition, sourceOf } from './operator/source.ts'
+export type {
+  AssignedSplit,
+  EnumeratorContext,
+  ReaderContext,
+  Source,
+  SourceDefinition,
+  SourceOutput,
+  SourceReader,
+  SourceSplit,
+  SplitEnumerator,
+  SplitPosition,
+} from './operator/source.ts'
+export { isValid } from './stream/columns.ts'
+export type { Column, ColumnSet } from './stream/columns.ts'
+export type { CheckpointId } from './stream/elements.ts'
+export { RecordBatch } from './stream/record-batch.ts'
+export { schemaData, schemaOf } from './stream/schema.ts'
+export type { FieldData, Schema, SchemaData, StructData, StructSchema } from './stream/schema.ts'
