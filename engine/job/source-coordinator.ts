@@ -1,0 +1,149 @@
+import type { Timer } from '../base/clock.ts'
+import type { Doors } from '../base/doors.ts'
+import type { EnumeratorSplit, SourceState, SplitState } from '../checkpoint/snapshot.ts'
+import type { JobVertex } from '../graph/job-graph.ts'
+import type { SourceDefinition, SplitEnumerator } from '../operator/source.ts'
+import type { RestoredSplit } from '../worker/protocol.ts'
+import { assert } from '../base/assert.ts'
+
+/** Splits for one subtask of the source. */
+export interface SplitAssignment {
+  readonly subtask: number
+  readonly splits: readonly RestoredSplit[]
+  readonly complete: boolean
+}
+
+/**
+ * Knows every split of one source and who reads it (architecture A13).
+ *
+ * E1. A split has its index for the whole life of the job; it is stored before it is assigned.
+ * E2. What a restore deals out is the union of what was enumerated and what readers had, sorted by
+ *     id; the reader's position wins.
+ */
+export class SourceCoordinator {
+  readonly uid: string
+  readonly #vertex: JobVertex
+  readonly #definition: SourceDefinition
+  readonly #doors: Doors
+  readonly #enumerator: SplitEnumerator
+  readonly #known = new Map<string, EnumeratorSplit>()
+  #complete = false
+  #timer: Timer | undefined
+  #closed = false
+
+  constructor(vertex: JobVertex, doors: Doors) {
+    const node = vertex.chain[0]!
+    assert(node.runtime.type === 'source')
+    this.uid = node.uid!
+    this.#vertex = vertex
+    this.#definition = node.runtime.source
+    this.#doors = doors
+    this.#enumerator = this.#definition.createEnumerator({
+      uid: this.uid,
+      doors,
+      parallelism: vertex.parallelism,
+    })
+  }
+
+  get vertex(): number {
+    return this.#vertex.id
+  }
+
+  /** Name of a split, for messages. */
+  splitId(index: number): string | undefined {
+    for (const split of this.#known.values()) if (split.index === index) return split.id
+    return undefined
+  }
+
+  /** Finds all splits and deals them out. Throws StreamError when a known one has changed. */
+  async start(restored: SourceState | undefined): Promise<readonly SplitAssignment[]> {
+    const positions = new Map<string, SplitState>()
+    for (const split of restored?.enumerated ?? []) this.#known.set(split.id, split)
+    for (const split of restored?.splits ?? []) positions.set(split.id, split)
+    await this.#discover()
+    const splits = [...this.#known.values()].sort(byId).map((split): RestoredSplit => {
+      const state = positions.get(split.id)
+      return {
+        ...split,
+        position: state?.position,
+        watermarkMs: state?.watermarkMs,
+        finished: state?.finished ?? false,
+      }
+    })
+    return this.#deal(splits, (_, order) => order % this.#vertex.parallelism, true)
+  }
+
+  /** Looks for new splits from time to time, and hands them to `assign`. */
+  watch(
+    assign: (assignments: readonly SplitAssignment[]) => void,
+    fail: (error: unknown) => void,
+  ): void {
+    const intervalMs = this.#enumerator.discoveryIntervalMs
+    if (this.#complete || this.#closed || intervalMs === undefined) return
+    this.#timer = this.#doors.clock.timer(intervalMs, () => {
+      this.#discover().then((found) => {
+        if (this.#closed) return
+        const splits = found.map((split): RestoredSplit => ({
+          ...split,
+          position: undefined,
+          watermarkMs: undefined,
+          finished: false,
+        }))
+        const assignments = this.#deal(
+          splits,
+          (split) => split.index % this.#vertex.parallelism,
+          this.#complete,
+        )
+        if (assignments.length > 0) assign(assignments)
+        this.watch(assign, fail)
+      }, fail)
+    })
+  }
+
+  /** Everything enumerated so far; the readers' positions are added by the acknowledgements. */
+  snapshot(): SourceState {
+    return {
+      uid: this.uid,
+      kind: this.#definition.kind,
+      complete: this.#complete,
+      enumerated: [...this.#known.values()],
+      splits: [],
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#timer?.cancel()
+    await this.#enumerator.close()
+  }
+
+  async #discover(): Promise<readonly EnumeratorSplit[]> {
+    const { splits, complete } = await this.#enumerator.discover([...this.#known.values()])
+    const found: EnumeratorSplit[] = []
+    for (const { id, start } of splits) {
+      if (this.#known.has(id)) continue
+      const split = { id, start, index: this.#known.size }
+      this.#known.set(id, split)
+      found.push(split)
+    }
+    this.#complete = complete
+    return found
+  }
+
+  /** One assignment for each subtask that gets something, or for all when told to tell all. */
+  #deal(
+    splits: readonly RestoredSplit[],
+    subtaskOf: (split: RestoredSplit, order: number) => number,
+    tellAll: boolean,
+  ): readonly SplitAssignment[] {
+    const dealt: RestoredSplit[][] = Array.from({ length: this.#vertex.parallelism }, () => [])
+    for (const [order, split] of splits.entries()) dealt[subtaskOf(split, order)]!.push(split)
+    return dealt
+      .map((mine, subtask) => ({ subtask, splits: mine, complete: this.#complete }))
+      .filter((assignment) => tellAll || assignment.splits.length > 0)
+  }
+}
+
+function byId(left: EnumeratorSplit, right: EnumeratorSplit): number {
+  return left.id < right.id ? -1 : left.id > right.id ? 1 : 0
+}
