@@ -19,3 +19,9 @@ export const STATE_CACHE_BYTES = 256 * 1_024 * 1_024
 export const FIRINGS_PER_SLICE_MAX = 1_024
 /** A dying engine's lock is waited for this long before the folder counts as busy. */
 export const OWNER_WAIT_MS = 10_000
+/** Steps of a task in one slice: about a millisecond of batches, so that I/O and peers get their turn. */
+export const SLICE_STEPS_MAX = 8
+/** A parked worker looks again after this long: processing-time timers need no other alarm. */
+export const PARK_MS = 20
+/** How often a worker reports its counters. */
+export const METRICS_EVERY_MS = 500

@@ -140,7 +140,7 @@ export class SourceCoordinator {
     for (const [order, split] of splits.entries()) dealt[subtaskOf(split, order)]!.push(split)
     return dealt
       .map((mine, subtask) => ({ subtask, splits: mine, complete: this.#complete }))
-      .filter((assignment) => tellAll || assignment.splits.length > 0)
+      .filter((assignment) => tellAll || this.#complete || assignment.splits.length > 0)
   }
 }
 

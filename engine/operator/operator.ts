@@ -32,6 +32,8 @@ export interface StreamOperator {
   finish?(): boolean
   /** Watermark assigners behind a source: the splits this subtask reads have changed. */
   onSplit?(change: SplitChange): void
+  /** Only watermark assigners behind a source: the watermark of one split, for its state. */
+  splitWatermark?(index: number): number
   /** Only watermark assigners: they swallow the watermarks of their input and emit their own. */
   readonly emitsWatermarks?: boolean
   close?(): Promise<void> | void

@@ -1,0 +1,74 @@
+import type { JobGraph, JobVertex } from '../graph/job-graph.ts'
+import type { SubtaskMetrics } from '../worker/protocol.ts'
+import type { StepProgress } from './protocol.ts'
+import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
+
+/** Records that went through one step of the job, over all its subtasks and lives. */
+export interface StepCounts {
+  readonly recordsIn: number
+  readonly recordsOut: number
+}
+
+/** Folds the counters that workers report into what a person, or the summary, is shown. */
+export class Progress {
+  readonly #graph: JobGraph
+  readonly #latest = new Map<string, SubtaskMetrics>()
+
+  constructor(graph: JobGraph) {
+    this.#graph = graph
+  }
+
+  update(subtasks: readonly SubtaskMetrics[]): void {
+    for (const metrics of subtasks) {
+      this.#latest.set(`${metrics.vertex}:${metrics.subtask}`, metrics)
+    }
+  }
+
+  steps(nowMs: number): readonly StepProgress[] {
+    return this.#graph.vertices.flatMap((vertex) => this.#stepsOf(vertex, nowMs))
+  }
+
+  /** What sources have read, and what has arrived at sinks. */
+  totals(): StepCounts {
+    let recordsIn = 0
+    let recordsOut = 0
+    for (const vertex of this.#graph.vertices) {
+      for (const [index, node] of vertex.chain.entries()) {
+        const type = node.runtime.type
+        for (const metrics of this.#metricsOf(vertex)) {
+          if (type === 'source') recordsIn += metrics.recordsIn[index]!
+          if (type === 'sink') recordsOut += metrics.recordsIn[index]!
+        }
+      }
+    }
+    return { recordsIn, recordsOut }
+  }
+
+  #metricsOf(vertex: JobVertex): readonly SubtaskMetrics[] {
+    const found: SubtaskMetrics[] = []
+    for (let subtask = 0; subtask < vertex.parallelism; subtask += 1) {
+      const metrics = this.#latest.get(`${vertex.id}:${subtask}`)
+      if (metrics !== undefined) found.push(metrics)
+    }
+    return found
+  }
+
+  #stepsOf(vertex: JobVertex, nowMs: number): readonly StepProgress[] {
+    const subtasks = this.#metricsOf(vertex)
+    const watermarkMs = Math.min(...subtasks.map((metrics) => metrics.watermarkMs))
+    const hasLag = watermarkMs > MIN_WATERMARK && watermarkMs < MAX_WATERMARK
+    return vertex.chain.map((node, index) => ({
+      name: node.name,
+      parallelism: vertex.parallelism,
+      recordsIn: sum(subtasks.map((metrics) => metrics.recordsIn[index]!)),
+      recordsOut: sum(subtasks.map((metrics) => metrics.recordsOut[index]!)),
+      busy: Math.max(0, ...subtasks.map((metrics) => metrics.busy)),
+      backPressured: Math.max(0, ...subtasks.map((metrics) => metrics.backPressured)),
+      ...(hasLag ? { lagMs: Math.max(0, nowMs - watermarkMs) } : {}),
+    }))
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

@@ -1,0 +1,121 @@
+import type { ChannelReader } from '../channel/channel.ts'
+import type { CheckpointBarrier } from '../stream/elements.ts'
+import type { RecordBatch } from '../stream/record-batch.ts'
+import { WatermarkValve } from '../time/watermark-valve.ts'
+import { BarrierAligner } from './barrier-aligner.ts'
+
+/** One input channel, and which input of the head operator it feeds. */
+export interface GateChannel {
+  readonly reader: ChannelReader
+  readonly input: number
+}
+
+/** What the gate found. A batch is valid until `release`. */
+export type GateEvent =
+  | { readonly type: 'batch'; readonly batch: RecordBatch; readonly input: number }
+  | { readonly type: 'watermark'; readonly ms: number }
+  | { readonly type: 'idle'; readonly idle: boolean }
+  | { readonly type: 'barrier'; readonly barrier: CheckpointBarrier }
+  | { readonly type: 'end' }
+
+/**
+ * All input channels of one subtask: reads them in turn, skips those blocked by an alignment, and
+ * folds their watermarks, statuses, barriers and ends into one of each.
+ *
+ * G1. A channel is read only while it is not blocked; what is behind its barrier stays in it.
+ * G2. The combined watermark is the least of all channels that are neither idle nor ended, over
+ *     both inputs. It never goes back, and starts at the restored one.
+ */
+export class InputGate {
+  readonly #channels: readonly GateChannel[]
+  readonly #aligner: BarrierAligner
+  readonly #valve: WatermarkValve
+  #endedCount = 0
+  #turn = 0
+  #held: ChannelReader | undefined
+  readonly #queue: GateEvent[] = []
+
+  constructor(channels: readonly GateChannel[], restoredWatermarkMs: number) {
+    this.#channels = channels
+    this.#aligner = new BarrierAligner(channels.length)
+    this.#valve = new WatermarkValve(channels.length, restoredWatermarkMs)
+  }
+
+  get aligning(): boolean {
+    return this.#aligner.aligning
+  }
+
+  get watermarkMs(): number {
+    return this.#valve.watermarkMs
+  }
+
+  hasNext(): boolean {
+    if (this.#queue.length > 0) return true
+    for (let index = 0; index < this.#channels.length; index += 1) {
+      if (!this.#aligner.isBlocked(index) && this.#channels[index]!.reader.hasNext()) return true
+    }
+    return false
+  }
+
+  /** The next event, or undefined when nothing is here. `release` must be called after each. */
+  next(): GateEvent | undefined {
+    const queued = this.#queue.shift()
+    if (queued !== undefined) return queued
+    const count = this.#channels.length
+    for (let tried = 0; tried < count; tried += 1) {
+      const index = this.#turn
+      this.#turn = index + 1 === count ? 0 : index + 1
+      if (this.#aligner.isBlocked(index)) continue
+      const event = this.#poll(index)
+      if (event !== undefined) return event
+    }
+    return this.#queue.shift()
+  }
+
+  release(): void {
+    if (this.#held === undefined) return
+    const reader = this.#held
+    this.#held = undefined
+    reader.release()
+  }
+
+  #poll(index: number): GateEvent | undefined {
+    const channel = this.#channels[index]!
+    const element = channel.reader.poll()
+    if (element === undefined) return undefined
+    if (element.type === 'batch') {
+      this.#held = channel.reader
+      return { type: 'batch', batch: element.batch, input: channel.input }
+    }
+    channel.reader.release()
+    switch (element.type) {
+      case 'watermark':
+        return this.#watermark(this.#valve.onWatermark(index, element.ms))
+      case 'status': {
+        const change = this.#valve.onStatus(index, element.idle)
+        if (change.idle !== undefined) this.#queue.push({ type: 'idle', idle: change.idle })
+        return this.#watermark(change.watermarkMs)
+      }
+      case 'barrier': {
+        const barrier = this.#aligner.onBarrier(index, element.barrier)
+        return barrier === undefined ? undefined : { type: 'barrier', barrier }
+      }
+      case 'end':
+        return this.#end(index)
+      default:
+        return element satisfies never
+    }
+  }
+
+  #end(index: number): GateEvent | undefined {
+    this.#endedCount += 1
+    const change = this.#valve.onEnd(index)
+    if (change.idle !== undefined) this.#queue.push({ type: 'idle', idle: change.idle })
+    if (this.#endedCount === this.#channels.length) this.#queue.push({ type: 'end' })
+    return this.#watermark(change.watermarkMs)
+  }
+
+  #watermark(ms: number | undefined): GateEvent | undefined {
+    return ms === undefined ? undefined : { type: 'watermark', ms }
+  }
+}

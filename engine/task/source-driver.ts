@@ -1,0 +1,87 @@
+import type { SplitState } from '../checkpoint/snapshot.ts'
+import type { SourceOutput, SourceReader, SplitPosition } from '../operator/source.ts'
+import type { RecordBatch } from '../stream/record-batch.ts'
+import type { RestoredSplit } from '../worker/protocol.ts'
+import { MIN_WATERMARK } from '../stream/elements.ts'
+import type { ChainLink, OperatorChain } from './operator-chain.ts'
+
+/**
+ * The head of a source's chain: polls the reader and keeps what belongs to each split beside its
+ * position, its watermark and whether it is finished.
+ *
+ * D1. A finished split stays in the state for ever, so that a restore never reads it again.
+ */
+export class SourceDriver implements SourceOutput {
+  readonly #reader: SourceReader
+  readonly #chain: OperatorChain
+  readonly #assigner: ChainLink | undefined
+  readonly #splits = new Map<number, RestoredSplit>()
+  readonly #finished = new Map<string, SplitState>()
+  #complete = false
+
+  constructor(reader: SourceReader, chain: OperatorChain) {
+    this.#reader = reader
+    this.#chain = chain
+    this.#assigner = chain.links.find((link) => link.operator.splitWatermark !== undefined)
+  }
+
+  addSplits(splits: readonly RestoredSplit[], complete: boolean): void {
+    const active: RestoredSplit[] = []
+    for (const split of splits) {
+      if (split.finished) {
+        this.#finished.set(split.id, {
+          id: split.id,
+          position: split.position ?? split.start,
+          finished: true,
+          watermarkMs: split.watermarkMs ?? MIN_WATERMARK,
+        })
+        continue
+      }
+      active.push(split)
+      this.#splits.set(split.index, split)
+      const { index, watermarkMs } = split
+      for (const link of this.#chain.links) {
+        link.operator.onSplit?.({ type: 'added', index, watermarkMs })
+      }
+    }
+    if (active.length > 0) this.#reader.addSplits(active)
+    if (!complete || this.#complete) return
+    this.#complete = true
+    for (const link of this.#chain.links) link.operator.onSplit?.({ type: 'complete' })
+    this.#reader.noMoreSplits()
+  }
+
+  poll(): 'more' | 'waiting' | 'finished' {
+    return this.#reader.poll(this)
+  }
+
+  emit(batch: RecordBatch): void {
+    this.#chain.processBatch(batch, 0)
+  }
+
+  finishSplit(index: number): void {
+    for (const link of this.#chain.links) link.operator.onSplit?.({ type: 'finished', index })
+  }
+
+  snapshot(): readonly SplitState[] {
+    const indices = new Map([...this.#splits.values()].map((split) => [split.id, split.index]))
+    const states: SplitState[] = [...this.#finished.values()]
+    for (const { id, position, finished } of this.#reader.snapshot()) {
+      const index = indices.get(id)
+      const watermarkMs =
+        index === undefined || this.#assigner === undefined
+          ? MIN_WATERMARK
+          : this.#assigner.operator.splitWatermark!(index)
+      states.push({ id, position, finished, watermarkMs })
+    }
+    return states
+  }
+
+  completed(positions: readonly SplitPosition[]): void {
+    this.#reader.checkpointCompleted?.(positions)
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close()
+  }
+}

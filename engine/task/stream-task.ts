@@ -1,0 +1,297 @@
+import type { ResultPartition } from '../channel/result-partition.ts'
+import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
+import type { CheckpointBarrier, CheckpointId } from '../stream/elements.ts'
+import type { RestoredSplit, SubtaskMetrics } from '../worker/protocol.ts'
+import type { Clock } from '../base/clock.ts'
+import type { JobVertex } from '../graph/job-graph.ts'
+import type { InputGate } from './input-gate.ts'
+import type { OperatorChain } from './operator-chain.ts'
+import type { SinkOperator } from './sink-operator.ts'
+import type { SourceDriver } from './source-driver.ts'
+import type { SubtaskState } from './subtask-state.ts'
+import { asStreamError } from '../base/errors.ts'
+import { assert } from '../base/assert.ts'
+import { SLICE_STEPS_MAX } from '../base/limits.ts'
+import { MAX_WATERMARK } from '../stream/elements.ts'
+import { SubtaskCheckpoint } from './subtask-checkpoint.ts'
+
+/** Whoever runs the task: gets what it has to say, and wakes it. */
+export interface TaskOwner {
+  acknowledged(snapshot: SubtaskSnapshot): void
+  declined(checkpointId: CheckpointId, error: unknown): void
+  ended(vertex: number, subtask: number): void
+  failed(error: unknown): void
+}
+
+export interface TaskParts {
+  readonly vertex: JobVertex
+  readonly subtask: number
+  readonly clock: Clock
+  readonly bufferTimeoutMs: number
+  readonly chain: OperatorChain
+  /** A task has a gate or a source, never both. */
+  readonly gate: InputGate | undefined
+  readonly source: SourceDriver | undefined
+  readonly sinks: readonly SinkOperator[]
+  readonly partitions: readonly ResultPartition[]
+  readonly state: SubtaskState
+  /** Called just before the cut of a checkpoint. */
+  beforeSnapshot(checkpointId: CheckpointId): void
+  readonly owner: TaskOwner
+}
+
+type Step = 'worked' | 'idle' | 'blocked'
+
+/**
+ * One subtask at work, in slices, cooperatively (architecture A6): everything in it is synchronous
+ * but the asynchronous part of a checkpoint, which its `SubtaskCheckpoint` awaits.
+ *
+ * T1. A step is taken only when every output has credit and every sink is ready.
+ * T2. Order within a task: what a watermark fires, then a barrier, then a timer of processing time,
+ *     then the end, then new input. So a barrier is taken only after the last firing before it.
+ * T3. The barrier is sent on before anything is emitted that the snapshot does not cover.
+ * T4. After its end a task stays, passing and answering barriers, until it is closed.
+ */
+export class StreamTask {
+  readonly #parts: TaskParts
+  readonly #checkpoint: SubtaskCheckpoint
+  readonly #triggers: CheckpointBarrier[] = []
+  #barrier: CheckpointBarrier | undefined
+  #inputEnded = false
+  #ended = false
+  #stopped = false
+  #draining = false
+  #waiting = false
+  #alignmentStartedMs: number | undefined
+  #flushedMs = 0
+  #busyMs = 0
+  #blockedMs = 0
+  #blockedSinceMs: number | undefined
+  #measuredMs: number
+
+  constructor(parts: TaskParts) {
+    assert((parts.gate === undefined) !== (parts.source === undefined))
+    this.#parts = parts
+    this.#checkpoint = new SubtaskCheckpoint(parts)
+    this.#measuredMs = parts.clock.monotonicMs()
+  }
+
+  get vertex(): JobVertex {
+    return this.#parts.vertex
+  }
+
+  get isSource(): boolean {
+    return this.#parts.source !== undefined
+  }
+
+  get subtask(): number {
+    return this.#parts.subtask
+  }
+
+  /** Runs for one slice. False: nothing to do until a kick, an input or a timer. */
+  runSlice(): boolean {
+    const { partitions, clock, bufferTimeoutMs } = this.#parts
+    const startedMs = clock.monotonicMs()
+    if (this.#blockedSinceMs !== undefined) {
+      this.#blockedMs += startedMs - this.#blockedSinceMs
+      this.#blockedSinceMs = undefined
+    }
+    let worked = false
+    for (const partition of partitions) partition.drain()
+    if (this.#processingTimeIsDue()) {
+      this.#parts.chain.advanceProcessingTime(clock.nowMs())
+      worked = true
+    }
+    let step: Step = 'worked'
+    for (let taken = 0; taken < SLICE_STEPS_MAX && step === 'worked'; taken += 1) {
+      step = this.#step()
+      if (step === 'worked') worked = true
+    }
+    const endedMs = worked ? clock.monotonicMs() : startedMs
+    if (step === 'idle' || endedMs - this.#flushedMs >= bufferTimeoutMs) {
+      for (const partition of partitions) partition.flush()
+      this.#flushedMs = endedMs
+    }
+    this.#busyMs += endedMs - startedMs
+    if (step === 'blocked') this.#blockedSinceMs = endedMs
+    return worked
+  }
+
+  /** Whether `runSlice` would find something to do: asked once more before parking. */
+  hasWork(): boolean {
+    if (!this.#mayProduce()) return false
+    if (this.#triggers.length > 0 && this.#parts.source !== undefined) return true
+    if (this.#processingTimeIsDue()) return true
+    if (this.#parts.gate !== undefined) return !this.#stopped && this.#parts.gate.hasNext()
+    return !this.#waiting && !this.#inputEnded && !this.#stopped
+  }
+
+  /** Data for the source's reader has arrived. */
+  kick(): void {
+    this.#waiting = false
+  }
+
+  addSplits(splits: readonly RestoredSplit[], complete: boolean): void {
+    this.#parts.source!.addSplits(splits, complete)
+    this.#waiting = false
+  }
+
+  trigger(barrier: CheckpointBarrier): void {
+    assert(this.#parts.source !== undefined, 'only sources are triggered')
+    this.#triggers.push(barrier)
+  }
+
+  /** The source's input ends here, as if there were no more. */
+  drain(): void {
+    if (this.#parts.source === undefined) return
+    this.#draining = true
+    this.#waiting = false
+  }
+
+  confirm(checkpointId: CheckpointId): void {
+    for (const sink of this.#parts.sinks) sink.confirm(checkpointId)
+  }
+
+  completed(checkpointId: CheckpointId): void {
+    const splits = this.#checkpoint.takePositions(checkpointId)
+    if (splits !== undefined) this.#parts.source!.completed(splits)
+  }
+
+  metrics(): SubtaskMetrics {
+    const { chain, vertex, subtask, clock } = this.#parts
+    const nowMs = clock.monotonicMs()
+    const passedMs = Math.max(nowMs - this.#measuredMs, 1)
+    const metrics: SubtaskMetrics = {
+      vertex: vertex.id,
+      subtask,
+      recordsIn: chain.links.map((link) => link.recordsIn),
+      recordsOut: chain.links.map((link) => link.recordsOut),
+      watermarkMs: chain.links[chain.links.length - 1]!.reachedMs,
+      busy: Math.min(this.#busyMs / passedMs, 1),
+      backPressured: Math.min(this.#blockedMs / passedMs, 1),
+    }
+    this.#busyMs = 0
+    this.#blockedMs = 0
+    this.#measuredMs = nowMs
+    return metrics
+  }
+
+  /** Frees what the task holds, in reverse order of its making. */
+  async close(): Promise<void> {
+    const { source, chain, state } = this.#parts
+    await source?.close()
+    for (const link of [...chain.links].reverse()) await link.operator.close?.()
+    await state.close()
+  }
+
+  #mayProduce(): boolean {
+    for (const partition of this.#parts.partitions) if (!partition.hasCredit()) return false
+    for (const sink of this.#parts.sinks) if (!sink.ready()) return false
+    return true
+  }
+
+  #step(): Step {
+    if (!this.#mayProduce()) return 'blocked'
+    const { chain } = this.#parts
+    if (chain.hasPendingWatermark) {
+      chain.advance()
+      return 'worked'
+    }
+    if (this.#barrier !== undefined) {
+      const barrier = this.#barrier
+      this.#barrier = undefined
+      this.#take(barrier)
+      return 'worked'
+    }
+    if (this.#inputEnded && !this.#ended && !this.#stopped) {
+      if (chain.finish()) this.#end()
+      return 'worked'
+    }
+    return this.#parts.gate === undefined ? this.#stepSource() : this.#stepGate(this.#parts.gate)
+  }
+
+  #stepSource(): Step {
+    const trigger = this.#triggers.shift()
+    if (trigger !== undefined) {
+      this.#barrier = trigger
+      return 'worked'
+    }
+    if (this.#stopped || this.#inputEnded || this.#waiting) return 'idle'
+    const found = this.#draining ? 'finished' : this.#parts.source!.poll()
+    if (found === 'more') return 'worked'
+    if (found === 'waiting') {
+      this.#waiting = true
+      return 'idle'
+    }
+    this.#endInput()
+    return 'worked'
+  }
+
+  #stepGate(gate: InputGate): Step {
+    if (this.#stopped) return 'idle'
+    const event = gate.next()
+    if (event === undefined) {
+      if (gate.aligning) this.#alignmentStartedMs ??= this.#parts.clock.monotonicMs()
+      return 'idle'
+    }
+    if (gate.aligning) this.#alignmentStartedMs ??= this.#parts.clock.monotonicMs()
+    switch (event.type) {
+      case 'batch':
+        this.#parts.chain.processBatch(event.batch, event.input)
+        gate.release()
+        break
+      case 'watermark':
+        this.#parts.chain.offerWatermark(event.ms)
+        break
+      case 'idle':
+        this.#parts.chain.offerIdle(event.idle)
+        break
+      case 'barrier':
+        this.#barrier = event.barrier
+        break
+      case 'end':
+        this.#endInput()
+        break
+      default:
+        event satisfies never
+    }
+    return 'worked'
+  }
+
+  #processingTimeIsDue(): boolean {
+    const { chain, clock } = this.#parts
+    const nextMs = chain.nextProcessingTimeMs()
+    if (nextMs === Infinity || nextMs > clock.nowMs()) return false
+    return !this.#stopped && !this.#ended && !chain.hasPendingWatermark && this.#mayProduce()
+  }
+
+  #endInput(): void {
+    this.#inputEnded = true
+    this.#parts.chain.offerWatermark(MAX_WATERMARK)
+  }
+
+  #end(): void {
+    this.#ended = true
+    for (const partition of this.#parts.partitions) partition.emitEnd()
+    this.#parts.owner.ended(this.#parts.vertex.id, this.#parts.subtask)
+  }
+
+  #take(barrier: CheckpointBarrier): void {
+    const { owner, partitions, clock } = this.#parts
+    const alignmentMs =
+      this.#alignmentStartedMs === undefined ? 0 : clock.monotonicMs() - this.#alignmentStartedMs
+    this.#alignmentStartedMs = undefined
+    for (const partition of partitions) partition.emitBarrier(barrier)
+    if (barrier.stop) this.#stopped = true
+    this.#checkpoint.take(barrier.checkpointId, alignmentMs).then(
+      (snapshot) => {
+        owner.acknowledged(snapshot)
+      },
+      (error: unknown) => {
+        const failure = asStreamError(error, 'CHECKPOINT_FAILED')
+        if (failure.code === 'CHECKPOINT_FAILED') owner.declined(barrier.checkpointId, failure)
+        else owner.failed(failure)
+      },
+    )
+  }
+}

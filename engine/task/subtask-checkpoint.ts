@@ -1,0 +1,67 @@
+import type { OperatorSubtaskState, SplitState, SubtaskSnapshot } from '../checkpoint/snapshot.ts'
+import type { Committable } from '../operator/sink.ts'
+import type { SplitPosition } from '../operator/source.ts'
+import type { CheckpointId } from '../stream/elements.ts'
+import type { TaskParts } from './stream-task.ts'
+
+/**
+ * One subtask's part of a checkpoint: the synchronous cut, and what follows off the record path.
+ *
+ * `take` awaits only: the writing of keyed and broadcast state, and the sinks' prepareCommit.
+ */
+export class SubtaskCheckpoint {
+  readonly #parts: TaskParts
+  readonly #positions = new Map<CheckpointId, readonly SplitPosition[]>()
+
+  constructor(parts: TaskParts) {
+    this.#parts = parts
+  }
+
+  take(checkpointId: CheckpointId, alignmentMs: number): Promise<SubtaskSnapshot> {
+    const { clock, state, source, sinks, vertex, subtask, chain } = this.#parts
+    const startedMs = clock.monotonicMs()
+    this.#parts.beforeSnapshot(checkpointId)
+    const written = state.snapshot(checkpointId, (node) => chain.links[node]!.reachedMs)
+    const splits = source?.snapshot()
+    if (splits !== undefined) this.#keepPositions(checkpointId, splits)
+    const cuts = sinks.map((sink) => sink.prepareCommit(checkpointId))
+    const syncMs = clock.monotonicMs() - startedMs
+    return this.#assemble(written, cuts).then(({ operators, committables, bytesWritten }) => ({
+      checkpointId,
+      vertex: vertex.id,
+      subtask,
+      operators,
+      splits: splits === undefined ? {} : { [vertex.chain[0]!.uid!]: splits },
+      committables,
+      alignmentMs,
+      syncMs,
+      bytesWritten,
+    }))
+  }
+
+  /** The positions that the completed checkpoint holds; those of older ones are dropped. */
+  takePositions(checkpointId: CheckpointId): readonly SplitPosition[] | undefined {
+    const found = this.#positions.get(checkpointId)
+    for (const id of this.#positions.keys()) if (id <= checkpointId) this.#positions.delete(id)
+    return found
+  }
+
+  #keepPositions(checkpointId: CheckpointId, splits: readonly SplitState[]): void {
+    this.#positions.set(checkpointId, splits)
+  }
+
+  async #assemble(
+    written: Promise<{
+      readonly operators: Readonly<Record<string, OperatorSubtaskState>>
+      readonly bytesWritten: number
+    }>,
+    cuts: readonly Promise<readonly Committable[]>[],
+  ): Promise<{
+    readonly operators: Readonly<Record<string, OperatorSubtaskState>>
+    readonly bytesWritten: number
+    readonly committables: readonly Committable[]
+  }> {
+    const [{ operators, bytesWritten }, ...declared] = await Promise.all([written, ...cuts])
+    return { operators, bytesWritten, committables: declared.flat() }
+  }
+}

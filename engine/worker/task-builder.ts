@@ -1,0 +1,217 @@
+import type { Doors } from '../base/doors.ts'
+import type { ChannelReader, ChannelWriter } from '../channel/channel.ts'
+import type { JobEdge, JobGraph, JobVertex } from '../graph/job-graph.ts'
+import type { StreamNode } from '../graph/stream-graph.ts'
+import type { StreamOperator } from '../operator/operator.ts'
+import type { SourceReader } from '../operator/source.ts'
+import type { Deployment } from './protocol.ts'
+import type { GateChannel } from '../task/input-gate.ts'
+import type { OperatorStores } from '../task/subtask-state.ts'
+import type { TaskOwner } from '../task/stream-task.ts'
+import { ResultPartition } from '../channel/result-partition.ts'
+import { MIN_WATERMARK } from '../stream/elements.ts'
+import { InputGate } from '../task/input-gate.ts'
+import { ChainLink, OperatorChain } from '../task/operator-chain.ts'
+import { TaskOperatorContext } from '../task/operator-context.ts'
+import { PassThrough } from '../task/pass-through.ts'
+import { SinkOperator } from '../task/sink-operator.ts'
+import { SourceDriver } from '../task/source-driver.ts'
+import { StreamTask } from '../task/stream-task.ts'
+import { SubtaskState } from '../task/subtask-state.ts'
+import { StateFiles } from './state-files.ts'
+
+/** The ends of channels that this worker holds; made by whoever knows where the peers are. */
+export interface Channels {
+  writer(edge: JobEdge, from: number, to: number): ChannelWriter
+  reader(edge: JobEdge, from: number, to: number): ChannelReader
+}
+
+export interface BuilderParts {
+  readonly doors: Doors
+  readonly deployment: Deployment
+  readonly graph: JobGraph
+  readonly channels: Channels
+  readonly owner: TaskOwner
+  /** Wakes the worker's loop. */
+  readonly kick: () => void
+}
+
+/** Builds, opens and restores one subtask of one vertex. */
+export class TaskBuilder {
+  readonly #parts: BuilderParts
+  readonly #vertex: JobVertex
+  readonly #subtask: number
+  readonly #files: StateFiles
+  readonly #sinks: SinkOperator[] = []
+  readonly #stores: OperatorStores[] = []
+  #reader: SourceReader | undefined
+  #task: StreamTask | undefined
+
+  constructor(parts: BuilderParts, vertex: JobVertex, subtask: number) {
+    this.#parts = parts
+    this.#vertex = vertex
+    this.#subtask = subtask
+    this.#files = new StateFiles(parts.doors, parts.deployment, subtask)
+  }
+
+  async build(): Promise<StreamTask> {
+    const { graph, doors, owner } = this.#parts
+    const vertex = this.#vertex
+    const operators: StreamOperator[] = []
+    for (const node of vertex.chain) operators.push(await this.#operator(node))
+    const partitions = vertex.outputs.map((id) => this.#partition(graph.edges[id]!))
+    const mayProduce = (): boolean => {
+      for (const partition of partitions) if (!partition.hasCredit()) return false
+      for (const sink of this.#sinks) if (!sink.ready()) return false
+      return true
+    }
+    const chain = new OperatorChain(
+      vertex.chain.map((node, index) => new ChainLink(node, operators[index]!, mayProduce)),
+    )
+    this.#connect(chain, partitions)
+    const restoredMs = this.#parts.deployment.watermarks[vertex.id] ?? MIN_WATERMARK
+    await this.#open(chain, restoredMs)
+    const task = new StreamTask({
+      vertex,
+      subtask: this.#subtask,
+      clock: doors.clock,
+      bufferTimeoutMs: graph.graph.settings.bufferTimeoutMs,
+      chain,
+      gate:
+        vertex.inputs.length === 0 ? undefined : new InputGate(this.#gateChannels(), restoredMs),
+      source: this.#reader === undefined ? undefined : new SourceDriver(this.#reader, chain),
+      sinks: this.#sinks,
+      partitions,
+      state: new SubtaskState(this.#stores, this.#subtask, (uid, bytes) =>
+        this.#files.write(uid, bytes),
+      ),
+      beforeSnapshot: (checkpointId) => {
+        this.#files.checkpointId = checkpointId
+      },
+      owner,
+    })
+    this.#task = task
+    return task
+  }
+
+  async #operator(node: StreamNode): Promise<StreamOperator> {
+    const { doors } = this.#parts
+    const { runtime } = node
+    const place = { uid: node.uid ?? node.name, subtask: this.#subtask, doors }
+    const parallelism = this.#vertex.parallelism
+    const fail = (error: unknown): void => {
+      this.#parts.owner.failed(error)
+    }
+    switch (runtime.type) {
+      case 'operator':
+        return runtime.create()
+      case 'source':
+        this.#reader = runtime.source.createReader({
+          ...place,
+          parallelism,
+          kick: () => {
+            this.#task?.kick()
+            this.#parts.kick()
+          },
+          fail,
+        })
+        return new PassThrough()
+      case 'sink': {
+        const writer = runtime.sink.createWriter({
+          ...place,
+          parallelism,
+          uniqueName: () => this.#files.name(place.uid),
+          kick: this.#parts.kick,
+          fail,
+        })
+        await writer.open?.()
+        const sink = new SinkOperator(place.uid, this.#subtask, writer)
+        this.#sinks.push(sink)
+        return sink
+      }
+      default:
+        return runtime satisfies never
+    }
+  }
+
+  #connect(chain: OperatorChain, partitions: readonly ResultPartition[]): void {
+    const vertex = this.#vertex
+    for (const [index, link] of chain.links.entries()) {
+      const parent = vertex.parents[index]!
+      if (parent >= 0) chain.links[parent]!.addChild(link, vertex.sides[index])
+    }
+    for (const [index, id] of vertex.outputs.entries()) {
+      const edge = this.#parts.graph.edges[id]!
+      chain.links[edge.fromNode]!.addPartition(partitions[index]!, edge.side)
+    }
+  }
+
+  async #open(chain: OperatorChain, restoredMs: number): Promise<void> {
+    for (const [index, link] of chain.links.entries()) {
+      const { node } = link
+      const uid = node.uid ?? node.name
+      const stores = await this.#files.openStores(node, index, this.#vertex, restoredMs)
+      if (stores !== undefined) this.#stores.push(stores)
+      link.operator.open(
+        new TaskOperatorContext({
+          uid,
+          name: node.name,
+          subtask: this.#subtask,
+          parallelism: this.#vertex.parallelism,
+          maxParallelism: this.#vertex.maxParallelism,
+          doors: this.#parts.doors,
+          output: link,
+          store: stores?.keyed,
+          broadcast: stores?.broadcast,
+        }),
+      )
+      if (restoredMs !== MIN_WATERMARK) link.restoreWatermark(restoredMs)
+    }
+  }
+
+  #partition(edge: JobEdge): ResultPartition {
+    const { graph, channels } = this.#parts
+    const receiver = graph.vertices[edge.toVertex]!
+    const writers =
+      edge.partitioning.type === 'forward'
+        ? [channels.writer(edge, this.#subtask, this.#subtask)]
+        : Array.from({ length: receiver.parallelism }, (_, to) =>
+            channels.writer(edge, this.#subtask, to),
+          )
+    return new ResultPartition(edge, writers, {
+      subtask: this.#subtask,
+      maxParallelism: receiver.maxParallelism,
+    })
+  }
+
+  #gateChannels(): readonly GateChannel[] {
+    const { graph, channels } = this.#parts
+    const gate: GateChannel[] = []
+    for (const id of this.#vertex.inputs) {
+      const edge = graph.edges[id]!
+      for (const from of sendersOf(graph, edge, this.#subtask)) {
+        gate.push({ reader: channels.reader(edge, from, this.#subtask), input: edge.input })
+      }
+    }
+    return gate
+  }
+}
+
+/** The sending subtasks that have a channel to this receiver. */
+export function sendersOf(graph: JobGraph, edge: JobEdge, to: number): readonly number[] {
+  if (edge.partitioning.type === 'forward') return [to]
+  const senders = graph.vertices[edge.fromVertex]!.parallelism
+  return Array.from({ length: senders }, (_, from) => from)
+}
+
+/** Every channel of the job, as pairs of subtasks. */
+export function* channelsOf(
+  graph: JobGraph,
+): Generator<{ readonly edge: JobEdge; readonly from: number; readonly to: number }> {
+  for (const edge of graph.edges) {
+    const receivers = graph.vertices[edge.toVertex]!.parallelism
+    for (let to = 0; to < receivers; to += 1) {
+      for (const from of sendersOf(graph, edge, to)) yield { edge, from, to }
+    }
+  }
+}
