@@ -10,6 +10,9 @@ export interface Schema<out V> {
   readonly [rowType]: V
 }
 
+/** The type of the values that schema `S` describes. */
+export type Infer<S extends Schema<unknown>> = S[typeof rowType]
+
 export interface StructSchema<out V> extends Schema<V> {
   readonly kind: 'struct'
 }
