@@ -1,6 +1,10 @@
 /** Where jobs read from and write to: `millrace/connectors`. */
 export { collectionSource } from './collection/collection-source.ts'
+export { csv } from './formats/csv-format.ts'
+export { debezium } from './formats/debezium-format.ts'
 export type { Format } from './formats/format.ts'
+export { json } from './formats/json-format.ts'
+export { text } from './formats/text-format.ts'
 export { generatorSource } from './generator/generator-source.ts'
 export type { GeneratorOptions } from './generator/generator-source.ts'
 export { printSink } from './print/print-sink.ts'

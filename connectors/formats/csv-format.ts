@@ -1,0 +1,249 @@
+import { schemaData, StreamError } from '../../engine/index.ts'
+import type { SchemaData, StructData, StructSchema } from '../../engine/index.ts'
+import { formatDecimal, parseDecimal } from './decimal.ts'
+import { formatOf } from './format.ts'
+import type { Decoder, Encoder, Format } from './format.ts'
+import { formatDay, parseDay, parseInstant } from './iso-time.ts'
+import { literalName } from './json-reading.ts'
+import { TextReader } from './text-bytes.ts'
+import { describe, shown, unfit } from './unfit.ts'
+
+/**
+ * Comma-separated values (RFC 4180), typed by `schema`. In files the first record names the columns,
+ * in any order, and columns that are not declared are dropped; elsewhere there is no header and the
+ * columns stand in the schema's order. A quoted field may hold commas, line breaks and doubled
+ * quotes. An empty field without quotes is null where the column is nullable.
+ */
+export function csv<V>(schema: StructSchema<V>): Format<V> {
+  const data = schemaData(schema)
+  if (data.kind !== 'struct') {
+    throw new StreamError('OPTION_INVALID', `csv of ${describe(data)}`, {
+      hint: 'Declare the columns with struct({ … }).',
+    })
+  }
+  for (const { name, schema: field } of data.fields) {
+    const { kind } = field.kind === 'nullable' ? field.of : field
+    if (kind !== 'list' && kind !== 'struct' && kind !== 'packed' && kind !== 'nullable') continue
+    throw new StreamError('FIELD_TYPE', `csv column "${name}" is ${describe(field)}`, {
+      hint: 'CSV holds single values only: use json.',
+    })
+  }
+  return formatOf<V>({
+    kind: 'csv',
+    parameters: {},
+    schema: data,
+    framing: { quoted: true, header: true, skipsEmpty: true },
+    createDecoder: (header) => new CsvDecoder(data, header),
+    createEncoder: () => new CsvEncoder(data),
+  })
+}
+
+/** The fields of one record: their texts, and whether each was quoted. */
+interface Fields {
+  readonly texts: string[]
+  readonly quoted: boolean[]
+}
+
+class CsvDecoder implements Decoder {
+  readonly many = false
+  readonly #text = new TextReader()
+  readonly #columns: number
+  readonly #build: (fields: Fields) => unknown
+
+  constructor(schema: StructData, header: string | undefined) {
+    const names =
+      header === undefined ? schema.fields.map((field) => field.name) : splitRecord(header).texts
+    this.#columns = names.length
+    this.#build = compileRow(schema, columnsOf(schema, names))
+  }
+
+  decode(bytes: Uint8Array, start: number, end: number): unknown {
+    const fields = splitRecord(this.#text.read(bytes, start, end))
+    if (fields.texts.length !== this.#columns) {
+      const found = `${fields.texts.length} fields, there are ${this.#columns} columns`
+      throw new StreamError('RECORD_MALFORMED', `the record has ${found}`, {
+        hint: 'Quote fields that hold a comma.',
+      })
+    }
+    return this.#build(fields)
+  }
+}
+
+/** Where each field of the schema stands; -1 for one that is missing and may be null. */
+function columnsOf(schema: StructData, names: readonly string[]): number[] {
+  return schema.fields.map(({ name, schema: field }) => {
+    const column = names.indexOf(name)
+    if (column !== names.lastIndexOf(name)) {
+      throw new StreamError('RECORD_MALFORMED', `the header names "${name}" twice`)
+    }
+    if (column >= 0 || field.kind === 'nullable') return column
+    throw new StreamError(
+      'RECORD_MALFORMED',
+      `the header has no "${name}", it has ${shown(names)}`,
+      {
+        hint: 'Name the columns as the schema does, or declare the missing one nullable.',
+      },
+    )
+  })
+}
+
+type ReadField = (text: string, quoted: boolean) => unknown
+
+function compileRow(schema: StructData, columns: readonly number[]): (fields: Fields) => unknown {
+  const reads = schema.fields.map(({ name, schema: field }) => readingOf(name, field))
+  const cells = schema.fields.map(({ name }, index) => {
+    const column = columns[index]!
+    const value = column < 0 ? 'null' : `reads[${index}](texts[${column}], quoted[${column}])`
+    return `${literalName(name)}: ${value}`
+  })
+  const body = `"use strict"\nreturn ({ texts, quoted }) => ({ ${cells.join(', ')} })`
+  const make = new Function('reads', body) as (
+    reads: readonly ReadField[],
+  ) => (fields: Fields) => unknown
+  return make(reads)
+}
+
+/**
+ * The fields of one record without its line break. A quote opens only at the beginning of a field,
+ * and closes only at its end.
+ */
+export function splitRecord(record: string): Fields {
+  const texts: string[] = []
+  const quoted: boolean[] = []
+  if (!record.includes('"')) {
+    for (const text of record.split(',')) {
+      texts.push(text)
+      quoted.push(false)
+    }
+    return { texts, quoted }
+  }
+  let at = 0
+  for (;;) {
+    const opens = record.charCodeAt(at) === QUOTE
+    const end = opens ? closingQuote(record, at + 1) : nextComma(record, at)
+    const text = record.slice(opens ? at + 1 : at, end)
+    texts.push(opens && text.includes('"') ? text.replaceAll('""', '"') : text)
+    quoted.push(opens)
+    at = opens ? end + 1 : end
+    if (at >= record.length) return { texts, quoted }
+    if (record.charCodeAt(at) !== COMMA) throw misquoted(record)
+    at += 1
+  }
+}
+
+const QUOTE = 34
+const COMMA = 44
+
+function nextComma(record: string, from: number): number {
+  const comma = record.indexOf(',', from)
+  const end = comma < 0 ? record.length : comma
+  if (record.slice(from, end).includes('"')) throw misquoted(record)
+  return end
+}
+
+function closingQuote(record: string, from: number): number {
+  let at = record.indexOf('"', from)
+  while (at >= 0 && record.charCodeAt(at + 1) === QUOTE) at = record.indexOf('"', at + 2)
+  if (at < 0) throw misquoted(record)
+  return at
+}
+
+function misquoted(record: string): StreamError {
+  return new StreamError('RECORD_MALFORMED', `a quote is out of place: ${shown(record)}`, {
+    hint: 'A field that holds a quote is quoted as a whole, its own quotes doubled.',
+  })
+}
+
+function readingOf(name: string, schema: SchemaData): ReadField {
+  if (schema.kind === 'nullable') {
+    const inner = readingOf(name, schema.of)
+    return (text, quoted) => (text === '' && !quoted ? null : inner(text, quoted))
+  }
+  const parse = parserOf(schema)
+  return (text) => {
+    const value = parse(text)
+    if (value === undefined) throw unfit(name, schema, text)
+    return value
+  }
+}
+
+/** Undefined: the text is no such value. */
+function parserOf(schema: SchemaData): (text: string) => unknown {
+  switch (schema.kind) {
+    case 'utf8':
+      return (text) => (schema.oneOf?.includes(text) === false ? undefined : text)
+    case 'int32':
+      return (text) => {
+        const number = INTEGER.test(text) ? Number(text) : NaN
+        return (number | 0) === number ? number | 0 : undefined
+      }
+    case 'int64':
+      return (text) => {
+        if (!INTEGER.test(text)) return undefined
+        if (schema.as === 'number') {
+          return Number.isSafeInteger(Number(text)) ? Number(text) : undefined
+        }
+        const exact = BigInt(text.replace('+', ''))
+        return BigInt.asIntN(64, exact) === exact ? exact : undefined
+      }
+    case 'float64':
+      return (text) => {
+        if (text === 'NaN') return NaN
+        return text.trim() === '' || Number.isNaN(Number(text)) ? undefined : Number(text)
+      }
+    case 'bool':
+      return (text) => BOOLEANS.get(text.toLowerCase())
+    case 'binary':
+      return (text) => (BASE64.test(text) ? new Uint8Array(Buffer.from(text, 'base64')) : undefined)
+    case 'timestamp':
+      return (text) => {
+        const ms = INTEGER.test(text) ? Number(text) : parseInstant(text)
+        return Number.isSafeInteger(ms) ? ms : undefined
+      }
+    case 'date':
+      return (text) => {
+        const day = parseDay(text)
+        return day === undefined ? undefined : formatDay(day)
+      }
+    case 'decimal':
+      return (text) => {
+        const unscaled = parseDecimal(text, schema.precision, schema.scale)
+        return unscaled === undefined ? undefined : formatDecimal(unscaled, schema.scale)
+      }
+    default:
+      return () => undefined
+  }
+}
+
+const INTEGER = /^[+-]?\d{1,40}$/
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+const BOOLEANS = new Map([
+  ['true', true],
+  ['false', false],
+  ['1', true],
+  ['0', false],
+])
+
+class CsvEncoder implements Encoder {
+  readonly #fields: StructData['fields']
+
+  constructor(schema: StructData) {
+    this.#fields = schema.fields
+  }
+
+  encode(record: unknown): string {
+    const row = record as Readonly<Record<string, unknown>>
+    return this.#fields.map(({ name, schema }) => written(name, schema, row[name])).join(',')
+  }
+}
+
+function written(name: string, schema: SchemaData, value: unknown): string {
+  if (value === null || value === undefined) {
+    if (schema.kind === 'nullable') return ''
+    throw unfit(name, schema, value)
+  }
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+  if (typeof value !== 'string') return Object.is(value, -0) ? '-0' : String(value)
+  // An empty text is quoted, as nothing means null.
+  return value === '' || /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value
+}

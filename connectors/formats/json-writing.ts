@@ -1,0 +1,169 @@
+import { StreamError } from '../../engine/index.ts'
+import type { FieldData, SchemaData, StructData } from '../../engine/index.ts'
+import { formatDecimal, parseDecimal } from './decimal.ts'
+import { formatDay, parseDay } from './iso-time.ts'
+import { unfit } from './unfit.ts'
+
+/**
+ * From declared records to JSON, which `compileReading` reads back as the same records.
+ *
+ * int64: digits. binary: base64 text. timestamp: epoch ms. date: its day. decimal: a text with all
+ * digits of its scale. float64: NaN and the infinities as texts, -0 as -0. Fields that are not
+ * declared are left out.
+ */
+export type Write = (value: unknown, field: string) => string
+
+export function compileWriting(schema: SchemaData): Write {
+  switch (schema.kind) {
+    case 'utf8': {
+      const allowed = schema.oneOf === undefined ? undefined : new Set(schema.oneOf)
+      return (value, field) => {
+        if (typeof value !== 'string' || allowed?.has(value) === false) {
+          throw unfit(field, schema, value)
+        }
+        return JSON.stringify(value)
+      }
+    }
+    case 'int32':
+      return (value, field) => {
+        if (typeof value !== 'number' || (value | 0) !== value) throw unfit(field, schema, value)
+        return String(value)
+      }
+    case 'int64':
+      return (value, field) => {
+        if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return String(value)
+        if (Number.isSafeInteger(value)) return String(value)
+        throw unfit(field, schema, value)
+      }
+    case 'float64':
+      return (value, field) => {
+        if (typeof value !== 'number') throw unfit(field, schema, value)
+        return Object.is(value, -0) ? '-0' : Number.isFinite(value) ? String(value) : `"${value}"`
+      }
+    case 'bool':
+      return (value, field) => {
+        if (typeof value !== 'boolean') throw unfit(field, schema, value)
+        return value ? 'true' : 'false'
+      }
+    case 'binary':
+      return (value, field) => {
+        if (!(value instanceof Uint8Array)) throw unfit(field, schema, value)
+        const { buffer, byteOffset, length } = value
+        return `"${Buffer.from(buffer, byteOffset, length).toString('base64')}"`
+      }
+    case 'timestamp':
+      return (value, field) => {
+        if (!Number.isSafeInteger(value)) throw unfit(field, schema, value)
+        return String(value)
+      }
+    case 'date':
+      return (value, field) => {
+        const day = typeof value === 'string' ? parseDay(value) : undefined
+        if (day === undefined) throw unfit(field, schema, value)
+        return `"${formatDay(day)}"`
+      }
+    case 'decimal':
+      return decimal(schema)
+    case 'list':
+      return list(schema)
+    case 'struct':
+      return compileStruct(schema)
+    case 'nullable': {
+      const inner = compileWriting(schema.of)
+      return (value, field) =>
+        value === null || value === undefined ? 'null' : inner(value, field)
+    }
+    case 'packed':
+      return packed
+  }
+}
+
+function decimal(schema: Extract<SchemaData, { kind: 'decimal' }>): Write {
+  return (value, field) => {
+    const unscaled =
+      typeof value === 'string' ? parseDecimal(value, schema.precision, schema.scale) : undefined
+    if (unscaled === undefined) throw unfit(field, schema, value)
+    return `"${formatDecimal(unscaled, schema.scale)}"`
+  }
+}
+
+function list(schema: Extract<SchemaData, { kind: 'list' }>): Write {
+  const item = compileWriting(schema.item)
+  return (value, field) => {
+    if (!Array.isArray(value)) throw unfit(field, schema, value)
+    const items = (value as readonly unknown[]).map((each, index) =>
+      item(each, `${field}[${index}]`),
+    )
+    return `[${items.join(',')}]`
+  }
+}
+
+function packed(value: unknown, field: string): string {
+  const bad = (found: unknown): StreamError =>
+    new StreamError('VALUE_UNFIT', `"${field}" holds ${typeof found}, which JSON cannot`, {
+      hint: 'Declare a schema for the field.',
+    })
+  const text = JSON.stringify(value, (_, inner: unknown) => {
+    if (typeof inner === 'bigint') throw bad(inner)
+    return inner
+  }) as string | undefined
+  if (text === undefined) throw bad(value)
+  return text
+}
+
+/** One generated function a struct: one chain of additions, the common case tested in place. */
+function compileStruct(schema: StructData): Write {
+  const writes = schema.fields.map((field) => compileWriting(field.schema))
+  const refuse = (value: unknown, field: string): never => {
+    throw unfit(field, schema, value)
+  }
+  const body = [
+    '"use strict"',
+    'return (value, field) => {',
+    '  if (typeof value !== "object" || value === null || Array.isArray(value)) refuse(value, field)',
+    '  const prefix = field === "" ? "" : field + "."',
+    '  let text = "{"',
+    ...schema.fields.map(writeField),
+    '  return text + "}"',
+    '}',
+  ]
+  const make = new Function('writes', 'refuse', 'hasOwn', body.join('\n')) as (
+    writes: readonly Write[],
+    refuse: (value: unknown, field: string) => never,
+    hasOwn: (object: object, name: string) => boolean,
+  ) => Write
+  return make(writes, refuse, Object.hasOwn)
+}
+
+function writeField(field: FieldData, index: number): string {
+  const name = JSON.stringify(field.name)
+  const label = JSON.stringify(`${index === 0 ? '' : ','}${name}:`)
+  const read =
+    field.name in Object.prototype
+      ? `hasOwn(value, ${name}) ? value[${name}] : undefined`
+      : `value[${name}]`
+  const usual = usualCase(field.schema, `f${index}`)
+  const convert = `writes[${index}](f${index}, prefix + ${name})`
+  const written = usual === undefined ? convert : `${usual} : ${convert}`
+  return `  const f${index} = ${read}\n  text += ${label} + (${written})`
+}
+
+/** `test ? text` for the common case. */
+function usualCase(schema: SchemaData, value: string): string | undefined {
+  switch (schema.kind) {
+    case 'utf8':
+      return schema.oneOf === undefined
+        ? `typeof ${value} === "string" ? JSON.stringify(${value})`
+        : undefined
+    case 'timestamp':
+      return `Number.isSafeInteger(${value}) ? ${value}`
+    case 'int32':
+      return `(${value} | 0) === ${value} ? ${value}`
+    case 'float64':
+      return `typeof ${value} === "number" && ${value} - ${value} === 0 && ${value} !== 0 ? ${value}`
+    case 'nullable':
+      return usualCase(schema.of, value)
+    default:
+      return undefined
+  }
+}
