@@ -66,7 +66,7 @@ export function formatCheckpointId(id: CheckpointId): string {
 
 /** What stands for a uid in file names: 16 hex digits, so any uid will do. */
 export function uidHash(uid: string): string {
-  return sha256Hex(new TextEncoder().encode(uid)).slice(0, 16)
+  return sha256Hex(uid).slice(0, 16)
 }
 
 export function stateFileName(
