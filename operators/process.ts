@@ -1,0 +1,94 @@
+/** Process functions as objects: what `process(uid, { … })` takes. */
+import type { Handles, MapState, ReadonlyMapState, StateDeclaration, States } from './states.ts'
+import type { Fields, RowOf } from './types.ts'
+import type { Schema } from '../engine/stream/schema.ts'
+import type { TimerService } from '../engine/time/timer-service.ts'
+
+/** Side outputs by name, each with the type of its records. */
+export type Sides = object
+
+/** What a process function may do with the record at hand. Its functions are bound. */
+export interface ProcessContext<Out, O extends Sides = {}> {
+  /** Event time of the record at hand; NaN where none was assigned. */
+  readonly timestampMs: number
+  emit(record: Out): void
+  emitTo<N extends keyof O>(side: N, record: O[N]): void
+}
+
+export interface KeyedContext<K, Out, O extends Sides = {}> extends ProcessContext<Out, O> {
+  readonly key: K
+  readonly timers: TimerService
+}
+
+export interface WithState<S extends States> {
+  readonly state: Handles<S>
+}
+
+/** `emits` and `state` stand first: TypeScript reads them before the functions below. */
+export interface Process<T, Out, O extends Fields> {
+  readonly emits: Schema<Out>
+  readonly sides?: O
+  onRecord(record: T, context: ProcessContext<Out, RowOf<O>>): void
+}
+
+export interface KeyedProcess<T, K, Out, S extends States, O extends Fields> {
+  readonly emits: Schema<Out>
+  readonly state?: S
+  readonly sides?: O
+  onRecord(record: T, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
+  onTimer?(atMs: number, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
+}
+
+export interface CoProcess<L, R, K, Out, S extends States, O extends Fields> {
+  readonly emits: Schema<Out>
+  readonly state?: S
+  readonly sides?: O
+  onLeft(record: L, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
+  onRight(record: R, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
+  onTimer?(atMs: number, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
+}
+
+export type ReadonlyHandles<B extends States> = {
+  readonly [N in keyof B]: B[N] extends StateDeclaration<MapState<infer K, infer V>>
+    ? ReadonlyMapState<K, V>
+    : never
+}
+
+export interface BroadcastProcess<
+  T,
+  U,
+  K,
+  Out,
+  S extends States,
+  B extends States,
+  O extends Fields,
+> {
+  readonly emits: Schema<Out>
+  readonly broadcast: B
+  readonly state?: S
+  readonly sides?: O
+  onRecord(
+    record: T,
+    context: KeyedContext<K, Out, RowOf<O>> &
+      WithState<S> & { readonly broadcast: ReadonlyHandles<B> },
+  ): void
+  onBroadcast(record: U, context: { readonly broadcast: Handles<B> }): void
+  onTimer?(
+    atMs: number,
+    context: KeyedContext<K, Out, RowOf<O>> &
+      WithState<S> & { readonly broadcast: ReadonlyHandles<B> },
+  ): void
+}
+
+/** A function over all records of a window, when it fires. */
+export interface WindowProcess<T, K, Out, O extends Fields> {
+  readonly emits: Schema<Out>
+  readonly sides?: O
+  onWindow(
+    records: readonly T[],
+    context: ProcessContext<Out, RowOf<O>> & {
+      readonly key: K
+      readonly window: { readonly start: number; readonly end: number }
+    },
+  ): void
+}
