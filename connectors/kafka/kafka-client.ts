@@ -4,7 +4,11 @@ import Cluster from 'kafkajs/src/cluster/index.js'
 import type { ClusterLogger, ConnectionPool } from 'kafkajs/src/cluster/index.js'
 import type { Socket } from 'node:net'
 import { StreamError } from '../../engine/index.ts'
-import { AUTHENTICATION_TIMEOUT_MS, CONNECT_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from './kafka-limits.ts'
+import {
+  AUTHENTICATION_TIMEOUT_MS,
+  CONNECT_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
+} from './kafka-limits.ts'
 
 /**
  * The door to Kafka: bytes of one request out, bytes of its response in. kafkajs is below it in

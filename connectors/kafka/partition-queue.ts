@@ -1,0 +1,336 @@
+import type { Decoder } from '../formats/format.ts'
+import type { BatchHeader } from './record-batch-format.ts'
+import type { AbortedTransaction } from './requests.ts'
+import { asStreamError, BATCH_RECORDS_MAX, StreamError } from '../../engine/index.ts'
+import { decompress } from './compression.ts'
+import { DECOMPRESSED_BYTES_MAX, VALUE_BYTES_MAX } from './kafka-limits.ts'
+import { HEADER_BYTES, readBatchHeader, RecordCursor, scanBatches } from './record-batch-format.ts'
+
+/** What a fetch brought for one partition. */
+interface Chunk {
+  /** Whole record batches only. */
+  readonly bytes: Buffer
+  /** By first offset. */
+  readonly aborted: readonly AbortedTransaction[]
+}
+
+/** How values become rows, and what to do with those that cannot. */
+export interface RowDecoding {
+  readonly decoder: Decoder
+  readonly onMalformed: 'fail' | 'skip'
+  /** Adds the fields of KafkaMetadata to each row, which is then a plain object. */
+  readonly metadata: boolean
+  skipped(error: StreamError): void
+}
+
+/** Rows that are gathered for one batch. */
+export class RowCollector {
+  readonly rows: unknown[] = []
+  readonly offsets = new Float64Array(BATCH_RECORDS_MAX)
+  valueBytes = 0
+
+  get isFull(): boolean {
+    return this.rows.length >= BATCH_RECORDS_MAX || this.valueBytes >= VALUE_BYTES_MAX
+  }
+}
+
+/** A message may become several rows, which never part: their position is one. */
+const ROWS_PER_MESSAGE_MAX = 64
+
+/** Row objects get these fields added; they were made by the decoder and are nobody else's yet. */
+interface MetadataFields {
+  _topic: string
+  _partition: number
+  _offset: bigint
+  _timestamp: number
+}
+
+/**
+ * One partition on its way: fetched bytes at one end, rows at the other.
+ *
+ * Q1. `position` is the offset of the next record to hand out: every visible record below it was
+ *     handed out, none at or above it. It moves by batch headers, so it passes records that are
+ *     invisible (aborted, control, compacted away).
+ * Q2. `fetchAt` is the offset after the last byte fetched; `position` ≤ `fetchAt`.
+ * Q3. No record at or above `end` is handed out.
+ */
+export class PartitionQueue {
+  readonly id: string
+  readonly topic: string
+  readonly topicId: string
+  readonly partition: number
+  readonly index: number
+  readonly end: number | undefined
+  /** Broker that leads the partition; -1 while unknown. */
+  leader = -1
+  /** Since when fetching fails, by the monotonic clock; undefined while it does not. */
+  failingSinceMs: number | undefined
+  finishReported = false
+  #position: number
+  #fetchAt: number
+  #bufferedBytes = 0
+  readonly #chunks: Chunk[] = []
+  readonly #batch = new BatchState()
+
+  constructor(split: {
+    readonly id: string
+    readonly topic: string
+    readonly topicId: string
+    readonly partition: number
+    readonly index: number
+    readonly position: number
+    readonly end: number | undefined
+  }) {
+    this.id = split.id
+    this.topic = split.topic
+    this.topicId = split.topicId
+    this.partition = split.partition
+    this.index = split.index
+    this.end = split.end
+    this.#position = split.position
+    this.#fetchAt = split.position
+  }
+
+  get position(): number {
+    return this.#position
+  }
+
+  get fetchAt(): number {
+    return this.#fetchAt
+  }
+
+  get bufferedBytes(): number {
+    return this.#bufferedBytes
+  }
+
+  get hasData(): boolean {
+    return this.#chunks.length > 0
+  }
+
+  /** Every record below the end was handed out. */
+  get isFinished(): boolean {
+    return this.end !== undefined && this.#position >= this.end
+  }
+
+  get isFetched(): boolean {
+    return this.end !== undefined && this.#fetchAt >= this.end
+  }
+
+  /** Takes what a fetch from `fetchAt` brought; a batch that is cut off at the end is left out. */
+  append(records: Buffer, aborted: readonly AbortedTransaction[]): void {
+    const scanned = scanBatches(records)
+    if (scanned === undefined || scanned.nextOffset <= this.#fetchAt) return
+    this.#fetchAt = scanned.nextOffset
+    this.#bufferedBytes += scanned.end
+    this.#chunks.push({
+      bytes: records.subarray(0, scanned.end),
+      aborted: [...aborted].sort((left, right) => left.firstOffset - right.firstOffset),
+    })
+  }
+
+  /** Moves records into `collector` until it is full or nothing is here. */
+  read(collector: RowCollector, decoding: RowDecoding): void {
+    const batch = this.#batch
+    while (!collector.isFull) {
+      if (batch.isOpen) {
+        if (!this.#readBatch(collector, decoding)) return
+        this.#moveTo(batch.nextOffset)
+      } else if (!this.#openBatch()) {
+        return
+      }
+      if (this.isFinished) {
+        this.#drop()
+        return
+      }
+    }
+  }
+
+  /** False when no batch is here. A batch of no visible record only moves the position. */
+  #openBatch(): boolean {
+    const chunk = this.#chunks[0]
+    if (chunk === undefined) return false
+    try {
+      if (this.#batch.open(chunk)) return true
+    } catch (error) {
+      throw damaged(error, this.id, this.#position)
+    }
+    this.#chunks.shift()
+    this.#bufferedBytes -= chunk.bytes.length
+    return this.#chunks.length > 0
+  }
+
+  /** False when the collector is full before the batch has ended. */
+  #readBatch(collector: RowCollector, decoding: RowDecoding): boolean {
+    const { cursor } = this.#batch
+    const { decoder } = decoding
+    const countMax = BATCH_RECORDS_MAX - (decoder.many ? ROWS_PER_MESSAGE_MAX : 0)
+    for (;;) {
+      if (collector.rows.length >= countMax || collector.valueBytes >= VALUE_BYTES_MAX) return false
+      if (!this.#nextRecord()) break
+      const offset = this.#batch.baseOffset + cursor.offsetDelta
+      if (offset < this.#position) continue // The fetch began inside of the batch.
+      if (this.end !== undefined && offset >= this.end) break // Q3.
+      this.#decode(offset, collector, decoding)
+      this.#position = offset + 1
+    }
+    this.#batch.isOpen = false
+    return true
+  }
+
+  #nextRecord(): boolean {
+    try {
+      return this.#batch.cursor.next()
+    } catch (error) {
+      throw damaged(error, this.id, this.#position)
+    }
+  }
+
+  #decode(offset: number, collector: RowCollector, decoding: RowDecoding): void {
+    const { bytes, valueStart, valueEnd } = this.#batch.cursor
+    let row: unknown
+    try {
+      if (valueStart < 0) throw nullValue()
+      row = decoding.decoder.decode(bytes, valueStart, valueEnd)
+    } catch (error) {
+      const malformed = asStreamError(error, 'RECORD_MALFORMED', { split: this.id, offset })
+      if (decoding.onMalformed === 'fail') throw malformed
+      decoding.skipped(malformed)
+      return
+    }
+    collector.valueBytes += valueEnd - valueStart
+    if (!decoding.decoder.many) {
+      if (decoding.metadata) this.#addMetadata(row as MetadataFields, offset)
+      collector.offsets[collector.rows.push(row) - 1] = offset
+      return
+    }
+    const rows = row as readonly unknown[]
+    if (rows.length > ROWS_PER_MESSAGE_MAX) throw tooManyRows(rows.length, this.id, offset)
+    for (const each of rows) {
+      if (decoding.metadata) this.#addMetadata(each as MetadataFields, offset)
+      collector.offsets[collector.rows.push(each) - 1] = offset
+    }
+  }
+
+  #addMetadata(row: MetadataFields, offset: number): void {
+    row._topic = this.topic
+    row._partition = this.partition
+    row._offset = BigInt(offset)
+    row._timestamp = this.#batch.timestampMs
+  }
+
+  /** Past records that nobody sees (Q1), but never past the end: what is there was not read. */
+  #moveTo(offset: number): void {
+    const reached = this.end === undefined ? offset : Math.min(offset, this.end)
+    this.#position = Math.max(this.#position, reached)
+  }
+
+  #drop(): void {
+    this.#chunks.length = 0
+    this.#bufferedBytes = 0
+    this.#batch.isOpen = false
+  }
+}
+
+/**
+ * The batch that is being read, and which transactions of its chunk are aborted.
+ *
+ * The broker lists with each fetch the aborted transactions that overlap it. One is active from
+ * its first offset to the control record of its producer that ends it; transactional batches of
+ * a producer with an active one are dropped.
+ */
+class BatchState {
+  isOpen = false
+  baseOffset = 0
+  nextOffset = 0
+  readonly cursor = new RecordCursor()
+  #baseTimestamp = 0
+  #appendTime: number | undefined
+  #chunk: Chunk | undefined
+  #at = 0
+  #abortedSeen = 0
+  readonly #abortedProducers = new Set<number>()
+
+  get timestampMs(): number {
+    return this.#appendTime ?? this.#baseTimestamp + this.cursor.timestampDelta
+  }
+
+  /** Opens the next batch of the chunk; false after its last. */
+  open(chunk: Chunk): boolean {
+    if (chunk !== this.#chunk) {
+      this.#chunk = chunk
+      this.#at = 0
+      this.#abortedSeen = 0
+      this.#abortedProducers.clear()
+    }
+    if (this.#at >= chunk.bytes.length) {
+      this.#chunk = undefined // Lets go of the memory.
+      return false
+    }
+    const header = readBatchHeader(chunk.bytes, this.#at)
+    const recordsAt = this.#at + HEADER_BYTES
+    this.#at = header.end
+    this.isOpen = true
+    this.baseOffset = header.baseOffset
+    this.nextOffset = header.nextOffset
+    this.#baseTimestamp = header.baseTimestamp
+    this.#appendTime = header.usesAppendTime ? header.maxTimestamp : undefined
+    this.#activateAborted(chunk.aborted, header.nextOffset)
+    if (header.isControl && endsAborted(chunk.bytes, recordsAt, header)) {
+      this.#abortedProducers.delete(header.producerId)
+    }
+    const isDropped = header.isTransactional && this.#abortedProducers.has(header.producerId)
+    if (header.isControl || isDropped || header.count === 0) {
+      this.cursor.open(chunk.bytes, 0, 0, 0)
+    } else if (header.codec === 0) {
+      this.cursor.open(chunk.bytes, recordsAt, header.end, header.count)
+    } else {
+      const block = chunk.bytes.subarray(recordsAt, header.end)
+      const records = decompress(header.codec, block, DECOMPRESSED_BYTES_MAX)
+      this.cursor.open(records, 0, records.length, header.count)
+    }
+    return true
+  }
+
+  #activateAborted(aborted: readonly AbortedTransaction[], before: number): void {
+    for (;;) {
+      const next = aborted[this.#abortedSeen]
+      if (next === undefined || next.firstOffset >= before) return
+      this.#abortedProducers.add(next.producerId)
+      this.#abortedSeen += 1
+    }
+  }
+}
+
+/** The key of a control record is version: int16, type: int16; type 0 ends an aborted transaction. */
+function endsAborted(bytes: Buffer, start: number, header: BatchHeader): boolean {
+  const cursor = new RecordCursor()
+  cursor.open(bytes, start, header.end, header.count)
+  return cursor.next() && cursor.keyStart >= 0 && bytes.readInt16BE(cursor.keyStart + 2) === 0
+}
+
+function nullValue(): StreamError {
+  return new StreamError('RECORD_MALFORMED', 'the message has no value', {
+    hint: "Deletions of a compacted topic are such; onMalformed: 'skip' passes over them.",
+  })
+}
+
+function tooManyRows(count: number, split: string, offset: number): StreamError {
+  return new StreamError(
+    'RECORD_MALFORMED',
+    `a message gives ${count} rows, at most ${ROWS_PER_MESSAGE_MAX} are allowed`,
+    {
+      hint: 'Read the message as one row and take it apart in a flatMap.',
+      place: { split, offset },
+    },
+  )
+}
+
+function damaged(error: unknown, split: string, offset: number): StreamError {
+  if (error instanceof StreamError) return error.at({ split, offset })
+  const message = error instanceof Error ? error.message : String(error)
+  return new StreamError('KAFKA_FAILED', `damaged data at or after offset ${offset}: ${message}`, {
+    hint: 'Check the log of the partition with kafka-dump-log.',
+    place: { split, offset },
+    cause: error,
+  })
+}
