@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { LogLevel } from '../engine/base/logger.ts'
@@ -7,6 +6,7 @@ import type { RunOptions } from '../engine/job/protocol.ts'
 import type { Config, SettingName, SettingValue } from './config.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { readWholeFile, systemFiles } from '../engine/base/files.ts'
+import { systemRandom } from '../engine/base/random.ts'
 import { DEFAULT_SETTINGS } from '../engine/graph/stream-graph.ts'
 import { mergeConfig, splitPair } from './config.ts'
 
@@ -74,7 +74,7 @@ export function runOptions(jobPath: string, flags: RunFlags, config: Config): Ru
   }
   return {
     jobPath: resolve(jobPath),
-    bundleDir: join(tmpdir(), `millrace-${randomUUID()}`),
+    bundleDir: join(tmpdir(), `millrace-${systemRandom.hex(8)}`),
     set: Object.fromEntries([...config.parameters].map(([name, given]) => [name, given.value])),
     ...(parallelism === undefined ? {} : { parallelism }),
     ...(workDir === undefined ? {} : { workDir }),

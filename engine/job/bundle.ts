@@ -11,7 +11,7 @@ import { errnoOf, exists, makeDirectories, readWholeFile, systemFiles } from '..
  * Makes one ESM file of a job script, so that the main thread and every worker run the same code.
  *
  * B1. Local files and JSON are in the bundle; packages are not. A package is resolved from the file
- *     that imports it and stands in the bundle as an absolute URL, so the bundle runs from anywhere.
+ *     that imports it and stands there as an absolute URL, so the bundle runs from anywhere.
  * B2. `millrace` is always the running package, so that a job and its engine share their classes.
  * B3. `import.meta.url` and its kin stay those of the source file.
  * B4. The hash covers the code and, by name and version, the packages; not where things lie.

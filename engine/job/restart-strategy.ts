@@ -6,7 +6,7 @@ import { ERRORS } from '../base/errors.ts'
  * Decides what follows when the engine process has failed. Pure: all it knows is handed in.
  *
  * R1. An error that is not restartable ends the job at once.
- * R2. A record that has failed POISON_FAILURES_MAX times ends the job, whatever the strategy allows.
+ * R2. A record that has failed POISON_FAILURES_MAX times ends the job, whatever the strategy says.
  * R3. Failures are counted in a series; with 'exponential' one begins anew after `resetAfterMs`
  *     without a failure, with 'fixed-delay' never.
  */
