@@ -118,7 +118,7 @@ test('a field, fields or a function give the key of a record', () => {
 
 test.each([
   [{ type: 'field', field: 'user' } as const, {}, 'field "user", is undefined'],
-  [{ type: 'field', field: 'toString' } as const, {}, 'field "toString", is a function'],
+  [{ type: 'field', field: 'toString' } as const, {}, 'field "toString", is undefined'],
   [{ type: 'field', field: '__proto__' } as const, {}, 'field "__proto__", is undefined'],
   [{ type: 'field', field: 'a' } as const, null, 'field "a", is undefined'],
   [{ type: 'fields', fields: ['a', 'b'] } as const, { a: 1 }, 'field "b", is undefined'],

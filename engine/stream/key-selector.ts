@@ -23,7 +23,8 @@ export function selectKey(selector: KeySelector): (row: unknown) => unknown {
 /** JavaScript that reads field `name` of the object `record`; names are data, never code. */
 export function fieldExpression(record: string, name: string): string {
   const quoted = JSON.stringify(name)
-  if (name !== '__proto__') return `${record}[${quoted}]`
+  // Every object has `toString` and the like; what counts is its own.
+  if (!(name in Object.prototype)) return `${record}[${quoted}]`
   return `(Object.hasOwn(${record},${quoted})?${record}[${quoted}]:undefined)`
 }
 
