@@ -1,0 +1,37 @@
+import type { ParameterDeclaration } from './parameters.ts'
+import type { StreamGraph } from './stream-graph.ts'
+import { StreamError } from '../base/errors.ts'
+
+/** What a job is to the engine: a name, what it wants to know, and how its graph is made. */
+export interface JobDefinition {
+  readonly name: string
+  readonly parameters: readonly ParameterDeclaration[]
+  /**
+   * Makes the graph and checks it; `values` as `reviveParameters` gives them. Deterministic: called
+   * in the main thread and in every worker. Throws a StreamError for every mistake a graph can hold.
+   */
+  build(values: Readonly<Record<string, unknown>>): StreamGraph
+}
+
+// Registered, so that a job made with the project's copy of Millrace is one for any other copy.
+const DEFINITION = Symbol.for('millrace.job.1')
+
+/** Puts the definition where `jobDefinition` finds it. */
+export function defineJobOn<J extends object>(job: J, definition: JobDefinition): J {
+  Object.defineProperty(job, DEFINITION, { value: definition })
+  return job
+}
+
+/** The definition of what a module exports as its default. Throws JOB_INVALID when it is no job. */
+export function jobDefinition(job: unknown): JobDefinition {
+  const definition =
+    typeof job === 'object' && job !== null
+      ? (job as { readonly [DEFINITION]?: JobDefinition })[DEFINITION]
+      : undefined
+  if (definition !== undefined) return definition
+  throw new StreamError(
+    'JOB_INVALID',
+    job === undefined ? 'the module has no default export' : 'the default export is not a job',
+    { hint: "Write: export default defineJob('name', (env) => { … })." },
+  )
+}
