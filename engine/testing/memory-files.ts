@@ -1,0 +1,293 @@
+import { dirname, normalize } from 'node:path'
+import { assert } from '../base/assert.ts'
+import type { FileHandle, Files } from '../base/files.ts'
+import type { Random } from '../base/random.ts'
+import { seededRandom } from '../base/random.ts'
+import { fileError, MemoryDirectory, MemoryFile } from './memory-inodes.ts'
+
+/** One call of the door, before it takes effect. */
+export interface DiskOperation {
+  /** Counts all operations of the disk, from 0. */
+  readonly index: number
+  readonly kind: keyof Files | 'write' | 'read' | 'sync' | 'size' | 'close'
+  readonly path: string
+}
+
+/** What happens in place of, or besides, the effect of an operation. */
+export type DiskFault =
+  /** Fails with that errno; `done`: only after it has taken effect. */
+  | { readonly errno: string; readonly done?: boolean }
+  /** The process dies here: this and every later call of the same life never settles. */
+  | 'crash'
+  /** As 'crash', and what was not fsynced may be lost. */
+  | 'power-loss'
+
+export interface MemoryDiskOptions {
+  readonly fault?: (operation: DiskOperation) => DiskFault | undefined
+  /** Awaited before each effect: a simulation decides here which operation goes next. */
+  readonly gate?: (operation: DiskOperation) => Promise<void>
+  /** What survives a power loss: nothing that was not fsynced, or any part of it, by chance. */
+  readonly survivors?: 'none' | Random
+  /** Writing beyond it fails with ENOSPC. */
+  readonly capacityBytes?: number
+}
+
+/**
+ * A disk in memory that forgets as a real one may.
+ *
+ * D1. Data of a file survives a power loss only when its handle was synced after the write; what
+ *     was not synced survives in any part, in sectors.
+ * D2. A name survives only when its directory was synced after it was made; of later changes to a
+ *     directory any subset survives, a rename as a whole.
+ * D3. A failed sync loses what it was to make durable, though reads still show it (as Linux does).
+ * D4. After a crash no call of that life ever settles, not even in a `finally`.
+ */
+export class MemoryDisk {
+  readonly #options: MemoryDiskOptions
+  readonly #root: MemoryDirectory
+  #operations = 0
+  #inodes = 1
+  #life = 0
+  /** Replaced by tests between two lives. */
+  fault: MemoryDiskOptions['fault']
+
+  constructor(options: MemoryDiskOptions = {}) {
+    this.#options = options
+    this.fault = options.fault
+    this.#root = new MemoryDirectory(1)
+  }
+
+  get operations(): number {
+    return this.#operations
+  }
+
+  /** The door as one process sees it. It is dead after the next `crash` or `powerLoss`. */
+  files(): Files {
+    const life = this.#life
+    const run = <T>(kind: DiskOperation['kind'], path: string, effect: () => T): Promise<T> =>
+      this.#run(life, kind, normal(path), effect)
+    return {
+      open: (path, mode) =>
+        run('open', path, () => new MemoryHandle(this.#open(path, mode), normal(path), run, this)),
+      link: (existing, path) => run('link', path, () => this.#link(existing, path)),
+      rename: (from, to) => run('rename', to, () => this.#rename(from, to)),
+      unlink: (path) => run('unlink', path, () => this.#unlink(path)),
+      mkdir: (path) => run('mkdir', path, () => this.#mkdir(path)),
+      rmdir: (path) => run('rmdir', path, () => this.#rmdir(path)),
+      list: (path) => run('list', path, () => this.#directory(path).names()),
+      stat: (path) => run('stat', path, () => this.#find(path).info()),
+      syncDirectory: (path) =>
+        run('syncDirectory', path, () => {
+          this.#directory(path).sync()
+        }),
+    }
+  }
+
+  /** The process dies; what it wrote is still in the page cache. */
+  crash(): void {
+    this.#life += 1
+  }
+
+  /** The machine dies: what was not made durable is gone, or partly gone (D1, D2). */
+  powerLoss(): void {
+    this.#life += 1
+    const survivors = this.#options.survivors ?? 'none'
+    this.#root.powerLoss(survivors === 'none' ? undefined : survivors)
+  }
+
+  /** Bytes that all files hold, counted once each. */
+  usedBytes(): number {
+    return this.#root.usedBytes(new Set())
+  }
+
+  freeBytes(): number {
+    const { capacityBytes } = this.#options
+    if (capacityBytes === undefined) return Number.MAX_SAFE_INTEGER
+    return Math.max(0, capacityBytes - this.usedBytes())
+  }
+
+  async #run<T>(
+    life: number,
+    kind: DiskOperation['kind'],
+    path: string,
+    effect: () => T,
+  ): Promise<T> {
+    const operation = { index: this.#operations, kind, path }
+    this.#operations += 1
+    await this.#options.gate?.(operation)
+    if (life !== this.#life) return never()
+    const fault = this.fault?.(operation)
+    if (fault === 'crash') this.crash()
+    if (fault === 'power-loss') this.powerLoss()
+    if (fault === 'crash' || fault === 'power-loss') return never()
+    if (fault === undefined) return effect()
+    // A failed sync of a file is told to the file, which loses what it was to keep (D3).
+    if (fault.done === true) effect()
+    throw fileError(fault.errno, kind, path)
+  }
+
+  #open(path: string, mode: 'read' | 'create' | 'truncate'): MemoryFile {
+    const parent = this.#directory(dirname(normal(path)))
+    const name = nameOf(path)
+    const found = parent.get(name)
+    if (found instanceof MemoryDirectory) throw fileError('EISDIR', 'open', path)
+    if (found === undefined) {
+      if (mode === 'read') throw fileError('ENOENT', 'open', path)
+      const file = new MemoryFile(this.#nextInode())
+      parent.change([[name, file]])
+      return file
+    }
+    if (mode === 'create') throw fileError('EEXIST', 'open', path)
+    if (mode === 'truncate') found.truncate()
+    return found
+  }
+
+  #link(existing: string, path: string): void {
+    const found = this.#find(existing)
+    if (found instanceof MemoryDirectory) throw fileError('EPERM', 'link', path)
+    const parent = this.#directory(dirname(normal(path)))
+    if (parent.get(nameOf(path)) !== undefined) throw fileError('EEXIST', 'link', path)
+    parent.change([[nameOf(path), found]])
+  }
+
+  #rename(from: string, to: string): void {
+    const source = this.#directory(dirname(normal(from)))
+    const target = this.#directory(dirname(normal(to)))
+    const moved = this.#find(from)
+    const replaced = target.get(nameOf(to))
+    if (replaced === moved) return
+    if (replaced instanceof MemoryDirectory) {
+      if (!(moved instanceof MemoryDirectory)) throw fileError('EISDIR', 'rename', to)
+      if (replaced.names().length > 0) throw fileError('ENOTEMPTY', 'rename', to)
+    } else if (replaced !== undefined && moved instanceof MemoryDirectory) {
+      throw fileError('ENOTDIR', 'rename', to)
+    }
+    source.moveTo(target, nameOf(from), nameOf(to), moved)
+  }
+
+  #unlink(path: string): void {
+    if (this.#find(path) instanceof MemoryDirectory) throw fileError('EISDIR', 'unlink', path)
+    this.#directory(dirname(normal(path))).change([[nameOf(path), undefined]])
+  }
+
+  #mkdir(path: string): void {
+    const parent = this.#directory(dirname(normal(path)))
+    if (nameOf(path) === '' || parent.get(nameOf(path)) !== undefined) {
+      throw fileError('EEXIST', 'mkdir', path)
+    }
+    parent.change([[nameOf(path), new MemoryDirectory(this.#nextInode())]])
+  }
+
+  #rmdir(path: string): void {
+    if (this.#directory(path).names().length > 0) throw fileError('ENOTEMPTY', 'rmdir', path)
+    this.#directory(dirname(normal(path))).change([[nameOf(path), undefined]])
+  }
+
+  #find(path: string): MemoryFile | MemoryDirectory {
+    let found: MemoryFile | MemoryDirectory | undefined = this.#root
+    for (const part of normal(path).split('/').slice(1)) {
+      if (part === '') continue
+      if (found === undefined) break
+      if (found instanceof MemoryFile) throw fileError('ENOTDIR', 'stat', path)
+      found = found.get(part)
+    }
+    if (found === undefined) throw fileError('ENOENT', 'stat', path)
+    return found
+  }
+
+  #directory(path: string): MemoryDirectory {
+    const found = this.#find(path)
+    if (found instanceof MemoryFile) throw fileError('ENOTDIR', 'scandir', path)
+    return found
+  }
+
+  #nextInode(): number {
+    this.#inodes += 1
+    return this.#inodes
+  }
+}
+
+type Run = <T>(kind: DiskOperation['kind'], path: string, effect: () => T) => Promise<T>
+
+class MemoryHandle implements FileHandle {
+  readonly #file: MemoryFile
+  readonly #path: string
+  readonly #run: Run
+  readonly #disk: MemoryDisk
+  #position = 0
+  #isOpen = true
+
+  constructor(file: MemoryFile, path: string, run: Run, disk: MemoryDisk) {
+    this.#file = file
+    this.#path = path
+    this.#run = run
+    this.#disk = disk
+  }
+
+  write(bytes: Uint8Array, position?: number): Promise<void> {
+    return this.#call('write', () => {
+      const at = position ?? this.#position
+      const fits = this.#disk.freeBytes() + Math.max(0, this.#file.size - at)
+      const written = bytes.subarray(0, Math.min(bytes.length, fits))
+      this.#file.write(at, written)
+      if (position === undefined) this.#position += written.length
+      if (written.length < bytes.length) throw fileError('ENOSPC', 'write', this.#path)
+    })
+  }
+
+  read(position: number, length: number): Promise<Uint8Array> {
+    return this.#call('read', () => this.#file.read(position, length))
+  }
+
+  sync(): Promise<void> {
+    return this.#call('sync', () => {
+      this.#file.sync()
+    }).catch((error: unknown) => {
+      this.#file.syncFailed()
+      throw error
+    })
+  }
+
+  size(): Promise<number> {
+    return this.#call('size', () => this.#file.size)
+  }
+
+  close(): Promise<void> {
+    return this.#call('close', () => {
+      this.#isOpen = false
+    })
+  }
+
+  #call<T>(kind: DiskOperation['kind'], effect: () => T): Promise<T> {
+    return this.#run(kind, this.#path, () => {
+      if (!this.#isOpen) throw fileError('EBADF', kind, this.#path)
+      return effect()
+    })
+  }
+}
+
+function never<T>(): Promise<T> {
+  return new Promise(() => undefined)
+}
+
+function normal(path: string): string {
+  assert(path.startsWith('/'), 'a memory disk knows absolute paths only')
+  const clean = normalize(path)
+  return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean
+}
+
+function nameOf(path: string): string {
+  const clean = normal(path)
+  return clean.slice(clean.lastIndexOf('/') + 1)
+}
+
+/** A disk that fails or dies at its n-th operation from now, as `fault` says, and only there. */
+export function faultAt(disk: MemoryDisk, operation: number, fault: DiskFault): void {
+  const at = disk.operations + operation
+  disk.fault = ({ index }) => (index === at ? fault : undefined)
+}
+
+/** Any part of what was not fsynced survives a power loss, as the seed says. */
+export function memoryDisk(seed: number): MemoryDisk {
+  return new MemoryDisk({ survivors: seededRandom(seed) })
+}

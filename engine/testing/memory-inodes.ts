@@ -1,0 +1,209 @@
+import type { FileInfo } from '../base/files.ts'
+import type { Random } from '../base/random.ts'
+
+/** The unit in which data survives a power loss. */
+const SECTOR_BYTES = 512
+
+/** A write that no sync has made durable yet. `at` undefined: the file was emptied. */
+interface PendingWrite {
+  readonly at: number | undefined
+  readonly bytes: Uint8Array
+}
+
+/** A file: what reads see, what is durable, and what lies between the two. */
+export class MemoryFile {
+  readonly inode: number
+  #content = new Content()
+  #durable = new Content()
+  #pending: PendingWrite[] = []
+  #changes = 0
+
+  constructor(inode: number) {
+    this.inode = inode
+  }
+
+  get size(): number {
+    return this.#content.length
+  }
+
+  info(): FileInfo {
+    return { bytes: this.size, isDirectory: false, inode: this.inode, modifiedMs: this.#changes }
+  }
+
+  read(position: number, length: number): Uint8Array {
+    return this.#content.read(position, length)
+  }
+
+  write(at: number, bytes: Uint8Array): void {
+    const copy = bytes.slice()
+    this.#content.write(at, copy)
+    this.#pending.push({ at, bytes: copy })
+    this.#changes += 1
+  }
+
+  truncate(): void {
+    this.#content.clear()
+    this.#pending.push({ at: undefined, bytes: new Uint8Array(0) })
+    this.#changes += 1
+  }
+
+  sync(): void {
+    for (const { at, bytes } of this.#pending) {
+      if (at === undefined) this.#durable.clear()
+      else this.#durable.write(at, bytes)
+    }
+    this.#pending = []
+  }
+
+  /** The pages count as clean now: a later sync that succeeds does not write them. */
+  syncFailed(): void {
+    this.#pending = []
+  }
+
+  /** With `random` any sectors of unsynced writes survive, else none. */
+  powerLoss(random: Random | undefined): void {
+    for (const { at, bytes } of random === undefined ? [] : this.#pending) {
+      if (at === undefined) {
+        if (random!.next() < 0.5) this.#durable.clear()
+        continue
+      }
+      for (let from = 0; from < bytes.length; from += SECTOR_BYTES) {
+        if (random!.next() < 0.5) continue
+        this.#durable.write(at + from, bytes.subarray(from, from + SECTOR_BYTES))
+      }
+    }
+    this.#pending = []
+    this.#content = this.#durable.copy()
+  }
+}
+
+/** Bytes that grow by doubling. */
+class Content {
+  #bytes = new Uint8Array(0)
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  write(at: number, bytes: Uint8Array): void {
+    const end = at + bytes.length
+    if (end > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2))
+      grown.set(this.#bytes.subarray(0, this.#length))
+      this.#bytes = grown
+    }
+    this.#bytes.set(bytes, at)
+    this.#length = Math.max(this.#length, end)
+  }
+
+  read(position: number, length: number): Uint8Array {
+    return this.#bytes.slice(position, Math.min(position + length, this.#length))
+  }
+
+  clear(): void {
+    this.#bytes = new Uint8Array(0)
+    this.#length = 0
+  }
+
+  copy(): Content {
+    const copy = new Content()
+    copy.write(0, this.#bytes.subarray(0, this.#length))
+    return copy
+  }
+}
+
+type Entry = MemoryFile | MemoryDirectory
+/** A name made to mean something, or nothing. */
+type Change = readonly [name: string, entry: Entry | undefined]
+
+/** Changes that survive together: a rename touches two names, perhaps in two directories. */
+interface Transaction {
+  survives: boolean | undefined
+}
+
+interface PendingChange {
+  readonly changes: readonly Change[]
+  readonly transaction: Transaction
+}
+
+export class MemoryDirectory {
+  readonly inode: number
+  #entries = new Map<string, Entry>()
+  #durable = new Map<string, Entry>()
+  #pending: PendingChange[] = []
+  #changes = 0
+
+  constructor(inode: number) {
+    this.inode = inode
+  }
+
+  get(name: string): Entry | undefined {
+    return this.#entries.get(name)
+  }
+
+  names(): readonly string[] {
+    return [...this.#entries.keys()].sort()
+  }
+
+  info(): FileInfo {
+    return { bytes: 0, isDirectory: true, inode: this.inode, modifiedMs: this.#changes }
+  }
+
+  change(changes: readonly Change[], transaction: Transaction = { survives: undefined }): void {
+    for (const change of changes) apply(this.#entries, change)
+    this.#pending.push({ changes, transaction })
+    this.#changes += 1
+  }
+
+  moveTo(target: MemoryDirectory, from: string, to: string, entry: Entry): void {
+    if (target === this) {
+      this.change([
+        [from, undefined],
+        [to, entry],
+      ])
+      return
+    }
+    const transaction: Transaction = { survives: undefined }
+    this.change([[from, undefined]], transaction)
+    target.change([[to, entry]], transaction)
+  }
+
+  sync(): void {
+    for (const { changes, transaction } of this.#pending) {
+      transaction.survives = true // A synced half keeps the other half too.
+      for (const change of changes) apply(this.#durable, change)
+    }
+    this.#pending = []
+  }
+
+  powerLoss(random: Random | undefined): void {
+    for (const { changes, transaction } of this.#pending) {
+      transaction.survives ??= random !== undefined && random.next() < 0.5
+      if (transaction.survives) for (const change of changes) apply(this.#durable, change)
+    }
+    this.#pending = []
+    this.#entries = new Map(this.#durable)
+    for (const entry of this.#entries.values()) entry.powerLoss(random)
+  }
+
+  usedBytes(seen: Set<Entry>): number {
+    let bytes = 0
+    for (const entry of this.#entries.values()) {
+      if (seen.has(entry)) continue
+      seen.add(entry)
+      bytes += entry instanceof MemoryFile ? entry.size : entry.usedBytes(seen)
+    }
+    return bytes
+  }
+}
+
+function apply(entries: Map<string, Entry>, [name, entry]: Change): void {
+  if (entry === undefined) entries.delete(name)
+  else entries.set(name, entry)
+}
+
+/** An error as node gives it. */
+export function fileError(errno: string, call: string, path: string): Error {
+  return Object.assign(new Error(`${errno}: ${call} '${path}'`), { code: errno, path })
+}
