@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Api } from '../../connectors/kafka/requests.ts'
-import type { BatchOptions, ProducedRecord } from './record-batch-encoder.ts'
+import type { BatchOptions, ProducedRecord } from '../../connectors/kafka/record-batch-encoder.ts'
 import { kafkaTransport } from '../../connectors/kafka/kafka-client.ts'
 import { KafkaCluster } from '../../connectors/kafka/kafka-cluster.ts'
+import { encodeBatch } from '../../connectors/kafka/record-batch-encoder.ts'
 import { isTransient } from '../../connectors/kafka/requests.ts'
 import { systemClock } from '../../engine/base/clock.ts'
 import { systemRandom } from '../../engine/base/random.ts'
@@ -22,7 +23,6 @@ import {
   OFFSET_FETCH,
   PRODUCE,
 } from './admin-requests.ts'
-import { encodeBatch } from './record-batch-encoder.ts'
 
 const script = fileURLToPath(new URL('broker.sh', import.meta.url))
 
@@ -138,7 +138,11 @@ export class TestKafka {
     options: BatchOptions & { readonly partition?: number } = {},
   ): Promise<number> {
     const whole = records.map((record) => (typeof record === 'string' ? { value: record } : record))
-    return this.produceBatches(topic, options.partition ?? 0, encodeBatch(whole, options))
+    return this.produceBatches(
+      topic,
+      options.partition ?? 0,
+      encodeBatch(whole, { timestampMs: Date.now(), ...options }),
+    )
   }
 
   /** Writes encoded batches, all in one request. */
@@ -278,6 +282,7 @@ export class TestTransactions {
     this.#sequences.set(name, baseSequence + records.length)
     const whole = records.map((record) => (typeof record === 'string' ? { value: record } : record))
     const batch = encodeBatch(whole, {
+      timestampMs: Date.now(),
       ...this.#key,
       baseSequence,
       isTransactional: true,

@@ -9,6 +9,8 @@ export interface ProducedRecord {
 }
 
 export interface BatchOptions {
+  /** For records without a time of their own. Default: 0. */
+  readonly timestampMs?: number
   readonly producerId?: number
   readonly producerEpoch?: number
   readonly baseSequence?: number
@@ -24,9 +26,9 @@ export function encodeBatch(
   records: readonly ProducedRecord[],
   options: BatchOptions = {},
 ): Buffer {
-  const nowMs = Date.now()
-  const times = records.map((record) => record.timestampMs ?? nowMs)
-  const baseTimestamp = times[0] ?? nowMs
+  const timestampMs = options.timestampMs ?? 0
+  const times = records.map((record) => record.timestampMs ?? timestampMs)
+  const baseTimestamp = times[0] ?? timestampMs
   const body = new Body()
   records.forEach((record, index) => {
     const offsetDelta = options.offsetDeltas?.[index] ?? index
