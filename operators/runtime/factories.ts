@@ -14,6 +14,17 @@ import type { StateDescriptor } from '../../engine/state/state.ts'
 import type { KeySelector } from '../../engine/stream/keys.ts'
 import type { SchemaData } from '../../engine/stream/schema.ts'
 import type { WatermarkStrategyData } from '../../engine/time/watermark-strategy.ts'
+import type { SelectColumn } from './declared-steps.ts'
+import { AssignWatermarksOperator } from './assign-watermarks.ts'
+import { SelectOperator, WhereOperator } from './declared-steps.ts'
+import { ProcessOperator } from './process.ts'
+import {
+  broadcastProcessLogic,
+  coProcessLogic,
+  keyedProcessLogic,
+  processLogic,
+} from './process-logic.ts'
+import { FilterOperator, FlatMapOperator, MapOperator } from './row-steps.ts'
 import { StreamError } from '../../engine/base/errors.ts'
 
 export interface OperatorFactory {
@@ -134,32 +145,35 @@ export interface BroadcastProcessOptions extends KeyedOptions {
 }
 
 export function createMap(options: FunctionOptions): OperatorFactory {
-  return missing('map', options)
+  return stateless(() => new MapOperator(options.step))
 }
 
 /** Keeps the records for which the function gives true. */
 export function createFilter(options: FunctionOptions): OperatorFactory {
-  return missing('filter', options)
+  return stateless(() => new FilterOperator(options.step))
 }
 
 export function createFlatMap(options: FunctionOptions): OperatorFactory {
-  return missing('flatMap', options)
+  return stateless(() => new FlatMapOperator(options.step))
 }
 
 export function createWhere(options: WhereOptions): OperatorFactory {
-  return missing('where', options)
+  return stateless(() => new WhereOperator(options.predicate))
 }
 
 export function createSelect(options: SelectOptions): OperatorFactory {
-  return missing('select', options)
+  return stateless(() => new SelectOperator(options.columns))
 }
 
 export function createPick(options: PickOptions): OperatorFactory {
-  return missing('pick', options)
+  const columns = options.fields.map((name): SelectColumn => {
+    return { name, of: { type: 'field', field: name } }
+  })
+  return stateless(() => new SelectOperator(columns))
 }
 
 export function createWatermarks(options: WatermarkOptions): OperatorFactory {
-  return missing('assignTimestampsAndWatermarks', options)
+  return stateless(() => new AssignWatermarksOperator(options.time, options.strategy))
 }
 
 export function createReduce(options: ReduceOptions): OperatorFactory {
@@ -183,19 +197,33 @@ export function createWindowProcess(options: WindowProcessOptions): OperatorFact
 }
 
 export function createProcess(options: ProcessOptions): OperatorFactory {
-  return missing('process', options)
+  return stateless(() => new ProcessOperator(() => processLogic(options)))
 }
 
 export function createKeyedProcess(options: KeyedProcessOptions): OperatorFactory {
-  return missing('process', options)
+  const states = options.form.states
+  return {
+    states: Array.isArray(states) ? (states as readonly StateDescriptor[]) : Object.values(states),
+    create: () => new ProcessOperator(() => keyedProcessLogic(options)),
+  }
 }
 
 export function createCoProcess(options: CoProcessOptions): OperatorFactory {
-  return missing('process of two streams', options)
+  return {
+    states: Object.values(options.states),
+    create: () => new ProcessOperator(() => coProcessLogic(options)),
+  }
 }
 
 export function createBroadcastProcess(options: BroadcastProcessOptions): OperatorFactory {
-  return missing('process with a broadcast stream', options)
+  return {
+    states: Object.values(options.states),
+    create: () => new ProcessOperator(() => broadcastProcessLogic(options)),
+  }
+}
+
+function stateless(create: () => StreamOperator): OperatorFactory {
+  return { states: [], create }
 }
 
 function missing(step: string, _options: object): OperatorFactory {

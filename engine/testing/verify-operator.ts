@@ -1,0 +1,259 @@
+import { deepStrictEqual } from 'node:assert/strict'
+import type { HostSnapshot, OperatorResult, OperatorSubject } from './operator-host.ts'
+import { heapKey } from '../stream/key-codec.ts'
+import { MAX_WATERMARK } from '../stream/elements.ts'
+import { OperatorHost } from './operator-host.ts'
+import { RecordBatch } from '../stream/record-batch.ts'
+
+/** What goes into an operator, one after the other, and what is expected out of it. */
+export type TestElement =
+  | {
+      readonly type: 'record'
+      readonly value: unknown
+      readonly timeMs: number | undefined
+      readonly input: number
+      readonly side: string | undefined
+    }
+  | { readonly type: 'watermark'; readonly ms: number }
+  | { readonly type: 'processing-time'; readonly ms: number }
+  | { readonly type: 'end' }
+  | { readonly type: 'idle'; readonly idle: boolean }
+
+export function record(value: unknown, timeMs?: number, input = 0): TestElement {
+  return { type: 'record', value, timeMs, input, side: undefined }
+}
+
+/** A record of a side output, among the expected. */
+export function side(name: string, value: unknown, timeMs?: number): TestElement {
+  return { type: 'record', value, timeMs, input: 0, side: name }
+}
+
+export function watermark(ms: number): TestElement {
+  return { type: 'watermark', ms }
+}
+
+/** The machine's clock reaches `ms`. */
+export function processingTime(ms: number): TestElement {
+  return { type: 'processing-time', ms }
+}
+
+/** The end of a bounded input: the watermark goes to its end, and the operator finishes. */
+export function end(): TestElement {
+  return { type: 'end' }
+}
+
+export function idle(isIdle: boolean): TestElement {
+  return { type: 'idle', idle: isIdle }
+}
+
+/**
+ * Proves that an operator gives the expected results however it is run: `verifyOperator(subject)
+ * .input(…).expect(…)`. One input, five runs:
+ *
+ * 1. plain, with records next to each other in one batch;
+ * 2. record by record, with a snapshot after each element, and credit for one batch a call;
+ * 3. restored into a fresh operator after each element;
+ * 4. begun by one subtask and, after each element in turn, split over two;
+ * 5. begun by two subtasks and, after each element in turn, merged into one.
+ *
+ * With two subtasks the results between two watermarks may come in any order; the others are
+ * compared as they stand. Records of an input without key go to both subtasks.
+ */
+export function verifyOperator(subject: OperatorSubject): {
+  input(...elements: readonly TestElement[]): { expect(...expected: readonly TestElement[]): void }
+} {
+  return {
+    input: (...elements) => ({
+      expect: (...expected) => {
+        verify(subject, elements, expected.map(asResult))
+      },
+    }),
+  }
+}
+
+function verify(
+  subject: OperatorSubject,
+  elements: readonly TestElement[],
+  expected: readonly OperatorResult[],
+): void {
+  const check = (actual: readonly OperatorResult[], run: string): void => {
+    deepStrictEqual([...actual], [...expected], `the results differ when run ${run}`)
+  }
+  check(runPlain(subject, elements), 'plain')
+  check(runStepwise(subject, elements, false), 'with a snapshot after each element')
+  check(runStepwise(subject, elements, true), 'with a restore after each element')
+
+  if (subject.keys === undefined) return
+  const sorted = sortSegments(expected)
+  for (let at = 0; at <= elements.length; at += 1) {
+    for (const [before, after] of [[1, 2] as const, [2, 1] as const]) {
+      const actual = runRescaled(subject, elements, at, before, after)
+      const run = `by ${before} and, after ${at} elements, by ${after} subtasks`
+      deepStrictEqual(sortSegments(actual), sorted, `the results differ when run ${run}`)
+    }
+  }
+}
+
+function runPlain(subject: OperatorSubject, elements: readonly TestElement[]): OperatorResult[] {
+  const host = hostOf(subject, 0, 1, Infinity, [])
+  for (let index = 0; index < elements.length;) {
+    const first = elements[index]!
+    let until = index + 1
+    if (first.type === 'record') {
+      while (until < elements.length && isSameInput(elements[until]!, first)) until += 1
+      host.processBatch(batchOf(elements.slice(index, until)), first.input)
+    } else {
+      step(host, first)
+    }
+    index = until
+  }
+  return host.results
+}
+
+function runStepwise(
+  subject: OperatorSubject,
+  elements: readonly TestElement[],
+  restores: boolean,
+): OperatorResult[] {
+  let host = hostOf(subject, 0, 1, 1, [])
+  const results: OperatorResult[] = []
+  for (const element of elements) {
+    step(host, element)
+    const snapshot = host.snapshot()
+    if (!restores) continue
+    results.push(...host.results)
+    host = hostOf(subject, 0, 1, 1, [snapshot])
+  }
+  return [...results, ...host.results]
+}
+
+function runRescaled(
+  subject: OperatorSubject,
+  elements: readonly TestElement[],
+  at: number,
+  before: number,
+  after: number,
+): OperatorResult[] {
+  const results: OperatorResult[] = []
+  let hosts = hostsOf(subject, before, [])
+  for (const [index, element] of elements.entries()) {
+    if (index === at) {
+      const snapshots = hosts.map((host) => host.snapshot())
+      hosts = hostsOf(subject, after, snapshots)
+    }
+    results.push(...stepAll(hosts, element))
+  }
+  return results
+}
+
+/** Every watermark reaches all subtasks, and comes out once. */
+function stepAll(hosts: readonly OperatorHost[], element: TestElement): OperatorResult[] {
+  const results: OperatorResult[] = []
+  for (const host of hosts) {
+    if (element.type === 'record' && !host.takes(element.value, element.input)) continue
+    step(host, element)
+    results.push(...host.results.splice(0))
+  }
+  const isMark = (result: OperatorResult): boolean => result.type !== 'record'
+  const marks = results.filter(isMark).slice(0, results.filter(isMark).length / hosts.length)
+  return [...results.filter((result) => !isMark(result)), ...marks]
+}
+
+function step(host: OperatorHost, element: TestElement): void {
+  switch (element.type) {
+    case 'record':
+      host.processBatch(batchOf([element]), element.input)
+      return
+    case 'watermark':
+      host.advanceWatermark(element.ms)
+      return
+    case 'processing-time':
+      host.advanceProcessingTime(element.ms)
+      return
+    case 'end':
+      host.advanceWatermark(MAX_WATERMARK)
+      host.finish()
+      return
+    case 'idle':
+      throw new Error('idle(…) is a result: operators are given no statuses')
+    default:
+      element satisfies never
+  }
+}
+
+function hostOf(
+  subject: OperatorSubject,
+  subtask: number,
+  parallelism: number,
+  creditBatches: number,
+  restored: readonly HostSnapshot[],
+): OperatorHost {
+  return new OperatorHost(subject, { subtask, parallelism, creditBatches, restored })
+}
+
+function hostsOf(
+  subject: OperatorSubject,
+  parallelism: number,
+  restored: readonly HostSnapshot[],
+): OperatorHost[] {
+  return Array.from({ length: parallelism }, (_, subtask) =>
+    hostOf(subject, subtask, parallelism, 1, restored),
+  )
+}
+
+function isSameInput(element: TestElement, first: { readonly input: number }): boolean {
+  return element.type === 'record' && element.input === first.input
+}
+
+function batchOf(elements: readonly TestElement[]): RecordBatch {
+  const records = elements.filter((element) => element.type === 'record')
+  const times = records.some((item) => item.timeMs !== undefined)
+    ? Float64Array.from(records, (item) => item.timeMs ?? NaN)
+    : undefined
+  const rows = records.map((item) => structuredClone(item.value))
+  return RecordBatch.ofRows(rows, times)
+}
+
+function asResult(element: TestElement): OperatorResult {
+  switch (element.type) {
+    case 'record':
+      return {
+        type: 'record',
+        value: element.value,
+        timeMs: element.timeMs,
+        side: element.side,
+      }
+    case 'watermark':
+    case 'idle':
+      return element
+    case 'end':
+      return { type: 'watermark', ms: MAX_WATERMARK }
+    case 'processing-time':
+      throw new Error('processingTime(…) is an input, no result')
+    default:
+      return element satisfies never
+  }
+}
+
+function sortSegments(results: readonly OperatorResult[]): OperatorResult[] {
+  const sorted: OperatorResult[] = []
+  let segment: [string, OperatorResult][] = []
+  const close = (): void => {
+    segment.sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0))
+    sorted.push(...segment.map(([, result]) => result))
+    segment = []
+  }
+  for (const result of results) {
+    if (result.type === 'record') segment.push([sortKey(result), result])
+    else {
+      close()
+      sorted.push(result)
+    }
+  }
+  close()
+  return sorted
+}
+
+function sortKey(result: Extract<OperatorResult, { type: 'record' }>): string {
+  return `${result.side ?? ''} ${result.timeMs ?? ''} ${String(heapKey(result.value ?? null))}`
+}

@@ -1,0 +1,262 @@
+import type {
+  OperatorContext,
+  SplitChange,
+  StreamOperator,
+} from '../../engine/operator/operator.ts'
+import type { RecordBatch } from '../../engine/stream/record-batch.ts'
+import type {
+  WatermarkGenerator,
+  WatermarkStrategyData,
+} from '../../engine/time/watermark-strategy.ts'
+import { isValid } from '../../engine/stream/columns.ts'
+import { MAX_WATERMARK, MIN_WATERMARK } from '../../engine/stream/elements.ts'
+import { createGenerator } from '../../engine/time/watermark-strategy.ts'
+import { recordError, userError } from '../../engine/operator/user-error.ts'
+
+/** Where a record's event time stands. */
+export type TimeSelector =
+  | { readonly type: 'field'; readonly field: string }
+  | { readonly type: 'function'; readonly select: (record: never) => number }
+
+/**
+ * Gives records their event time and makes the stream's watermarks from it.
+ *
+ * T1. Behind a source each split has a generator of its own, and the watermark is the least of all
+ *     splits that are open and not idle; a split not yet read holds it back.
+ * T2. Elsewhere there is one generator, for whatever arrives.
+ * T3. A split's watermark never goes back, and starts at the restored one. A restored split is
+ *     active.
+ * T4. The watermark of a batch follows the batch.
+ */
+export class AssignWatermarksOperator implements StreamOperator {
+  readonly emitsWatermarks = true
+  readonly #time: TimeSelector
+  readonly #strategy: WatermarkStrategyData
+  readonly #splits = new Map<number, SplitClock>()
+  #context!: OperatorContext
+  #perSplit = false
+  #complete = false
+  #emittedMs = MIN_WATERMARK
+  #idle = false
+  /** When the splits were last none; the clock for the idleness of an empty subtask. */
+  #emptySinceMs = 0
+  /** No split turns idle before this. */
+  #checkAtMs: number | undefined
+
+  constructor(time: TimeSelector, strategy: WatermarkStrategyData) {
+    this.#time = time
+    this.#strategy = strategy
+  }
+
+  open(context: OperatorContext): void {
+    this.#context = context
+    this.#emptySinceMs = context.doors.clock.nowMs()
+    this.#splits.set(UNSPLIT, new SplitClock(this.#strategy, undefined, this.#emptySinceMs))
+    this.#planCheck()
+  }
+
+  onSplit(change: SplitChange): void {
+    if (!this.#perSplit) {
+      this.#perSplit = true
+      this.#splits.delete(UNSPLIT)
+    }
+    if (change.type === 'complete') {
+      this.#complete = true
+    } else if (change.type === 'added') {
+      const nowMs = this.#context.doors.clock.nowMs()
+      this.#splits.set(change.index, new SplitClock(this.#strategy, change.watermarkMs, nowMs))
+    } else {
+      this.#splits.delete(change.index)
+      if (this.#splits.size === 0) this.#emptySinceMs = this.#context.doors.clock.nowMs()
+    }
+    this.#refresh()
+    this.#planCheck()
+  }
+
+  /** The watermark of one split, for its state: what it starts at when restored. */
+  splitWatermark(index: number): number {
+    return this.#splits.get(index)?.watermarkMs ?? MIN_WATERMARK
+  }
+
+  processBatch(batch: RecordBatch): void {
+    if (batch.count === 0) return
+    const times =
+      this.#time.type === 'function'
+        ? this.#timesByFunction(batch, this.#time.select)
+        : this.#timesByField(batch, this.#time.field)
+    this.#observe(batch, times)
+    this.#context.output.emit(batch.withTimes(times))
+    this.#refresh()
+    if (this.#checkAtMs === undefined) this.#planCheck()
+  }
+
+  nextProcessingTimeMs(): number | undefined {
+    return this.#checkAtMs
+  }
+
+  advanceProcessingTime(nowMs: number): boolean {
+    if (this.#checkAtMs === undefined || nowMs < this.#checkAtMs) return true
+    const idleMs = this.#strategy.idleMs!
+    const blocked = !this.#context.output.hasCredit()
+    for (const split of this.#splits.values()) {
+      // A split that was held up by what is downstream has not been silent.
+      if (blocked) split.seenAtMs = nowMs
+      else if (nowMs - split.seenAtMs >= idleMs) split.idle = true
+    }
+    this.#refresh()
+    this.#planCheck()
+    return true
+  }
+
+  #timesByFunction(batch: RecordBatch, select: (record: never) => number): Float64Array {
+    const { rows, count } = batch
+    const timeOf = select as (record: unknown) => unknown
+    const times = new Float64Array(count)
+    let index = 0
+    try {
+      for (; index < count; index += 1) {
+        const ms = timeOf(rows[index])
+        if (typeof ms !== 'number' || !Number.isFinite(ms)) throw this.#unfit(batch, index, ms)
+        times[index] = ms
+      }
+    } catch (thrown) {
+      throw userError(thrown, this.#context, batch, index)
+    }
+    return times
+  }
+
+  #timesByField(batch: RecordBatch, field: string): Float64Array {
+    const column = batch.hasRows ? undefined : batch.columns?.column(field)
+    if (column === undefined || 'offsets' in column) {
+      return this.#timesByFunction(batch, (record: Record<string, number>) => record[field]!)
+    }
+    const times = new Float64Array(batch.count)
+    const { values, validity } = column
+    for (let index = 0; index < batch.count; index += 1) {
+      const ms = isValid(validity, index) ? Number(values[index]) : NaN
+      if (!Number.isFinite(ms)) throw this.#unfit(batch, index, ms)
+      times[index] = ms
+    }
+    return times
+  }
+
+  #unfit(batch: RecordBatch, index: number, found: unknown): Error {
+    const what = this.#time.type === 'field' ? `"${this.#time.field}"` : 'the function'
+    const shown = typeof found === 'number' ? String(found) : found === null ? 'null' : typeof found
+    return recordError(
+      'VALUE_UNFIT',
+      `the event time of a record, by ${what} of "${this.#context.name}", is ${shown}`,
+      'Event time is a finite number, ms since 1970; drop or mend the record before.',
+      this.#context,
+      batch,
+      index,
+    )
+  }
+
+  #observe(batch: RecordBatch, times: Float64Array): void {
+    const nowMs = this.#strategy.idleMs === undefined ? 0 : this.#context.doors.clock.nowMs()
+    const { splits, count } = batch
+    if (!this.#perSplit || splits === undefined) {
+      this.#clockWithoutSplits(nowMs).observe(times, 0, count, nowMs)
+    } else if (typeof splits === 'number') {
+      this.#clockOf(splits, nowMs).observe(times, 0, count, nowMs)
+    } else {
+      for (let from = 0; from < count;) {
+        const split = splits[from]!
+        let to = from + 1
+        while (to < count && splits[to] === split) to += 1
+        this.#clockOf(split, nowMs).observe(times, from, to, nowMs)
+        from = to
+      }
+    }
+  }
+
+  #clockOf(split: number, nowMs: number): SplitClock {
+    let clock = this.#splits.get(split)
+    if (clock === undefined) {
+      clock = new SplitClock(this.#strategy, undefined, nowMs)
+      this.#splits.set(split, clock)
+    }
+    return clock
+  }
+
+  /** A step before this one has lost the records' splits: from now on all are one (T2). */
+  #clockWithoutSplits(nowMs: number): SplitClock {
+    if (this.#perSplit) {
+      this.#perSplit = false
+      this.#splits.clear()
+    }
+    return this.#clockOf(UNSPLIT, nowMs)
+  }
+
+  /** Sets `#checkAtMs`. It is a lower bound: records seen since only move the true time on. */
+  #planCheck(): void {
+    const { idleMs } = this.#strategy
+    if (idleMs === undefined) return
+    const isEmpty = this.#splits.size === 0 && !this.#complete && !this.#idle
+    let silentSinceMs = isEmpty ? this.#emptySinceMs : Infinity
+    for (const split of this.#splits.values()) {
+      if (!split.idle && split.seenAtMs < silentSinceMs) silentSinceMs = split.seenAtMs
+    }
+    this.#checkAtMs = silentSinceMs === Infinity ? undefined : silentSinceMs + idleMs
+  }
+
+  /** T1: emits the combined watermark and status when they have changed. */
+  #refresh(): void {
+    let least = MAX_WATERMARK
+    let greatest = MIN_WATERMARK
+    let active = false
+    for (const split of this.#splits.values()) {
+      if (split.watermarkMs > greatest) greatest = split.watermarkMs
+      if (split.idle) continue
+      active = true
+      if (split.watermarkMs < least) least = split.watermarkMs
+    }
+    const idle = !active && (this.#splits.size > 0 || this.#isSilent())
+    if (this.#idle && !idle) {
+      this.#idle = false
+      this.#context.output.emitIdle(false)
+    }
+    const ms = active ? least : greatest
+    if (ms > this.#emittedMs) {
+      this.#emittedMs = ms
+      this.#context.output.emitWatermark(ms)
+    }
+    if (!this.#idle && idle) {
+      this.#idle = true
+      this.#context.output.emitIdle(true)
+    }
+  }
+
+  /** Whether a subtask that has no split, and may still get one, has had none for long enough. */
+  #isSilent(): boolean {
+    const { idleMs } = this.#strategy
+    if (this.#complete || idleMs === undefined) return false
+    return this.#context.doors.clock.nowMs() - this.#emptySinceMs >= idleMs
+  }
+}
+
+/** Index of the one generator where splits are not known. */
+const UNSPLIT = -1
+
+class SplitClock {
+  readonly #generator: WatermarkGenerator
+  watermarkMs: number
+  idle = false
+  seenAtMs: number
+
+  constructor(strategy: WatermarkStrategyData, restoredMs: number | undefined, nowMs: number) {
+    this.#generator = createGenerator(strategy)
+    this.watermarkMs = restoredMs ?? MIN_WATERMARK
+    this.seenAtMs = nowMs
+  }
+
+  observe(times: Float64Array, from: number, to: number, nowMs: number): void {
+    const generator = this.#generator
+    for (let index = from; index < to; index += 1) generator.onRecord(times[index]!)
+    const ms = generator.watermarkMs()
+    if (ms > this.watermarkMs) this.watermarkMs = ms
+    this.idle = false
+    this.seenAtMs = nowMs
+  }
+}

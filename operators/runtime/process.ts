@@ -1,0 +1,172 @@
+import type { KeySelector } from '../../engine/stream/keys.ts'
+import type { OperatorContext, StreamOperator } from '../../engine/operator/operator.ts'
+import type { RecordBatch } from '../../engine/stream/record-batch.ts'
+import type { KeyedStateBackend, StateDescriptor } from '../../engine/state/state.ts'
+import { FIRINGS_PER_SLICE_MAX } from '../../engine/base/limits.ts'
+import { asyncError, isPromiseLike, userError } from '../../engine/operator/user-error.ts'
+import { Emitters, openBroadcast, openStates, ProcessScope, UserTimers } from './process-context.ts'
+import { KeyedInput } from './keyed-input.ts'
+
+/** What a process step does, whichever form it was written in. */
+export interface ProcessLogic {
+  /** By input. */
+  readonly inputs: readonly ProcessInput[]
+  /** Keyed state by the names the functions know it by. */
+  readonly states: Readonly<Record<string, StateDescriptor>>
+  /** Broadcast state likewise; only map states. */
+  readonly broadcast: Readonly<Record<string, StateDescriptor>>
+  /** Side outputs that may be named. */
+  readonly sides: readonly string[] | 'any'
+  onTimer?(atMs: number, scope: ProcessScope): unknown
+  /** Called once, before the first record. */
+  open?(backend: KeyedStateBackend): void
+}
+
+export interface ProcessInput {
+  /** 'broadcast': the input that may write broadcast state and sees no key. */
+  readonly key: KeySelector | 'none' | 'broadcast'
+  onRecord(record: unknown, scope: ProcessScope): unknown
+}
+
+/**
+ * Runs a user's process functions: on one stream, keyed or not, on two keyed ones, or on a keyed
+ * and a broadcast one.
+ *
+ * P1. State and timers in a call are those of the key of the record, or of the timer.
+ * P2. What a call emits takes over the time and place of its record, or the time of its timer.
+ * P3. Firing pauses between two timers when the output is out of credit.
+ */
+export class ProcessOperator implements StreamOperator {
+  readonly #create: () => ProcessLogic
+  #logic!: ProcessLogic
+  #context!: OperatorContext
+  #emitters!: Emitters
+  #scope!: ProcessScope
+  #broadcastScope: { readonly broadcast: Readonly<Record<string, unknown>> } | undefined
+  #keyed: (KeyedInput | undefined)[] = []
+  #hasKey = false
+  #firings = 0
+
+  constructor(create: () => ProcessLogic) {
+    this.#create = create
+  }
+
+  open(context: OperatorContext): void {
+    const logic = this.#create()
+    this.#logic = logic
+    this.#context = context
+    this.#emitters = new Emitters(context.output, logic.sides)
+    this.#hasKey = logic.inputs.some((input) => typeof input.key === 'object')
+    const handles = this.#hasKey ? openStates(context.keyed, logic.states) : {}
+    const timers = this.#hasKey ? new UserTimers(context.timers) : undefined
+    this.#scope = new ProcessScope(this.#emitters, timers, handles)
+    const { readable, writable } = openBroadcast(context, logic.broadcast)
+    this.#scope.broadcast = readable
+    this.#broadcastScope = { broadcast: writable }
+    this.#keyed = logic.inputs.map(({ key }) =>
+      typeof key === 'object' ? new KeyedInput(key, context) : undefined,
+    )
+    if (this.#hasKey) logic.open?.(context.keyed)
+  }
+
+  processBatch(batch: RecordBatch, input: number): void {
+    const port = this.#logic.inputs[input]!
+    if (port.key === 'broadcast') {
+      this.#processBroadcast(port, batch)
+      return
+    }
+    const keyed = this.#keyed[input]
+    const keys = keyed?.keys(batch)
+    const hashes = keys === undefined ? undefined : keyed!.hashes(batch, keys)
+    this.#emitters.begin(batch)
+    for (let index = 0; index < batch.count; index += 1) {
+      if (keys !== undefined) this.#context.keyed.setCurrentKey(keys[index], hashes![index]!)
+      this.#scope.key = keys?.[index]
+      this.#processRecord(port, batch, index)
+      this.#emitters.drain()
+    }
+    this.#emitters.flush()
+  }
+
+  advanceWatermark(ms: number): boolean {
+    if (!this.#hasKey) return true
+    const onTimer = (atMs: number): void => {
+      this.#fire(atMs, atMs)
+    }
+    const mayContinue = this.#startSlice()
+    const isDone = this.#context.timers.fireEventTime(ms, onTimer, mayContinue)
+    this.#emitters.flush()
+    return isDone
+  }
+
+  advanceProcessingTime(nowMs: number): boolean {
+    if (!this.#hasKey) return true
+    const onTimer = (atMs: number): void => {
+      this.#fire(atMs, NaN)
+    }
+    const mayContinue = this.#startSlice()
+    const isDone = this.#context.timers.fireProcessingTime(nowMs, onTimer, mayContinue)
+    this.#emitters.flush()
+    return isDone
+  }
+
+  nextProcessingTimeMs(): number | undefined {
+    return this.#hasKey ? this.#context.timers.nextProcessingTimeMs() : undefined
+  }
+
+  #processRecord(port: ProcessInput, batch: RecordBatch, index: number): void {
+    const scope = this.#scope
+    scope.timestampMs = batch.times === undefined ? NaN : batch.times[index]!
+    scope.setMark(index)
+    let returned: unknown
+    try {
+      returned = port.onRecord(batch.rows[index], scope)
+    } catch (thrown) {
+      throw userError(thrown, this.#context, batch, index)
+    }
+    if (returned !== undefined && isPromiseLike(returned)) {
+      throw asyncError('process', this.#context, batch, index)
+    }
+  }
+
+  #processBroadcast(port: ProcessInput, batch: RecordBatch): void {
+    const scope = this.#broadcastScope as unknown as ProcessScope
+    let index = 0
+    try {
+      for (; index < batch.count; index += 1) {
+        const returned = port.onRecord(batch.rows[index], scope)
+        if (returned !== undefined && isPromiseLike(returned)) {
+          throw asyncError('process', this.#context, batch, index)
+        }
+      }
+    } catch (thrown) {
+      throw userError(thrown, this.#context, batch, index)
+    }
+  }
+
+  /** P3. The rows so far go out before the credit is looked at. */
+  #startSlice(): () => boolean {
+    this.#firings = 0
+    return () => {
+      this.#emitters.drain()
+      return this.#firings < FIRINGS_PER_SLICE_MAX && this.#context.output.hasCredit()
+    }
+  }
+
+  #fire(atMs: number, timestampMs: number): void {
+    this.#firings += 1
+    const scope = this.#scope
+    scope.key = this.#context.keyed.currentKey
+    scope.timestampMs = timestampMs
+    scope.setMark(timestampMs)
+    let returned: unknown
+    try {
+      returned = this.#logic.onTimer?.(atMs, scope)
+    } catch (thrown) {
+      throw userError(thrown, this.#context, undefined, -1)
+    }
+    if (returned !== undefined && isPromiseLike(returned)) {
+      throw asyncError('process', this.#context, undefined, -1)
+    }
+  }
+}
