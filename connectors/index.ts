@@ -1,5 +1,7 @@
 /** Where jobs read from and write to: `millrace/connectors`. */
 export { collectionSource } from './collection/collection-source.ts'
+export { fileSource } from './files/file-source.ts'
+export type { FileSourceOptions } from './files/file-source.ts'
 export { csv } from './formats/csv-format.ts'
 export { debezium } from './formats/debezium-format.ts'
 export type { Format } from './formats/format.ts'

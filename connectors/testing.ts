@@ -103,7 +103,7 @@ export async function runReader(
     emit(batch: RecordBatch) {
       result.batches.push(batch)
       result.rows.push(...batch.rows.slice(0, batch.count))
-      result.offsets.push(...(batch.offsets ?? []))
+      result.offsets.push(...(batch.offsets?.slice(0, batch.count) ?? []))
     },
     finishSplit(index: number) {
       result.finished.push(index)

@@ -1,0 +1,139 @@
+import { join } from 'node:path'
+import { errnoOf, StreamError } from '../../engine/index.ts'
+import type { FileInfo, Files } from '../../engine/index.ts'
+
+/**
+ * The files that a path names: one file, all files in and below a folder, or those that a pattern
+ * matches. In patterns `*` and `?` stand for characters of one name, `**` for any number of
+ * folders, `[a-z]` for one character and `{a,b}` for either.
+ *
+ * Names that begin with `.` or `_` are skipped, unless the path or pattern itself names them so.
+ */
+export interface FoundFile {
+  /** Relative to the folder that the search began in: stable, and unique among the files. */
+  readonly name: string
+  readonly path: string
+  readonly info: FileInfo
+}
+
+/** Sorted by name. Throws OPTION_INVALID when there is nothing at `path` that is no pattern. */
+export async function findFiles(files: Files, path: string): Promise<readonly FoundFile[]> {
+  const info = await statOf(files, path)
+  if (info !== undefined) {
+    if (!info.isDirectory) return [{ name: baseName(path), path, info }]
+    return sorted(await walk(files, path, Infinity, () => true))
+  }
+  if (!MAGIC.test(path)) throw nothingAt(path)
+  const { base, pattern, depthMax } = parsePattern(path)
+  if ((await statOf(files, base))?.isDirectory !== true) throw nothingAt(base)
+  return sorted(await walk(files, base, depthMax, (name) => pattern.test(name), pattern))
+}
+
+const MAGIC = /[*?[{]/
+
+function nothingAt(path: string): StreamError {
+  return new StreamError('OPTION_INVALID', `there is nothing at the path "${path}"`, {
+    hint: 'Correct the "path" of fileSource; it is relative to the current directory.',
+  })
+}
+
+interface Pattern {
+  /** The folder above the first name with a special character. */
+  readonly base: string
+  readonly pattern: RegExp
+  readonly depthMax: number
+}
+
+export function parsePattern(path: string): Pattern {
+  const segments = path.split('/')
+  const first = segments.findIndex((segment) => MAGIC.test(segment))
+  const base = first === 0 ? '.' : segments.slice(0, first).join('/') || '/'
+  const rest = segments.slice(first).filter((segment) => segment !== '')
+  let source = ''
+  for (const [index, segment] of rest.entries()) {
+    const last = index === rest.length - 1
+    if (segment === '**') source += last ? `(?:${VISIBLE}/)*${VISIBLE}` : `(?:${VISIBLE}/)*`
+    else source += segmentSource(segment) + (last ? '' : '/')
+  }
+  const depthMax = rest.some((segment) => segment.includes('**')) ? Infinity : rest.length
+  return { base, pattern: new RegExp(`^${source}$`, 'u'), depthMax }
+}
+
+const VISIBLE = '(?![._])[^/]+'
+
+function segmentSource(segment: string): string {
+  let source = /^[*?[{]/.test(segment) ? '(?![._])' : ''
+  let depth = 0
+  for (let at = 0; at < segment.length; at += 1) {
+    const character = segment[at]!
+    const closing = character === '[' ? segment.indexOf(']', at + 2) : -1
+    if (character === '*') source += '[^/]*'
+    else if (character === '?') source += '[^/]'
+    else if (closing > 0) {
+      const set = segment
+        .slice(at + 1, closing)
+        .replaceAll('\\', '\\\\')
+        .replace(/^!/, '^')
+      source += `[${set.replaceAll('[', '\\[')}]`
+      at = closing
+    } else if (character === '{' && segment.includes('}', at)) {
+      source += '(?:'
+      depth += 1
+    } else if (character === '}' && depth > 0) {
+      source += ')'
+      depth -= 1
+    } else if (character === ',' && depth > 0) source += '|'
+    else source += character.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&')
+  }
+  return source
+}
+
+/** `pattern` itself decides on hidden names where there is one. */
+async function walk(
+  files: Files,
+  base: string,
+  depthMax: number,
+  matches: (name: string) => boolean,
+  pattern?: RegExp,
+): Promise<FoundFile[]> {
+  const found: FoundFile[] = []
+  const visit = async (
+    folder: string,
+    prefix: string,
+    depth: number,
+    above: readonly number[],
+  ): Promise<void> => {
+    for (const entry of await files.list(folder)) {
+      if (pattern === undefined && /^[._]/.test(entry)) continue
+      const path = join(folder, entry)
+      const name = prefix + entry
+      const info = await statOf(files, path)
+      if (info === undefined) continue // Removed since the folder was listed.
+      if (!info.isDirectory) {
+        if (matches(name)) found.push({ name, path, info })
+      } else if (depth < depthMax && !above.includes(info.inode)) {
+        // A link to a folder above would lead around for ever.
+        await visit(path, `${name}/`, depth + 1, [...above, info.inode])
+      }
+    }
+  }
+  await visit(base, '', 1, [(await files.stat(base)).inode])
+  return found
+}
+
+async function statOf(files: Files, path: string): Promise<FileInfo | undefined> {
+  try {
+    return await files.stat(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+function sorted(found: FoundFile[]): FoundFile[] {
+  return found.sort((left, right) => (left.name < right.name ? -1 : 1))
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
