@@ -106,7 +106,7 @@ function writeOddTexts(
   const unitEnds = int32.slice(units, units + count + 1)
   let at = start
   for (let index = 1; index <= count; index += 1) {
-    const one = text.substring(unitEnds[index - 1]!, unitEnds[index]!)
+    const one = text.substring(unitEnds[index - 1]!, unitEnds[index])
     if (at + 3 * one.length > limit) return
     at = writeText(one, memory.bytes, at)
     int32[ends + index] = at - start
