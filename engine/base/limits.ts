@@ -25,3 +25,5 @@ export const SLICE_STEPS_MAX = 8
 export const PARK_MS = 20
 /** How often a worker reports its counters. */
 export const METRICS_EVERY_MS = 500
+/** How often the lock is tried meanwhile. */
+export const OWNER_POLL_MS = 50

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { writeDurably } from '../base/files.ts'
+import { faultAt, memoryDisk, MemoryDisk } from '../testing/memory-files.ts'
+import { beginEpoch, pruneEpochs, readEpochs } from './epochs.ts'
+import { workLayout } from './layout.ts'
+
+const layout = workLayout('/work')
+const lineage = { id: 'lineage-a', parent: null, parentCheckpoint: null }
+const life = (instance: string) => ({ instance, pid: 1, job: 'visits', lineage })
+
+test('each start has the next number, above every checkpoint it restores', async () => {
+  const files = new MemoryDisk().files()
+  expect((await beginEpoch(files, layout, life('a'))).epoch).toBe(1)
+  expect((await beginEpoch(files, layout, life('b'), 7)).epoch).toBe(8)
+  expect((await beginEpoch(files, layout, life('c'))).epoch).toBe(9)
+  expect(await readEpochs(files, layout)).toEqual([
+    { epoch: 1, ...life('a') },
+    { epoch: 8, ...life('b') },
+    { epoch: 9, ...life('c') },
+  ])
+})
+
+test('a number once given out is never given again, whenever the power goes', async () => {
+  for (let at = 0; at < 60; at += 1) {
+    const disk = memoryDisk(at)
+    await beginEpoch(disk.files(), layout, life('a'))
+    faultAt(disk, at % 20, 'power-loss')
+    let given: number | undefined
+    void beginEpoch(disk.files(), layout, life('b')).then((epoch) => (given = epoch.epoch))
+    await new Promise((resolve) => setImmediate(resolve))
+    disk.fault = undefined
+    disk.powerLoss()
+    const next = await beginEpoch(disk.files(), layout, life('c'))
+    expect(next.epoch, `seed ${at}`).toBeGreaterThan(given ?? 1)
+    expect((await readEpochs(disk.files(), layout)).at(-1)).toEqual(next)
+  }
+})
+
+test('a record that cannot be read costs its instance, not its number', async () => {
+  const files = new MemoryDisk().files()
+  await beginEpoch(files, layout, life('a'))
+  const path = '/work/epochs/00000002.json'
+  await writeDurably(files, path, new Uint8Array(3), { replace: false, temporary: '/work/t' })
+  expect((await readEpochs(files, layout)).map((epoch) => epoch.instance)).toEqual(['a'])
+  expect((await beginEpoch(files, layout, life('c'))).epoch).toBe(3)
+})
+
+test('records that no target can name any more go, a thousand stay in any case', async () => {
+  const files = new MemoryDisk().files()
+  for (const above of [0, 1_000, 1_990]) await beginEpoch(files, layout, life('a'), above)
+  await pruneEpochs(files, layout, 1_500)
+  expect((await readEpochs(files, layout)).map((epoch) => epoch.epoch)).toEqual([1_001, 1_991])
+  await pruneEpochs(files, layout, 1)
+  expect(await readEpochs(files, layout)).toHaveLength(2)
+})

@@ -1,0 +1,101 @@
+import { StreamError } from '../base/errors.ts'
+import type { Files } from '../base/files.ts'
+import { errnoOf, makeDirectories, readWholeFile, writeDurably } from '../base/files.ts'
+import { join } from 'node:path'
+import { EPOCH_MAX, epochName, parseEpochName, temporaryName, type WorkLayout } from './layout.ts'
+import { checkLineage, Malformed } from './manifest-check.ts'
+import type { Lineage } from './manifest.ts'
+
+/**
+ * One start of a job in its work folder, also called a life.
+ *
+ * E1. A number is given out once: its file is made exclusively and durable before anything else.
+ * E2. A number is above that of every earlier start, and of every checkpoint that was restored.
+ */
+export interface Epoch {
+  readonly epoch: number
+  /** Random: tells this life from one in a copy of the folder. */
+  readonly instance: string
+  readonly pid: number
+  readonly job: string
+  readonly lineage: Lineage
+}
+
+/** Makes the next epoch, above `above`, durable. Called by the owner of the folder only. */
+export async function beginEpoch(
+  files: Files,
+  layout: WorkLayout,
+  life: Omit<Epoch, 'epoch'>,
+  above = 0,
+): Promise<Epoch> {
+  await makeDirectories(files, layout.epochs)
+  const used = (await files.list(layout.epochs)).map((name) => parseEpochName(name) ?? 0)
+  const epoch = Math.max(above, ...used) + 1
+  if (epoch > EPOCH_MAX) {
+    throw new StreamError('WORK_DIR_FOREIGN', `"${layout.root}" has seen ${EPOCH_MAX} starts`, {
+      hint: 'Take a savepoint and go on from it in another work folder with --fork.',
+    })
+  }
+  const path = join(layout.epochs, epochName(epoch))
+  const bytes = new TextEncoder().encode(`${JSON.stringify({ epoch, ...life })}\n`)
+  await writeDurably(files, path, bytes, { replace: false, temporary: temporaryName(path) })
+  return { epoch, ...life }
+}
+
+/** All starts on record, oldest first. One that cannot be read is left out; its number is used. */
+export async function readEpochs(files: Files, layout: WorkLayout): Promise<readonly Epoch[]> {
+  const epochs: Epoch[] = []
+  for (const name of await listOrNone(files, layout.epochs)) {
+    if (parseEpochName(name) === undefined) continue
+    const epoch = decodeEpoch(await readWholeFile(files, join(layout.epochs, name)))
+    if (epoch !== undefined) epochs.push(epoch)
+  }
+  return epochs
+}
+
+/** Records kept besides those that a marker can still name. */
+const EPOCHS_KEPT = 1_000
+
+/**
+ * Drops records so old that no target can name them: every life that took a checkpoint has claimed
+ * its sinks, so a marker is of the oldest kept checkpoint's epoch or a later one.
+ */
+export async function pruneEpochs(
+  files: Files,
+  layout: WorkLayout,
+  oldestKept: number,
+): Promise<void> {
+  const names = await listOrNone(files, layout.epochs)
+  const last = Math.max(0, ...names.map((name) => parseEpochName(name) ?? 0))
+  for (const name of names) {
+    const epoch = parseEpochName(name)
+    if (epoch === undefined || epoch >= oldestKept || epoch > last - EPOCHS_KEPT) continue
+    await files.unlink(join(layout.epochs, name))
+  }
+}
+
+export async function listOrNone(files: Files, path: string): Promise<readonly string[]> {
+  try {
+    return await files.list(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+function decodeEpoch(bytes: Uint8Array): Epoch | undefined {
+  try {
+    const value = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Epoch> | null
+    if (typeof value?.epoch !== 'number' || typeof value.instance !== 'string') return undefined
+    return {
+      epoch: value.epoch,
+      instance: value.instance,
+      pid: typeof value.pid === 'number' ? value.pid : 0,
+      job: typeof value.job === 'string' ? value.job : '',
+      lineage: checkLineage(value.lineage),
+    }
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof Malformed) return undefined
+    throw error
+  }
+}
