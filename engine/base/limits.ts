@@ -27,3 +27,6 @@ export const PARK_MS = 20
 export const METRICS_EVERY_MS = 500
 /** How often the lock is tried meanwhile. */
 export const OWNER_POLL_MS = 50
+/** Files of a checkpoint verified or copied at the same time, and how much of each is read at once. */
+export const FILES_IN_FLIGHT_MAX = 4
+export const FILE_CHUNK_BYTES = 1_024 * 1_024
