@@ -1,5 +1,7 @@
 /** Where jobs read from and write to: `millrace/connectors`. */
 export { collectionSource } from './collection/collection-source.ts'
+export { fileSink } from './files/file-sink.ts'
+export type { FileSinkOptions } from './files/file-sink.ts'
 export { fileSource } from './files/file-source.ts'
 export type { FileSourceOptions } from './files/file-source.ts'
 export { csv } from './formats/csv-format.ts'
@@ -9,4 +11,12 @@ export { json } from './formats/json-format.ts'
 export { text } from './formats/text-format.ts'
 export { generatorSource } from './generator/generator-source.ts'
 export type { GeneratorOptions } from './generator/generator-source.ts'
+export { kafkaSource } from './kafka/kafka-source.ts'
+export type {
+  KafkaMetadata,
+  KafkaSourceOptions,
+  StartPosition,
+  StopPosition,
+} from './kafka/kafka-source.ts'
+export type { KafkaSecurity } from './kafka/kafka-client.ts'
 export { printSink } from './print/print-sink.ts'

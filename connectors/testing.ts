@@ -1,6 +1,10 @@
 /** What the connectors' tests share: hand-moved contexts over real files. */
 import { seededRandom, silentLogger, systemFiles } from '../engine/index.ts'
 import type {
+  Committable,
+  FileHandle,
+  Files,
+  Json,
   Clock,
   Doors,
   ReaderContext,
@@ -140,4 +144,51 @@ export function writerContext(
     fail,
     kicked,
   }
+}
+
+export class Crash extends Error {}
+
+/** Real files that stop working at call `crashAt`, before it or after it took effect. */
+export function crashingFiles(
+  crashAt: number,
+  after: boolean,
+): { readonly files: Files; readonly calls: () => number } {
+  let calls = 0
+  const step = async <T>(call: () => Promise<T>): Promise<T> => {
+    const mine = calls++
+    if (mine > crashAt || (mine === crashAt && !after)) throw new Crash(`call ${mine}`)
+    const result = await call()
+    if (mine === crashAt) throw new Crash(`call ${mine}`)
+    return result
+  }
+  const wrapHandle = (handle: FileHandle): FileHandle => ({
+    write: (bytes, position) => step(() => handle.write(bytes, position)),
+    read: (position, length) => handle.read(position, length),
+    sync: () => step(() => handle.sync()),
+    size: () => handle.size(),
+    close: () => handle.close(),
+  })
+  const files: Files = {
+    ...systemFiles,
+    async open(path, mode) {
+      let handle: FileHandle | undefined
+      try {
+        return wrapHandle(await step(async () => (handle = await systemFiles.open(path, mode))))
+      } catch (error) {
+        await handle?.close()
+        throw error
+      }
+    },
+    link: (existing, path) => step(() => systemFiles.link(existing, path)),
+    rename: (from, to) => step(() => systemFiles.rename(from, to)),
+    unlink: (path) => step(() => systemFiles.unlink(path)),
+    mkdir: (path) => step(() => systemFiles.mkdir(path)),
+    syncDirectory: (path) => step(() => systemFiles.syncDirectory(path)),
+  }
+  return { files, calls: () => calls }
+}
+
+/** What a table's committer is called with by the engine. */
+export function committablesOf(effects: readonly Json[], bornAt = 1): Committable[] {
+  return effects.map((effect, sequence) => ({ uid: 'sink', bornAt, subtask: 0, sequence, effect }))
 }

@@ -38,7 +38,7 @@ export function debezium<V>(row: Format<V>): Format<Change<V>> {
     schema,
     framing: inner.framing,
     createDecoder: () => new ChangeDecoder(changes(compileReading(inner.schema))),
-    createEncoder: () => new JsonEncoder(schema),
+    createEncoder: (owner) => new JsonEncoder(schema, owner),
   })
 }
 

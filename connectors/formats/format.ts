@@ -15,7 +15,8 @@ export interface FormatDefinition {
   readonly framing: Framing
   /** `header` is the first record of a file, for formats whose framing has one. */
   createDecoder(header?: string): Decoder
-  createEncoder(): Encoder
+  /** `owner` is the uid of the sink, named in errors. */
+  createEncoder(owner?: string): Encoder
 }
 
 /** How records stand in a file. A queue's message is one record and needs none of it. */

@@ -21,7 +21,7 @@ export function json<V>(schema: Schema<V>): Format<V> {
     schema: data,
     framing: { quoted: false, header: false, skipsEmpty: true },
     createDecoder: () => new JsonDecoder(compileReading(data), false),
-    createEncoder: () => new JsonEncoder(data),
+    createEncoder: (owner) => new JsonEncoder(data, owner),
   }
   return formatOf<V>(definition)
 }
@@ -63,8 +63,8 @@ function parse(text: string): unknown {
 export class JsonEncoder implements Encoder {
   readonly #write: Write
 
-  constructor(schema: SchemaData) {
-    this.#write = compileWriting(schema)
+  constructor(schema: SchemaData, owner?: string) {
+    this.#write = compileWriting(schema, owner)
   }
 
   encode(record: unknown): string {

@@ -6,6 +6,7 @@ import { unfit } from './unfit.ts'
 
 /**
  * From declared records to JSON, which `compileReading` reads back as the same records.
+ * `owner` is named in errors.
  *
  * int64: digits. binary: base64 text. timestamp: epoch ms. date: its day. decimal: a text with all
  * digits of its scale. float64: NaN and the infinities as texts, -0 as -0. Fields that are not
@@ -13,63 +14,64 @@ import { unfit } from './unfit.ts'
  */
 export type Write = (value: unknown, field: string) => string
 
-export function compileWriting(schema: SchemaData): Write {
+export function compileWriting(schema: SchemaData, owner?: string): Write {
   switch (schema.kind) {
     case 'utf8': {
       const allowed = schema.oneOf === undefined ? undefined : new Set(schema.oneOf)
       return (value, field) => {
         if (typeof value !== 'string' || allowed?.has(value) === false) {
-          throw unfit(field, schema, value)
+          throw unfit(field, schema, value, owner)
         }
         return JSON.stringify(value)
       }
     }
     case 'int32':
       return (value, field) => {
-        if (typeof value !== 'number' || (value | 0) !== value) throw unfit(field, schema, value)
+        if (typeof value !== 'number' || (value | 0) !== value)
+          throw unfit(field, schema, value, owner)
         return String(value)
       }
     case 'int64':
       return (value, field) => {
         if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return String(value)
         if (Number.isSafeInteger(value)) return String(value)
-        throw unfit(field, schema, value)
+        throw unfit(field, schema, value, owner)
       }
     case 'float64':
       return (value, field) => {
-        if (typeof value !== 'number') throw unfit(field, schema, value)
+        if (typeof value !== 'number') throw unfit(field, schema, value, owner)
         return Object.is(value, -0) ? '-0' : Number.isFinite(value) ? String(value) : `"${value}"`
       }
     case 'bool':
       return (value, field) => {
-        if (typeof value !== 'boolean') throw unfit(field, schema, value)
+        if (typeof value !== 'boolean') throw unfit(field, schema, value, owner)
         return value ? 'true' : 'false'
       }
     case 'binary':
       return (value, field) => {
-        if (!(value instanceof Uint8Array)) throw unfit(field, schema, value)
+        if (!(value instanceof Uint8Array)) throw unfit(field, schema, value, owner)
         const { buffer, byteOffset, length } = value
         return `"${Buffer.from(buffer, byteOffset, length).toString('base64')}"`
       }
     case 'timestamp':
       return (value, field) => {
-        if (!Number.isSafeInteger(value)) throw unfit(field, schema, value)
+        if (!Number.isSafeInteger(value)) throw unfit(field, schema, value, owner)
         return String(value)
       }
     case 'date':
       return (value, field) => {
         const day = typeof value === 'string' ? parseDay(value) : undefined
-        if (day === undefined) throw unfit(field, schema, value)
+        if (day === undefined) throw unfit(field, schema, value, owner)
         return `"${formatDay(day)}"`
       }
     case 'decimal':
-      return decimal(schema)
+      return decimal(schema, owner)
     case 'list':
-      return list(schema)
+      return list(schema, owner)
     case 'struct':
-      return compileStruct(schema)
+      return compileStruct(schema, owner)
     case 'nullable': {
-      const inner = compileWriting(schema.of)
+      const inner = compileWriting(schema.of, owner)
       return (value, field) =>
         value === null || value === undefined ? 'null' : inner(value, field)
     }
@@ -78,19 +80,19 @@ export function compileWriting(schema: SchemaData): Write {
   }
 }
 
-function decimal(schema: Extract<SchemaData, { kind: 'decimal' }>): Write {
+function decimal(schema: Extract<SchemaData, { kind: 'decimal' }>, owner?: string): Write {
   return (value, field) => {
     const unscaled =
       typeof value === 'string' ? parseDecimal(value, schema.precision, schema.scale) : undefined
-    if (unscaled === undefined) throw unfit(field, schema, value)
+    if (unscaled === undefined) throw unfit(field, schema, value, owner)
     return `"${formatDecimal(unscaled, schema.scale)}"`
   }
 }
 
-function list(schema: Extract<SchemaData, { kind: 'list' }>): Write {
-  const item = compileWriting(schema.item)
+function list(schema: Extract<SchemaData, { kind: 'list' }>, owner?: string): Write {
+  const item = compileWriting(schema.item, owner)
   return (value, field) => {
-    if (!Array.isArray(value)) throw unfit(field, schema, value)
+    if (!Array.isArray(value)) throw unfit(field, schema, value, owner)
     const items = (value as readonly unknown[]).map((each, index) =>
       item(each, `${field}[${index}]`),
     )
@@ -112,10 +114,10 @@ function packed(value: unknown, field: string): string {
 }
 
 /** One generated function a struct: one chain of additions, the common case tested in place. */
-function compileStruct(schema: StructData): Write {
-  const writes = schema.fields.map((field) => compileWriting(field.schema))
+function compileStruct(schema: StructData, owner?: string): Write {
+  const writes = schema.fields.map((field) => compileWriting(field.schema, owner))
   const refuse = (value: unknown, field: string): never => {
-    throw unfit(field, schema, value)
+    throw unfit(field, schema, value, owner)
   }
   const body = [
     '"use strict"',

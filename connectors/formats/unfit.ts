@@ -1,9 +1,18 @@
 import { StreamError } from '../../engine/index.ts'
 import type { SchemaData } from '../../engine/index.ts'
 
-/** The error for a value that its declared field cannot hold. The caller adds the place. */
-export function unfit(field: string, schema: SchemaData, value: unknown): StreamError {
-  const name = field === '' ? 'the record' : `"${field}"`
+/**
+ * The error for a value that its declared field cannot hold. `owner` is the uid of the sink that
+ * has the field, where there is one. The caller adds the place.
+ */
+export function unfit(
+  field: string,
+  schema: SchemaData,
+  value: unknown,
+  owner?: string,
+): StreamError {
+  const subject = field === '' ? 'the record' : `"${field}"`
+  const name = owner === undefined ? subject : `${subject} of "${owner}"`
   if (value === undefined || value === null) {
     const found = value === undefined ? 'missing' : 'null'
     return new StreamError('VALUE_UNFIT', `${name} is ${describe(schema)}, the value is ${found}`, {

@@ -40,6 +40,8 @@ export interface WriterContext {
    * `<uid hash>-<subtask>-<id>-<sequence>`, each call a new one.
    */
   uniqueName(): string
+  /** Set before a record of the batch at hand is refused: its index, for error messages. */
+  recordIndex?: number
   kick(): void
   fail(error: unknown): void
 }
