@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { StreamError } from '../engine/base/errors.ts'
-import { parseDuration } from './duration.ts'
-import { nearest } from './numbers.ts'
+import { parseDuration } from '../engine/graph/parameters.ts'
+import { nearest } from '../engine/graph/suggest.ts'
 
 /**
  * Settings of a run and where each comes from: a flag wins over MILLRACE_*, that over the --config
@@ -25,7 +25,11 @@ const integer = (min: number) => (text: string) => {
   if (!/^\d+$/.test(text) || value < min) throw unfit(`a whole number from ${min}`)
   return value
 }
-const duration = (text: string): number => (/^\d+$/.test(text) ? Number(text) : parseDuration(text))
+const duration = (text: string): number => {
+  const ms = /^\d+$/.test(text) ? Number(text) : parseDuration(text)
+  if (ms === undefined || ms < 0) throw unfit('a duration such as 500ms, 20s or 5m')
+  return ms
+}
 const path = (text: string): string => resolve(text)
 const decimal = (text: string): number => {
   if (!/^\d+(\.\d+)?$/.test(text)) throw unfit('a number')
@@ -134,7 +138,7 @@ function setting(kind: Kind, text: string, origin: Origin, from: string): Settin
     return { value: kind.parse(text), origin, from }
   } catch (error) {
     if (!(error instanceof StreamError)) throw error
-    const wanted = error.code === 'CONFIG_INVALID' ? error.message : 'a duration such as 20s'
+    const wanted = error.message
     throw new StreamError(
       origin === 'flag' ? 'USAGE' : 'CONFIG_INVALID',
       `${from} is "${text}", which is not ${wanted}`,

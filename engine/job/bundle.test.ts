@@ -118,6 +118,24 @@ test('the hash is of the code and the versions, not of the place', async () => {
   expect((await bundle('a/job.ts')).hash).not.toBe(a.hash)
 })
 
+test('the local files are listed, for watching', async () => {
+  const inner = await write('project/inner.ts', 'export const a = 1')
+  await writePackage('project', 'tool', '1.0.0')
+  const job = await write(
+    'project/job.ts',
+    `import 'tool'\nexport { a as default } from './inner.ts'`,
+  )
+  const { inputs } = await bundleJob(job, join(root, 'out'))
+  expect([...inputs].sort()).toEqual([inner, job])
+})
+
+test('for dev, a module stands before the job that has its sinks print', async () => {
+  const job = await write('project/job.ts', `export default 'the job'`)
+  const { path, inputs } = await bundleJob(job, join(root, 'out'), { dev: true })
+  expect(await readFile(path, 'utf8')).toMatch(/printingJob\(job_default\)/)
+  expect(inputs).toEqual([job])
+})
+
 test('an error in a stack names the line of the source', async () => {
   await write('project/job.ts', `type A = {\n  b: string\n}\nexport default new Error('x')\n`)
   const made = await bundle('project/job.ts')

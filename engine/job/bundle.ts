@@ -1,6 +1,6 @@
-import type { Message, OnLoadResult, PluginBuild } from 'esbuild'
+import type { Message, OnLoadResult, PluginBuild, StdinOptions } from 'esbuild'
 import { createHash } from 'node:crypto'
-import { dirname, extname, join, relative, resolve, sep } from 'node:path'
+import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Files } from '../base/files.ts'
 import type { BundleReference } from './protocol.ts'
@@ -21,8 +21,9 @@ import { errnoOf, exists, makeDirectories, readWholeFile, systemFiles } from '..
 export async function bundleJob(
   jobPath: string,
   into: string,
-  files: Files = systemFiles,
+  options: BundleOptions = {},
 ): Promise<BundleReference> {
+  const files = options.files ?? systemFiles
   const path = resolve(jobPath)
   await requireScript(path, files)
   const esbuild = await import('esbuild')
@@ -31,11 +32,14 @@ export async function bundleJob(
 
   try {
     const result = await esbuild.build({
-      entryPoints: [path],
+      ...(options.dev === true
+        ? { stdin: await packages.devEntry(path) }
+        : { entryPoints: [path] }),
       outfile,
       absWorkingDir: dirname(path),
       bundle: true,
       write: false,
+      metafile: true,
       format: 'esm',
       platform: 'node',
       target: `node${process.versions.node.split('.')[0] ?? '20'}`,
@@ -50,13 +54,27 @@ export async function bundleJob(
     const code = result.outputFiles[0]?.text ?? ''
     await makeDirectories(files, into)
     await writeText(files, outfile, code)
-    return { path: outfile, hash: packages.hashOf(code) }
+    const inputs = localInputs(Object.keys(result.metafile.inputs), dirname(path))
+    return { path: outfile, hash: packages.hashOf(code), inputs }
   } catch (error) {
     if (error instanceof StreamError) throw error
     throw bundleError(error, path)
   } finally {
     await esbuild.stop()
   }
+}
+
+export interface BundleOptions {
+  /** `millrace dev`: every sink of the job prints instead. */
+  readonly dev?: boolean
+  readonly files?: Files
+}
+
+/** The user's own files in the bundle, as absolute paths. */
+function localInputs(inputs: readonly string[], folder: string): readonly string[] {
+  return inputs
+    .filter((input) => !/^[\w-]+:|^<|^millrace-/.test(input))
+    .map((input) => resolve(folder, input))
 }
 
 const SCRIPTS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']
@@ -77,6 +95,7 @@ async function requireScript(path: string, files: Files): Promise<void> {
 function setUp(build: PluginBuild, packages: PackageResolver, files: Files): void {
   build.onResolve({ filter: /^[^./]/ }, async (found) => {
     if (found.pluginData === RESOLVING || found.kind === 'entry-point') return undefined
+    if (found.path.startsWith('file:')) return { path: found.path, external: true }
     const required = found.kind === 'require-call'
     if (isBuiltin(found.path)) {
       return required
@@ -169,8 +188,7 @@ class PackageResolver {
   /** The file behind `millrace` or one of its parts, and undefined for any other package (B2). */
   async ownEntry(specifier: string): Promise<string | undefined> {
     if (specifier !== 'millrace' && !specifier.startsWith('millrace/')) return undefined
-    this.#root ??= findOwnPackage(this.#files)
-    const own = await this.#root
+    const own = await this.#ownPackage()
     const entry = own.exports[`.${specifier.slice('millrace'.length)}`]
     const file = typeof entry === 'string' ? entry : entry?.default
     if (file === undefined) {
@@ -187,6 +205,26 @@ class PackageResolver {
     const path = join(own.root, file)
     this.#names.set(this.address(path), `millrace@${own.version}/${file}`)
     return path
+  }
+
+  /** A module that stands before the job and gives its sinks other ends. */
+  async devEntry(path: string): Promise<StdinOptions> {
+    const own = await this.#ownPackage()
+    const wrapper = this.address(join(own.root, 'dist', 'cli', 'printing-job.js'))
+    return {
+      contents: [
+        `import job from ${JSON.stringify(`./${basename(path)}`)}`,
+        `import { printingJob } from ${JSON.stringify(wrapper)}`,
+        `export default printingJob(job)`,
+      ].join('\n'),
+      resolveDir: dirname(path),
+      sourcefile: 'millrace-dev.js',
+      loader: 'js',
+    }
+  }
+
+  #ownPackage(): Promise<OwnPackage> {
+    return (this.#root ??= findOwnPackage(this.#files))
   }
 
   /** Remembers name and version of the package that `path` lies in. */

@@ -59,6 +59,8 @@ export interface BundleReference {
   /** Absolute path of the one ESM file that the main thread and every worker import. */
   readonly path: string
   readonly hash: string
+  /** The user's own files in it, absolute: what `millrace dev` watches. */
+  readonly inputs: readonly string[]
 }
 
 /** How a job is to be run, after flags, MILLRACE_* and --config are merged; all paths are absolute. */

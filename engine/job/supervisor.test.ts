@@ -77,7 +77,7 @@ test('a job that finishes gives its summary', async () => {
 test('a killed engine is started again, with the same bundle, and not fresh again', async () => {
   const run = await supervisor(`
     const options = await first()
-    await say({ type: 'bundled', bundle: { path: '/b.mjs', hash: 'h' + options.attempt } })
+    await say({ type: 'bundled', bundle: { path: '/b.mjs', hash: 'h' + options.attempt, inputs: [] } })
     await started(fixed)
     if (options.attempt < 2) process.kill(process.pid, 'SIGKILL')
     await finished({ options })
@@ -88,7 +88,7 @@ test('a killed engine is started again, with the same bundle, and not fresh agai
   expect(restarts[0]!.message).toBe('the engine process ended by SIGKILL')
   const last = messages.at(-1) as unknown as { summary: { options: RunOptions } }
   expect(last.summary.options).toMatchObject({ fresh: false, takeOver: false, attempt: 2 })
-  expect(last.summary.options.bundle).toEqual({ path: '/b.mjs', hash: 'h1' })
+  expect(last.summary.options.bundle).toEqual({ path: '/b.mjs', hash: 'h1', inputs: [] })
 })
 
 test('an error that no restart can mend ends the run', async () => {

@@ -1,0 +1,127 @@
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { FromEngine, RunOptions } from '../engine/job/protocol.ts'
+import type { Supervisor } from '../engine/job/supervisor.ts'
+import type { RunFlags } from './run-options.ts'
+import { systemClock } from '../engine/base/clock.ts'
+import { errnoOf, systemFiles } from '../engine/base/files.ts'
+import { systemRandom } from '../engine/base/random.ts'
+import { removeTree } from './remove-tree.ts'
+import { configOf, runOptions } from './run-options.ts'
+import { runJobProcess } from './run.ts'
+
+/**
+ * `millrace dev`: runs the job with temporary state and printing sinks, and starts it anew when one
+ * of its files is saved. Each start has a folder of its own: what was state may not fit any more.
+ */
+export async function devCommand(jobPath: string, flags: RunFlags): Promise<number> {
+  const root = join(tmpdir(), `millrace-dev-${systemRandom.hex(8)}`)
+  const options: RunOptions = {
+    ...runOptions(jobPath, flags, await configOf(flags)),
+    dev: true,
+    restart: { strategy: 'none' },
+  }
+  // Between two runs nobody else has the signals.
+  let interrupt: () => void = () => undefined
+  const interrupted = new Promise<'interrupted'>((done) => {
+    interrupt = () => done('interrupted')
+  })
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+
+  try {
+    const watched = new WatchedFiles([options.jobPath])
+    for (let life = 0; ; life += 1) {
+      const ended = await runUntilChange(
+        { ...options, workDir: join(root, `${life}`) },
+        flags,
+        watched,
+      )
+      if (ended === 'interrupted') return EXIT_INTERRUPTED
+      if (ended === 'changed') continue
+      process.stderr.write('waiting for a change; Ctrl-C ends\n')
+      const next = await Promise.race([watched.change(), interrupted])
+      if (next === 'interrupted') return EXIT_INTERRUPTED
+    }
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+    await removeTree(systemFiles, root)
+  }
+}
+
+const EXIT_INTERRUPTED = 130
+const POLL_MS = 300
+
+async function runUntilChange(
+  options: RunOptions,
+  flags: RunFlags,
+  watched: WatchedFiles,
+): Promise<'changed' | 'interrupted' | 'ended'> {
+  let supervisor: Supervisor | undefined
+  let isOver = false
+  let isChanged = false
+  const running = runJobProcess(options, flags, {
+    onSupervisor: (started) => {
+      supervisor = started
+    },
+    onMessage: (message: FromEngine) => {
+      if (message.type === 'bundled') watched.set([options.jobPath, ...message.bundle.inputs])
+    },
+  }).finally(() => {
+    isOver = true
+  })
+  void watched
+    .change(() => isOver)
+    .then((changed) => {
+      if (!changed || isOver) return
+      isChanged = true
+      process.stderr.write('changed: starting anew\n')
+      supervisor?.kill()
+    })
+  const exitCode = await running
+  if (isChanged) return 'changed'
+  return exitCode === 130 || exitCode === 143 ? 'interrupted' : 'ended'
+}
+
+/** Looks at the files again and again: few files, and no way of watching works everywhere. */
+class WatchedFiles {
+  #paths: readonly string[]
+  #seen = new Map<string, string>()
+
+  constructor(paths: readonly string[]) {
+    this.#paths = paths
+  }
+
+  set(paths: readonly string[]): void {
+    this.#paths = [...new Set(paths.map((path) => resolve(path)))]
+  }
+
+  /** True at the first change since the last call; false once `isOver` says so. */
+  async change(isOver: () => boolean = () => false): Promise<boolean> {
+    while (!isOver()) {
+      if (await this.#look()) return true
+      await systemClock.sleep(POLL_MS)
+    }
+    return false
+  }
+
+  async #look(): Promise<boolean> {
+    let isChanged = false
+    for (const path of this.#paths) {
+      const now = await fingerprint(path)
+      const before = this.#seen.get(path)
+      this.#seen.set(path, now)
+      if (before !== undefined && before !== now) isChanged = true
+    }
+    return isChanged
+  }
+}
+
+async function fingerprint(path: string): Promise<string> {
+  try {
+    const { inode, bytes, modifiedMs } = await systemFiles.stat(path)
+    return `${inode} ${bytes} ${modifiedMs}`
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return 'gone'
+  }
+}

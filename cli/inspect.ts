@@ -1,0 +1,208 @@
+import { join } from 'node:path'
+import type { CheckpointManifest } from '../engine/checkpoint/manifest.ts'
+import type { FileReference, SplitState } from '../engine/checkpoint/snapshot.ts'
+import { StreamError } from '../engine/base/errors.ts'
+import { exists, readWholeFile, systemFiles } from '../engine/base/files.ts'
+import { listOrNone, readEpochs } from '../engine/checkpoint/epochs.ts'
+import {
+  formatCheckpointId,
+  parseManifestName,
+  temporaryName,
+  workLayout,
+} from '../engine/checkpoint/layout.ts'
+import { decodeManifest } from '../engine/checkpoint/manifest-codec.ts'
+import { manifestFiles } from '../engine/checkpoint/manifest.ts'
+import { readOwnerRecord } from '../engine/checkpoint/ownership.ts'
+import { askJob } from './control-client.ts'
+import { formatBytes, formatCount } from './numbers.ts'
+import { findWorkFolder } from './work-folder.ts'
+
+/**
+ * `millrace inspect`: what a work folder or a savepoint holds, read only, also while the job runs.
+ * A damaged manifest is shown as such and makes the exit code 3; the rest is still shown.
+ */
+export async function inspectCommand(
+  given: string,
+  flags: { readonly json?: boolean },
+): Promise<number> {
+  const folder = await findWorkFolder(given)
+  const found = await inspectFolder(folder)
+  const text = flags.json === true ? JSON.stringify(found) : renderFolder(found)
+  process.stdout.write(`${text}\n`)
+  return found.checkpoints.some((checkpoint) => checkpoint.damaged !== undefined) ? 3 : 0
+}
+
+export interface FolderReport {
+  readonly folder: string
+  readonly job: string | undefined
+  /** What the running job says of itself; undefined: none runs. */
+  readonly running: unknown
+  readonly recordedProcess: number | undefined
+  readonly epochs: readonly { readonly epoch: number; readonly instance: string }[]
+  readonly checkpoints: readonly CheckpointReport[]
+}
+
+export interface CheckpointReport {
+  readonly id: number
+  readonly name: string
+  readonly damaged?: string
+  readonly job?: string
+  readonly lineage?: string
+  readonly createdAtMs?: number
+  readonly final?: boolean
+  readonly drained?: boolean
+  readonly bytes?: number
+  readonly files?: number
+  readonly counters?: Readonly<Record<string, number>>
+  readonly operators?: readonly OperatorReport[]
+}
+
+export interface OperatorReport {
+  readonly uid: string
+  readonly kind: string
+  readonly what: string
+  readonly bytes: number
+}
+
+export async function inspectFolder(folder: string): Promise<FolderReport> {
+  const layout = workLayout(folder)
+  const checkpoints = await readCheckpoints(folder)
+  const epochs = await readEpochs(systemFiles, layout)
+  if (checkpoints.length === 0 && epochs.length === 0) {
+    throw new StreamError('CHECKPOINT_NOT_FOUND', `"${folder}" holds no checkpoint and no life`, {
+      hint: 'Name a work folder, as "millrace run" printed it, or a savepoint.',
+    })
+  }
+  const owner = await readOwnerRecord(systemFiles, layout)
+  const job = checkpoints.map((checkpoint) => checkpoint.job).find((name) => name !== undefined)
+  return {
+    folder,
+    job: job ?? owner?.job,
+    running: await statusOf(folder),
+    recordedProcess: owner?.pid,
+    epochs: epochs.map(({ epoch, instance }) => ({ epoch, instance })),
+    checkpoints,
+  }
+}
+
+async function statusOf(folder: string): Promise<unknown> {
+  try {
+    return await askJob(folder, { type: 'status' })
+  } catch (error) {
+    if (error instanceof StreamError && error.code === 'JOB_NOT_RUNNING') return undefined
+    throw error
+  }
+}
+
+/** Newest first. A savepoint has its manifest at the top of its folder. */
+async function readCheckpoints(folder: string): Promise<readonly CheckpointReport[]> {
+  const layout = workLayout(folder)
+  const paths: string[] = []
+  for (const name of await listOrNone(systemFiles, layout.manifests)) {
+    const path = join(layout.manifests, name)
+    if (parseManifestName(name) !== undefined && path !== temporaryName(path)) paths.push(path)
+  }
+  const own = join(folder, 'manifest.json')
+  if (await exists(systemFiles, own)) paths.push(own)
+  const reports: CheckpointReport[] = []
+  for (const path of paths.reverse()) reports.push(await readCheckpoint(path))
+  return reports
+}
+
+async function readCheckpoint(path: string): Promise<CheckpointReport> {
+  try {
+    return reportOf(decodeManifest(await readWholeFile(systemFiles, path), path))
+  } catch (error) {
+    if (!(error instanceof StreamError)) throw error
+    return { id: 0, name: path, damaged: error.message }
+  }
+}
+
+function reportOf(manifest: CheckpointManifest): CheckpointReport {
+  const files = manifestFiles(manifest)
+  return {
+    id: manifest.checkpointId,
+    name: formatCheckpointId(manifest.checkpointId),
+    job: manifest.job,
+    lineage: manifest.lineage.id,
+    createdAtMs: manifest.createdAtMs,
+    final: manifest.final,
+    drained: manifest.drained,
+    bytes: sizeOf(files),
+    files: files.length,
+    counters: manifest.counters,
+    operators: operatorsOf(manifest),
+  }
+}
+
+function operatorsOf(manifest: CheckpointManifest): readonly OperatorReport[] {
+  const sources = manifest.sources.map(({ uid, kind, splits }) => ({
+    uid,
+    kind,
+    what: `${splits.length} splits, ${splits.filter((split) => split.finished).length} finished${positionsOf(splits)}`,
+    bytes: 0,
+  }))
+  const operators = manifest.operators.map((operator) => {
+    const files = operator.subtasks.flatMap((subtask) => subtask.chain)
+    const states = operator.descriptors.map((descriptor) => descriptor.name).join(', ')
+    return {
+      uid: operator.uid,
+      kind: operator.kind,
+      what: `${operator.parallelism} subtasks, state ${states === '' ? 'none' : states}, ${files.length} files`,
+      bytes: sizeOf(files),
+    }
+  })
+  const sinks = manifest.sinks.map(({ uid, kind, committables }) => ({
+    uid,
+    kind,
+    what: `${committables.length} effects to confirm`,
+    bytes: 0,
+  }))
+  return [...sources, ...operators, ...sinks]
+}
+
+const SPLITS_SHOWN_MAX = 4
+
+function positionsOf(splits: readonly SplitState[]): string {
+  if (splits.length === 0 || splits.length > SPLITS_SHOWN_MAX) return ''
+  return `: ${splits.map((split) => `${split.id} at ${JSON.stringify(split.position)}`).join(', ')}`
+}
+
+function sizeOf(files: readonly FileReference[]): number {
+  return files.reduce((bytes, file) => bytes + file.bytes, 0)
+}
+
+function renderFolder(report: FolderReport): string {
+  const { running, recordedProcess } = report
+  const process = recordedProcess === undefined ? '' : ` (process ${recordedProcess})`
+  const lines = [
+    `${report.job ?? 'unknown job'} in ${report.folder}`,
+    running === undefined ? 'not running' : `running${process}: ${JSON.stringify(running)}`,
+    `${report.epochs.length} lives recorded, ${report.checkpoints.length} complete checkpoints`,
+  ]
+  for (const checkpoint of report.checkpoints) lines.push('', ...renderCheckpoint(checkpoint))
+  return lines.join('\n')
+}
+
+function renderCheckpoint(checkpoint: CheckpointReport): readonly string[] {
+  if (checkpoint.damaged !== undefined) return [`damaged: ${checkpoint.damaged}`]
+  const marks = [checkpoint.final ? 'final' : '', checkpoint.drained ? 'drained' : '']
+  const head = [
+    `checkpoint ${checkpoint.name}`,
+    ...marks.filter((mark) => mark !== ''),
+    new Date(checkpoint.createdAtMs ?? 0).toISOString(),
+    `${checkpoint.files} files, ${formatBytes(checkpoint.bytes ?? 0)}`,
+  ]
+  const counters = Object.entries(checkpoint.counters ?? {}).map(
+    ([name, count]) => `${name} ${formatCount(count)}`,
+  )
+  const operators = (checkpoint.operators ?? []).map(
+    ({ uid, kind, what, bytes }) =>
+      `  ${uid} (${kind}): ${what}${bytes === 0 ? '' : `, ${formatBytes(bytes)}`}`,
+  )
+  return [
+    head.join(', '),
+    ...(counters.length === 0 ? [] : [`  ${counters.join(', ')}`]),
+    ...operators,
+  ]
+}

@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander'
+import { asStreamError } from '../engine/base/errors.ts'
+import { formatError } from './error-text.ts'
+import { packageVersion } from './own-package.ts'
+import { program } from './program.ts'
+
+/** The entry of `millrace`: gives what a command throws to the person, and its exit code. */
+process.exitCode = await main()
+// A timer of a finished command must not hold the process, nor its end cut a line off.
+process.stdout.write('', () => process.stderr.write('', () => process.exit()))
+
+async function main(): Promise<number> {
+  let exitCode = 0
+  try {
+    const version = await packageVersion()
+    const commands = program(version, (code) => {
+      exitCode = code
+    })
+    await commands.parseAsync(process.argv)
+    return exitCode
+  } catch (thrown) {
+    // Help and version end in a throw too, with 0; a wrong call has said what is wrong.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
+    const error = asStreamError(thrown)
+    const color = process.stderr.isTTY && process.env['NO_COLOR'] === undefined
+    const verbose = process.argv.includes('--verbose')
+    process.stderr.write(`${formatError(error.toData(), { color, verbose })}\n`)
+    return error.consequence.exit
+  }
+}

@@ -1,0 +1,242 @@
+import { Command } from 'commander'
+import type { InitFlags } from './init.ts'
+import type { RunFlags } from './run-options.ts'
+import type { SavepointFlags, StopFlags } from './control.ts'
+
+/**
+ * The commands of `millrace` and their help. Each is loaded when it is called, so that `run` stays
+ * a small process. `done` gets the exit code; a wrong call ends with 2.
+ */
+export function program(version: string, done: (exitCode: number) => void): Command {
+  const root = new Command('millrace')
+  root
+    .description('A stream engine: write a job in TypeScript, run it, kill it, run it again.')
+    .version(version)
+    .helpOption('-h, --help', 'show this help')
+    .showSuggestionAfterError()
+    .addHelpText('after', ROOT_HELP)
+  // What follows is a wrong call: no command, or one that there is not.
+  root.action(() => {
+    root.outputHelp()
+    done(2)
+  })
+  for (const add of [addRun, addDev, addCheck, addExplain, addSavepoint, addStop, addInspect]) {
+    add(root, done)
+  }
+  addInit(root, done)
+  for (const command of [root, ...root.commands]) {
+    command.exitOverride((error) => {
+      throw error
+    })
+  }
+  return root
+}
+
+type Done = (exitCode: number) => void
+
+function addRun(root: Command, done: Done): void {
+  const command = root
+    .command('run')
+    .description('run a job, in the foreground; the same command again resumes it')
+    .argument('<job>', 'the script that exports the job (.ts, .mts, .js, .mjs)')
+  withJobFlags(command)
+    .option('--work-dir <dir>', 'where state and checkpoints live (default: .millrace/<job name>)')
+    .option('--from <savepoint>', 'begin from a savepoint, unless the folder has gone on since')
+    .option('--fresh', 'set the work folder aside and begin anew; deletes no output')
+    .option('--take-over', 'kill the process that holds the work folder, then run')
+    .option('--fork', 'begin another lineage from --from, beside the one it came from')
+    .option('--drop-state <uid>', 'leave the state of this step behind (may be repeated)', collect)
+    .option('--rename-uid <old=new>', 'find state under its old uid (may be repeated)', collect)
+    .option('--grace <duration>', 'how long a stop may take before it is at once (default: 20s)')
+    .option('--log-level <level>', 'error, warn, info or debug (default: info)')
+    .option('--log-format <format>', 'text, or json for lines on standard error (default: text)')
+    .option('--json', 'end standard output with one line: an object that sums up the run')
+    .option('--verbose', 'debug logs, and whole stacks with errors')
+    .addHelpText('after', RUN_HELP)
+    .action(async (job: string, flags: RunFlags) => {
+      const { runCommand } = await import('./run.ts')
+      done(await runCommand(job, flags))
+    })
+}
+
+function addDev(root: Command, done: Done): void {
+  const command = root
+    .command('dev')
+    .description('run a job while you write it: temporary state, sinks print, restart on save')
+    .argument('<job>', 'the script that exports the job')
+  withJobFlags(command)
+    .option('--verbose', 'debug logs, and whole stacks with errors')
+    .addHelpText('after', DEV_HELP)
+    .action(async (job: string, flags: RunFlags) => {
+      const { devCommand } = await import('./dev.ts')
+      done(await devCommand(job, flags))
+    })
+}
+
+function addCheck(root: Command, done: Done): void {
+  const command = root
+    .command('check')
+    .description('check types and plan of a job without running it')
+    .argument('<job>', 'the script that exports the job')
+  withJobFlags(command)
+    .option('--no-types', 'check the plan only')
+    .addHelpText('after', CHECK_HELP)
+    .action(async (job: string, flags: RunFlags & { readonly types: boolean }) => {
+      const { checkCommand } = await import('./check.ts')
+      done(await checkCommand(job, flags))
+    })
+}
+
+function addExplain(root: Command, done: Done): void {
+  const command = root
+    .command('explain')
+    .description('show the plan of a job: steps, chains, exchanges, state, and why')
+    .argument('<job>', 'the script that exports the job')
+    .option('--set <name=value>', 'a parameter of the job (may be repeated)', collect)
+    .option('--parallelism <n>', 'subtasks a step (default: the cores of this machine)')
+    .option('--config [file]', 'a JSON file with settings; alone: show settings and their origin')
+    .option('--work-dir <dir>', 'as for run')
+    .option('--json', 'the plan as JSON')
+    .option('--svg', 'the plan as a picture')
+    .addHelpText('after', EXPLAIN_HELP)
+    .action(async (job: string, flags: RunFlags & { readonly svg?: boolean }) => {
+      const { explainCommand } = await import('./explain.ts')
+      done(await explainCommand(job, flags))
+    })
+  return void command
+}
+
+function addSavepoint(root: Command, done: Done): void {
+  root
+    .command('savepoint')
+    .description('take a savepoint of a running job: a whole, movable copy of its state')
+    .argument('<work-dir>', 'work folder of the job, or its name for .millrace/<name>')
+    .option('--to <dir>', 'the folder to write; must not exist')
+    .option('--json', 'answer as one line of JSON')
+    .addHelpText('after', SAVEPOINT_HELP)
+    .action(async (workDir: string, flags: SavepointFlags) => {
+      const { savepointCommand } = await import('./control.ts')
+      done(await savepointCommand(workDir, flags))
+    })
+}
+
+function addStop(root: Command, done: Done): void {
+  root
+    .command('stop')
+    .description('stop a running job after a last checkpoint; its run ends with exit code 0')
+    .argument('<work-dir>', 'work folder of the job, or its name for .millrace/<name>')
+    .option('--savepoint [dir]', 'write a savepoint at the stop')
+    .option('--drain', 'end the inputs, so that every window fires; such a stop is final')
+    .option('--json', 'answer as one line of JSON')
+    .addHelpText('after', STOP_HELP)
+    .action(async (workDir: string, flags: StopFlags) => {
+      const { stopCommand } = await import('./control.ts')
+      done(await stopCommand(workDir, flags))
+    })
+}
+
+function addInspect(root: Command, done: Done): void {
+  root
+    .command('inspect')
+    .description('show what a work folder or savepoint holds: lives, checkpoints, sizes, steps')
+    .argument('<work-dir>', 'a work folder or savepoint, or a name for .millrace/<name>')
+    .option('--json', 'as one JSON object')
+    .action(async (workDir: string, flags: { readonly json?: boolean }) => {
+      const { inspectCommand } = await import('./inspect.ts')
+      done(await inspectCommand(workDir, flags))
+    })
+}
+
+function addInit(root: Command, done: Done): void {
+  root
+    .command('init')
+    .description('write a first job into the current folder')
+    .option('--service', 'write a systemd unit and a Dockerfile for a job instead')
+    .option('--job <path>', 'with --service: the job they run (default: job.ts)')
+    .addHelpText('after', INIT_HELP)
+    .action(async (flags: InitFlags) => {
+      const { initCommand } = await import('./init.ts')
+      done(await initCommand(flags))
+    })
+}
+
+function withJobFlags(command: Command): Command {
+  return command
+    .option('--set <name=value>', 'a parameter of the job (may be repeated)', collect)
+    .option('--config <file>', 'a JSON file with settings')
+    .option('--parallelism <n>', 'subtasks a step (default: the cores of this machine)')
+}
+
+function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
+  return [...(earlier ?? []), value]
+}
+
+const ROOT_HELP = `
+A first job:
+  mkdir my-job && cd my-job && npm init -y && npm install millrace
+  npx millrace init              writes job.ts
+  npx millrace run job.ts        runs it; Ctrl-C stops it, the same command resumes it
+
+Exit codes:
+  0  finished, or stopped by "millrace stop"     4   the work folder is in use
+  1  failed, or a check found something          5   the same record failed three times
+  2  wrong call or job; nothing was started      70  a bug of Millrace
+  3  state is missing, damaged or does not fit   130, 143  ended by SIGINT, SIGTERM
+`
+
+const RUN_HELP = `
+Examples:
+  millrace run job.ts
+  millrace run job.ts --set directory=./out --set password=env:PASSWORD --parallelism 4
+  millrace run job.ts --from ./savepoints/monday --work-dir ./state/new
+  millrace run job.ts --config production.json --json
+
+Settings are taken from the flag, else MILLRACE_* (MILLRACE_PARALLELISM, MILLRACE_SET_directory),
+else the --config file ({"parallelism": 4, "checkpointing": {"everyMs": 5000}, "set": {…}}),
+else the job, else the default. "millrace explain job.ts --config" shows each with its origin.
+
+Ctrl-C or SIGTERM stops after a last checkpoint, within --grace; a second one stops at once. Either
+way, and also after a crash, the same command goes on where the last complete checkpoint was.
+A supervisor such as systemd restarts on exit codes 1, 4 and 70.
+`
+
+const DEV_HELP = `
+Example:
+  millrace dev job.ts --set directory=./unused
+
+Nothing of a job's real state or output is touched: state lives in a temporary folder and every sink
+prints what it would have written. A saved change of the script starts it anew.
+`
+
+const CHECK_HELP = `
+Example:
+  millrace check job.ts --set directory=./out
+
+Types are checked by the project's own typescript, with its tsconfig.json if there is one. The plan
+is what "millrace run" would run: unknown fields, missing watermarks, equal uids are found here.
+`
+
+const EXPLAIN_HELP = `
+Examples:
+  millrace explain job.ts                  the plan as text
+  millrace explain job.ts --svg > plan.svg
+  millrace explain job.ts --config         every setting, its value and where it comes from
+`
+
+const SAVEPOINT_HELP = `
+Example:
+  millrace savepoint .millrace/visits --to ./savepoints/monday
+  millrace run job.ts --from ./savepoints/monday --work-dir ./state/new
+`
+
+const STOP_HELP = `
+Examples:
+  millrace stop visits                             windows stay open in state; run resumes
+  millrace stop visits --savepoint ./savepoints/1  and a copy to start from elsewhere
+  millrace stop visits --drain                     every window fires; the job is over
+`
+
+const INIT_HELP = `
+Writes job.ts, tsconfig.json and package.json (or what is missing of it) and overwrites nothing.
+With --service: <job>.service for systemd and a Dockerfile.
+`

@@ -1,0 +1,135 @@
+import { join } from 'node:path'
+import type { FromEngine, RunOptions } from '../engine/job/protocol.ts'
+import type { RunResult, StopSignal } from '../engine/job/supervisor.ts'
+import type { RunFlags } from './run-options.ts'
+import { systemClock } from '../engine/base/clock.ts'
+import { ERRORS } from '../engine/base/errors.ts'
+import { Supervisor } from '../engine/job/supervisor.ts'
+import { builtRoot } from './own-package.ts'
+import { configOf, runOptions } from './run-options.ts'
+import { RunScreen } from './run-screen.ts'
+
+/**
+ * `millrace run`: a small parent of the engine process. It loads nothing of the engine, so that
+ * whatever happens there (out of memory, a native crash) leaves it alive to start it again.
+ */
+export async function runCommand(jobPath: string, flags: RunFlags): Promise<number> {
+  const options = runOptions(jobPath, flags, await configOf(flags))
+  return runJobProcess(options, flags)
+}
+
+export interface RunHooks {
+  readonly onSupervisor?: (supervisor: Supervisor) => void
+  readonly onMessage?: (message: FromEngine) => void
+}
+
+/** Runs the job to its end and gives the exit code. */
+export async function runJobProcess(
+  options: RunOptions,
+  flags: { readonly json?: boolean; readonly verbose?: boolean },
+  hooks: RunHooks = {},
+): Promise<number> {
+  const terminal = process.stderr.isTTY && flags.json !== true
+  const startMs = systemClock.monotonicMs()
+  const screen = new RunScreen({
+    write: (text) => process.stderr.write(text),
+    columns: terminal ? process.stderr.columns : undefined,
+    color: terminal && process.env['NO_COLOR'] === undefined,
+    verbose: flags.verbose ?? false,
+    clock: systemClock,
+  })
+  const supervisor = new Supervisor({
+    enginePath: join(builtRoot(), 'engine', 'job', 'engine-process.js'),
+    options,
+    execArgv: ENGINE_FLAGS,
+    // On a terminal what the job prints must not tear the table.
+    output: terminal ? 'pipe' : 'inherit',
+    onOutput: (chunk, stream) => screen.pass(() => process[stream].write(chunk)),
+    onMessage: (message) => {
+      screen.onMessage(message)
+      hooks.onMessage?.(message)
+    },
+    onRestart: ({ afterMs, attempt }, error) => screen.restarting(error, afterMs, attempt),
+  })
+  hooks.onSupervisor?.(supervisor)
+
+  const forget = forwardSignals(supervisor, screen)
+  try {
+    const result = await supervisor.run()
+    report(result, screen)
+    const durationMs = Math.round(systemClock.monotonicMs() - startMs)
+    if (flags.json === true) {
+      process.stdout.write(`${JSON.stringify(resultData(result, options, durationMs))}\n`)
+    }
+    return exitCode(result)
+  } finally {
+    forget()
+    screen.close()
+  }
+}
+
+/** Frames of the user's own files in stacks. */
+const ENGINE_FLAGS = ['--enable-source-maps']
+
+function forwardSignals(supervisor: Supervisor, screen: RunScreen): () => void {
+  const handlers = (['SIGTERM', 'SIGINT'] as const).map((signal: StopSignal) => {
+    let count = 0
+    const handler = (): void => {
+      count += 1
+      screen.line(
+        count === 1
+          ? `${signal}: stopping after a last checkpoint; once more stops at once`
+          : `${signal}: stopping at once`,
+      )
+      supervisor.signal(signal)
+    }
+    process.on(signal, handler)
+    return () => process.off(signal, handler)
+  })
+  return () => {
+    for (const off of handlers) off()
+  }
+}
+
+function report(result: RunResult, screen: RunScreen): void {
+  switch (result.type) {
+    case 'finished':
+      screen.finished(result.summary, result.restarts)
+      break
+    case 'failed':
+      screen.failed(result.error)
+      break
+    case 'killed':
+      // Without a signal it was `dev`, which says itself what happens.
+      if (result.signal === undefined) break
+      screen.line('stopped at once; the next start resumes from the latest complete checkpoint')
+      break
+    default:
+      result satisfies never
+  }
+}
+
+/** api: 0 done, or the error's own, or 128 + the signal. */
+export function exitCode(result: RunResult): number {
+  if (result.type === 'failed') return ERRORS[result.error.code].exit
+  if (result.signal === 'SIGTERM') return 143
+  return result.signal === 'SIGINT' || result.type === 'killed' ? 130 : 0
+}
+
+/** The object that --json ends with. */
+function resultData(result: RunResult, options: RunOptions, durationMs: number): object {
+  const { restarts } = result
+  switch (result.type) {
+    case 'finished':
+      return { ...result.summary, restarts, durationMs }
+    case 'failed': {
+      const { code, message, hint, place } = result.error
+      const error = { code, message, hint, place }
+      return { status: 'failed', jobPath: options.jobPath, restarts, durationMs, error }
+    }
+    case 'killed':
+      return { status: 'killed', jobPath: options.jobPath, restarts, durationMs }
+    default:
+      return result satisfies never
+  }
+}
