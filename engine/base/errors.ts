@@ -65,6 +65,7 @@ export const ERRORS = {
   CHECKPOINT_EXPIRED: { domain: 'internal', then: 'retry', exit: 1 },
   CHECKPOINT_FAILED: external,
   CHECKPOINT_IN_DOUBT: external,
+  BROADCAST_DIVERGED: { domain: 'user', then: 'fail', exit: 1 },
   // The outside world.
   FILE_IO: external,
   SINK_COMMIT_FAILED: external,

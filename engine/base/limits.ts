@@ -30,3 +30,10 @@ export const OWNER_POLL_MS = 50
 /** Files of a checkpoint verified or copied at the same time, and how much of each is read at once. */
 export const FILES_IN_FLIGHT_MAX = 4
 export const FILE_CHUNK_BYTES = 1_024 * 1_024
+/** How long workers may take to close after the last commit before their threads are ended. */
+export const WORKER_CLOSE_MS = 5_000
+/** A commit that fails for reasons that may pass is tried again, with pauses that double. */
+export const COMMIT_RETRY_FIRST_MS = 20
+export const COMMIT_RETRY_MAX_MS = 5_000
+/** Then the job fails, and its restart strategy decides. */
+export const COMMIT_DEADLINE_MS = 300_000

@@ -36,6 +36,9 @@ export interface SubtaskSnapshot {
   readonly operators: Readonly<Record<string, OperatorSubtaskState>>
   readonly splits: Readonly<Record<string, readonly SplitState[]>>
   readonly committables: readonly Committable[]
+  /** What a source has read, and what has arrived at sinks, in this life up to the barrier. */
+  readonly recordsRead: number
+  readonly recordsWritten: number
   /** For metrics: how long alignment and the synchronous part took, bytes newly written. */
   readonly alignmentMs: number
   readonly syncMs: number

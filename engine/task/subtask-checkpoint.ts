@@ -25,6 +25,7 @@ export class SubtaskCheckpoint {
     const splits = source?.snapshot()
     if (splits !== undefined) this.#keepPositions(checkpointId, splits)
     const cuts = sinks.map((sink) => sink.prepareCommit(checkpointId))
+    const { recordsRead, recordsWritten } = this.#counts()
     const syncMs = clock.monotonicMs() - startedMs
     return this.#assemble(written, cuts).then(({ operators, committables, bytesWritten }) => ({
       checkpointId,
@@ -33,6 +34,8 @@ export class SubtaskCheckpoint {
       operators,
       splits: splits === undefined ? {} : { [vertex.chain[0]!.uid!]: splits },
       committables,
+      recordsRead,
+      recordsWritten,
       alignmentMs,
       syncMs,
       bytesWritten,
@@ -44,6 +47,16 @@ export class SubtaskCheckpoint {
     const found = this.#positions.get(checkpointId)
     for (const id of this.#positions.keys()) if (id <= checkpointId) this.#positions.delete(id)
     return found
+  }
+
+  #counts(): { readonly recordsRead: number; readonly recordsWritten: number } {
+    let recordsRead = 0
+    let recordsWritten = 0
+    for (const { node, recordsIn } of this.#parts.chain.links) {
+      if (node.runtime.type === 'source') recordsRead += recordsIn
+      if (node.runtime.type === 'sink') recordsWritten += recordsIn
+    }
+    return { recordsRead, recordsWritten }
   }
 
   #keepPositions(checkpointId: CheckpointId, splits: readonly SplitState[]): void {

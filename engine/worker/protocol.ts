@@ -1,11 +1,11 @@
 import type { ErrorData } from '../base/errors.ts'
-import type { Json } from '../base/json.ts'
+import type { ParameterValue } from '../graph/parameters.ts'
 import type {
   OperatorSubtaskState,
   FileReference,
   SubtaskSnapshot,
 } from '../checkpoint/snapshot.ts'
-import type { AssignedSplit, SplitPosition } from '../operator/source.ts'
+import type { AssignedSplit } from '../operator/source.ts'
 import type { StateDescriptor } from '../state/state.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 
@@ -91,11 +91,7 @@ export interface Deployment {
   readonly restore: Readonly<Record<string, OperatorRestore>>
   /** Combined watermark of each vertex at the barrier. */
   readonly watermarks: Readonly<Record<number, number>>
-  readonly logLevel: string
 }
-
-/** A parsed parameter as it crosses a thread: a secret goes as its text, marked. */
-export type ParameterValue = Json | { readonly secret: string }
 
 export interface RingDescription {
   readonly edge: number
@@ -123,9 +119,4 @@ export interface SubtaskMetrics {
   /** Parts of the time since the last report, 0..1. */
   readonly busy: number
   readonly backPressured: number
-}
-
-export interface CompletedPositions {
-  readonly uid: string
-  readonly positions: readonly SplitPosition[]
 }

@@ -19,7 +19,8 @@ const post = (message: FromWorker): void => {
 const log =
   (level: 'error' | 'warn' | 'info' | 'debug'): Logger['info'] =>
   (fields, message) => {
-    post({ type: 'log', level, fields: JSON.parse(JSON.stringify(fields)) as object, message })
+    const plain = JSON.parse(JSON.stringify(fields)) as typeof fields
+    post({ type: 'log', level, fields: plain, message })
   }
 const logger: Logger = {
   error: log('error'),

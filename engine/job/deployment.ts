@@ -1,0 +1,94 @@
+import type { CheckpointManifest } from '../checkpoint/manifest.ts'
+import type { OperatorRestore, Deployment, RingDescription } from '../worker/protocol.ts'
+import type { JobGraph } from '../graph/job-graph.ts'
+import type { JobPlan } from './job-plan.ts'
+import { createRing, ringBytes } from '../channel/ring.ts'
+import { StreamError } from '../base/errors.ts'
+import { channelsOf } from '../worker/task-builder.ts'
+
+export interface DeploymentOptions {
+  readonly plan: JobPlan
+  readonly workers: number
+  readonly epoch: number
+  readonly workDir: string
+  readonly stateCacheBytes: number
+  /** Undefined: all tasks share this thread. */
+  readonly parking: SharedArrayBuffer | undefined
+  readonly restored: CheckpointManifest | undefined
+}
+
+/** What each worker is told: the same plan and state, and the rings that it holds an end of. */
+export function deploymentsOf(options: DeploymentOptions): readonly Deployment[] {
+  const { plan, workers, restored } = options
+  const rings = options.parking === undefined ? [] : ringsOf(plan.graph, workers)
+  const restore = restoreOf(restored)
+  const watermarks = watermarksOf(plan.graph, restore)
+  return Array.from({ length: workers }, (_, worker) => ({
+    worker,
+    workers,
+    parallelism: plan.parallelism,
+    bundle: plan.bundle,
+    parameters: plan.parameters,
+    planHash: plan.planHash,
+    epoch: options.epoch,
+    workDir: options.workDir,
+    stateCacheBytes: options.stateCacheBytes,
+    rings: rings.filter(({ from, to }) => from % workers === worker || to % workers === worker),
+    parking: options.parking,
+    restore,
+    watermarks,
+  }))
+}
+
+/** A ring for each channel between two workers; all rings of an exchange share one budget. */
+function ringsOf(graph: JobGraph, workers: number): readonly RingDescription[] {
+  const crossing = [...channelsOf(graph)].filter(({ from, to }) => from % workers !== to % workers)
+  const counts = new Map<number, number>()
+  for (const { edge } of crossing) counts.set(edge.id, (counts.get(edge.id) ?? 0) + 1)
+  return crossing.map(({ edge, from, to }) => ({
+    edge: edge.id,
+    from,
+    to,
+    buffer: createRing(ringBytes(counts.get(edge.id)!)),
+  }))
+}
+
+function restoreOf(
+  restored: CheckpointManifest | undefined,
+): Readonly<Record<string, OperatorRestore>> {
+  const restore: Record<string, OperatorRestore> = {}
+  for (const operator of restored?.operators ?? []) {
+    const { uid, parallelism, maxParallelism, descriptors, subtasks } = operator
+    const broadcast = subtasks[0]?.broadcast?.file
+    restore[uid] = { parallelism, maxParallelism, descriptors, subtasks, broadcast }
+  }
+  return restore
+}
+
+/**
+ * The watermark that each vertex with keyed state stood at. All its subtasks stood at the same one:
+ * watermarks go out on every channel, before the barrier (architecture A13).
+ */
+function watermarksOf(
+  graph: JobGraph,
+  restore: Readonly<Record<string, OperatorRestore>>,
+): Readonly<Record<number, number>> {
+  const watermarks: Record<number, number> = {}
+  for (const vertex of graph.vertices) {
+    for (const node of vertex.chain) {
+      const operator = node.uid === undefined ? undefined : restore[node.uid]
+      if (operator === undefined) continue
+      const [first, ...others] = operator.subtasks.map((subtask) => subtask.watermarkMs)
+      if (first === undefined) continue
+      if (others.some((watermarkMs) => watermarkMs !== first)) {
+        throw new StreamError(
+          'CHECKPOINT_DAMAGED',
+          `the subtasks of "${node.name}" stood at different watermarks: ${[first, ...others].join(', ')}`,
+          { hint: 'This is a bug in Millrace: please report it with the manifest.' },
+        )
+      }
+      watermarks[vertex.id] = Math.max(watermarks[vertex.id] ?? first, first)
+    }
+  }
+  return watermarks
+}

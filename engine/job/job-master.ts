@@ -1,0 +1,467 @@
+import type { Timer } from '../base/clock.ts'
+import type { Doors } from '../base/doors.ts'
+import type {
+  CoordinatorEffect,
+  CoordinatorEvent,
+  CoordinatorState,
+} from '../checkpoint/coordinator.ts'
+import type { CheckpointManifest } from '../checkpoint/manifest.ts'
+import type { CheckpointId } from '../stream/elements.ts'
+import type { SourceState, SubtaskSnapshot } from '../checkpoint/snapshot.ts'
+import type { FromWorker, ToWorker } from '../worker/protocol.ts'
+import type { SpawnWorkers, WorkerHandle } from '../worker/worker-handle.ts'
+import type { JobPlan } from './job-plan.ts'
+import type { CheckpointProgress, StepProgress } from './protocol.ts'
+import type { SourceCoordinator, SplitAssignment } from './source-coordinator.ts'
+import { asStreamError, StreamError } from '../base/errors.ts'
+import { WORKER_CLOSE_MS } from '../base/limits.ts'
+import { assembleState, type AssembledState } from '../checkpoint/assemble.ts'
+import { coordinate, startCoordinator } from '../checkpoint/coordinator.ts'
+import { deploymentsOf, type DeploymentOptions } from './deployment.ts'
+import { Progress, type StepCounts } from './progress.ts'
+
+/** What the master needs of the disk and of the targets; it decides nothing about them. */
+export interface CheckpointKeeper {
+  /** Makes a checkpoint exist. CHECKPOINT_IN_DOUBT: nobody knows whether it does. */
+  write(checkpoint: CheckpointContent): Promise<CheckpointManifest>
+  /** Publishes what the checkpoint holds, at every sink. Resolves when all of it is visible. */
+  commit(manifest: CheckpointManifest): Promise<void>
+  /** A self-contained copy; resolves to its folder. */
+  savepoint(manifest: CheckpointManifest, target: string | undefined): Promise<string>
+}
+
+export interface CheckpointContent extends AssembledState {
+  readonly checkpointId: CheckpointId
+  readonly final: boolean
+  readonly drained: boolean
+  readonly counters: Readonly<Record<string, number>>
+}
+
+export interface MasterParts {
+  readonly doors: Doors
+  readonly plan: JobPlan
+  readonly deployment: Omit<DeploymentOptions, 'plan'>
+  readonly spawn: SpawnWorkers
+  readonly sources: readonly SourceCoordinator[]
+  readonly keeper: CheckpointKeeper
+}
+
+export interface MasterResult {
+  readonly status: 'finished' | 'stopped'
+  readonly checkpointId: CheckpointId
+  readonly savepoint: string | undefined
+  readonly checkpoints: number
+  /** Since the job's first start. */
+  readonly recordsIn: number
+  readonly recordsOut: number
+}
+
+interface SavepointRequest {
+  readonly target: string | undefined
+  readonly done: (path: string) => void
+  readonly failed: (error: unknown) => void
+}
+
+/**
+ * The control plane of one life of a job: deploys its tasks, drives checkpoints, hands out splits.
+ *
+ * M1. Nothing commits but through the keeper, in the order that the coordinator gives.
+ * M2. The first failure ends the life: workers are terminated, and nothing of theirs is heard again.
+ * M3. Manifests are written one at a time, in order; so are commits, savepoints and the end, which
+ *     may lag behind the writing.
+ */
+export class JobMaster {
+  readonly #parts: MasterParts
+  readonly #progress: Progress
+  readonly #enumerated = new Map<CheckpointId, readonly SourceState[]>()
+  readonly #triggeredMs = new Map<CheckpointId, number>()
+  readonly #manifests = new Map<CheckpointId, CheckpointManifest>()
+  readonly #requests = new Map<number, SavepointRequest>()
+  readonly #base: StepCounts
+  #workers: readonly WorkerHandle[] = []
+  #coordinator: CoordinatorState
+  #timer: Timer | undefined
+  #expiry: Timer | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #committing: Promise<void> = Promise.resolve()
+  #closed = 0
+  #checkpoints = 0
+  #lastCheckpoint: CheckpointProgress | undefined
+  #savepoint: string | undefined
+  #nextRequest = 0
+  #isOver = false
+  readonly #deployed: { resolve: () => void; promise: Promise<void>; count: number }
+  readonly #result: {
+    readonly promise: Promise<MasterResult>
+    readonly resolve: (result: MasterResult) => void
+    readonly reject: (error: unknown) => void
+  }
+
+  constructor(parts: MasterParts) {
+    this.#parts = parts
+    const { plan, deployment } = parts
+    this.#progress = new Progress(plan.graph)
+    const counters = deployment.restored?.counters
+    this.#base = {
+      recordsIn: counters?.['recordsIn'] ?? 0,
+      recordsOut: counters?.['recordsOut'] ?? 0,
+    }
+    const subtasks = plan.graph.vertices.flatMap((vertex) =>
+      Array.from({ length: vertex.parallelism }, (_, subtask) => `${vertex.id}:${subtask}`),
+    )
+    this.#coordinator = startCoordinator(plan.settings.checkpointing, deployment.epoch, subtasks)
+    this.#result = deferred()
+    this.#deployed = { ...deferred<void>(), count: 0 }
+    // Whoever awaits the result gets the failure; before that it is no unhandled rejection.
+    this.#result.promise.catch(() => undefined)
+  }
+
+  /** Deploys the tasks, restored, and lets records flow. Throws what kept it from it. */
+  async start(): Promise<void> {
+    const { spawn, plan, deployment, sources } = this.#parts
+    this.#workers = spawn(deployment.workers, (message) => {
+      this.#receive(message)
+    })
+    for (const [index, told] of deploymentsOf({ ...deployment, plan }).entries()) {
+      this.#workers[index]!.post({ type: 'deploy', deployment: told })
+    }
+    await Promise.race([this.#deployed.promise, this.#result.promise])
+    for (const source of sources) {
+      const restored = deployment.restored?.sources.find(({ uid }) => uid === source.uid)
+      this.#assign(source, await source.start(restored))
+    }
+    this.#tell({ type: 'start' })
+    for (const source of sources) {
+      source.watch(
+        (assignments) => {
+          this.#assign(source, assignments)
+        },
+        (error) => {
+          this.#fail(error)
+        },
+      )
+    }
+    this.#on({ type: 'started' })
+  }
+
+  /** Settles when the life has ended and all workers are gone. */
+  async finished(): Promise<MasterResult> {
+    try {
+      return await this.#result.promise
+    } finally {
+      await this.#close()
+    }
+  }
+
+  /** Resolves to the folder of a savepoint, when it is complete. */
+  takeSavepoint(target: string | undefined): Promise<string> {
+    return this.#request(target, (request) => {
+      this.#on({ type: 'savepoint-requested', request })
+    })
+  }
+
+  /** Stops after a last checkpoint. With a savepoint it resolves to its folder. */
+  async stop(options: {
+    readonly savepoint: boolean
+    readonly drain: boolean
+    readonly target: string | undefined
+  }): Promise<string | undefined> {
+    const type = options.drain ? 'drain-requested' : 'stop-requested'
+    if (!options.savepoint) {
+      this.#on({ type })
+      await this.#result.promise
+      return undefined
+    }
+    return await this.#request(options.target, (request) => {
+      this.#on({ type, request })
+    })
+  }
+
+  get lastCheckpoint(): CheckpointProgress | undefined {
+    return this.#lastCheckpoint
+  }
+
+  steps(): readonly StepProgress[] {
+    return this.#progress.steps(this.#parts.doors.clock.nowMs())
+  }
+
+  /** Since the job's first start. */
+  totals(): StepCounts {
+    const life = this.#progress.totals()
+    return {
+      recordsIn: this.#base.recordsIn + life.recordsIn,
+      recordsOut: this.#base.recordsOut + life.recordsOut,
+    }
+  }
+
+  #request(target: string | undefined, ask: (request: number) => void): Promise<string> {
+    if (this.#isOver) throw new StreamError('JOB_NOT_RUNNING', 'the job has already ended')
+    const request = (this.#nextRequest += 1)
+    return new Promise((done, failed) => {
+      this.#requests.set(request, { target, done, failed })
+      ask(request)
+    })
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.type === 'log') {
+      this.#parts.doors.logger[message.level](message.fields, message.message)
+      return
+    }
+    if (message.type === 'metrics') this.#progress.update(message.subtasks)
+    if (this.#isOver) return
+    switch (message.type) {
+      case 'deployed':
+        this.#deployed.count += 1
+        if (this.#deployed.count === this.#workers.length) this.#deployed.resolve()
+        break
+      case 'acknowledged':
+        this.#on({ type: 'acknowledged', snapshot: message.snapshot })
+        break
+      case 'declined':
+        this.#on(message)
+        break
+      case 'ended':
+        this.#on({ type: 'subtask-ended', vertex: message.vertex, subtask: message.subtask })
+        break
+      case 'failed':
+        this.#fail(this.#named(StreamError.fromData(message.error)))
+        break
+      case 'closed':
+        this.#closed += 1
+        break
+      case 'metrics':
+        break
+      default:
+        message satisfies never
+    }
+  }
+
+  /** Puts the name of a split where a task knows only its number. */
+  #named(error: StreamError): StreamError {
+    const index = Number(error.place.split)
+    if (error.place.split === undefined || !Number.isInteger(index)) return error
+    for (const source of this.#parts.sources) {
+      const split = source.splitId(index)
+      if (split === undefined) continue
+      const data = error.toData()
+      return StreamError.fromData({ ...data, place: { ...data.place, split } })
+    }
+    return error
+  }
+
+  #on(event: CoordinatorEvent): void {
+    if (this.#isOver) return
+    const { clock } = this.#parts.doors
+    const step = coordinate(this.#coordinator, event, clock.monotonicMs())
+    this.#coordinator = step.state
+    for (const effect of step.effects) this.#do(effect)
+  }
+
+  #do(effect: CoordinatorEffect): void {
+    const { clock, logger } = this.#parts.doors
+    switch (effect.type) {
+      case 'set-timer':
+        this.#timer?.cancel()
+        this.#timer = clock.timer(effect.afterMs, () => {
+          this.#on({ type: 'timer' })
+        })
+        break
+      case 'set-expiry': {
+        const { checkpointId } = effect
+        this.#expiry?.cancel()
+        this.#expiry = clock.timer(effect.afterMs, () => {
+          this.#on({ type: 'expired', checkpointId })
+        })
+        break
+      }
+      case 'trigger':
+        this.#triggeredMs.set(effect.checkpointId, clock.monotonicMs())
+        this.#enumerated.set(
+          effect.checkpointId,
+          this.#parts.sources.map((source) => source.snapshot()),
+        )
+        this.#tell(effect)
+        break
+      case 'write':
+        this.#writing = this.#after(this.#writing, () => this.#write(effect))
+        break
+      case 'commit':
+        this.#committing = this.#after(this.#committing, () => this.#commit(effect.checkpointId))
+        break
+      case 'confirm':
+        this.#forget(effect.checkpointId - 1)
+        this.#tell({ type: 'confirmed', checkpointId: effect.checkpointId })
+        break
+      case 'aborted':
+        this.#enumerated.delete(effect.checkpointId)
+        this.#triggeredMs.delete(effect.checkpointId)
+        logger.warn({ checkpointId: effect.checkpointId, ...effect.error }, 'checkpoint aborted')
+        break
+      case 'drain-sources':
+        this.#tell({ type: 'drain' })
+        break
+      case 'savepoint':
+        this.#committing = this.#after(this.#committing, () =>
+          this.#copySavepoint(effect.request, effect.checkpointId),
+        )
+        break
+      case 'over':
+        this.#committing = this.#after(this.#committing, () =>
+          this.#end(effect.status, effect.checkpointId),
+        )
+        break
+      case 'fail':
+        this.#fail(StreamError.fromData(effect.error))
+        break
+      default:
+        effect satisfies never
+    }
+  }
+
+  /** M3. What the work throws ends the life. */
+  async #after(earlier: Promise<void>, work: () => Promise<void>): Promise<void> {
+    await earlier
+    if (this.#isOver) return
+    try {
+      await work()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  async #write(effect: Extract<CoordinatorEffect, { type: 'write' }>): Promise<void> {
+    const { checkpointId, snapshots, final, drained } = effect
+    const { clock } = this.#parts.doors
+    const state = assembleState(
+      this.#parts.plan.graph.vertices,
+      snapshots,
+      this.#enumerated.get(checkpointId)!,
+    )
+    try {
+      const manifest = await this.#parts.keeper.write({
+        ...state,
+        checkpointId,
+        final,
+        drained,
+        counters: { ...this.#counters(snapshots) },
+      })
+      this.#manifests.set(checkpointId, manifest)
+    } catch (error) {
+      const data = asStreamError(error, 'CHECKPOINT_FAILED').toData()
+      this.#on({ type: 'write-failed', checkpointId, error: data })
+      return
+    }
+    this.#checkpoints += 1
+    this.#lastCheckpoint = {
+      id: checkpointId,
+      completedAtMs: clock.nowMs(),
+      durationMs: clock.monotonicMs() - this.#triggeredMs.get(checkpointId)!,
+      bytes: snapshots.reduce((total, { bytesWritten }) => total + bytesWritten, 0),
+      count: this.#checkpoints,
+    }
+    this.#tell({ type: 'completed', checkpointId })
+    this.#on({ type: 'written', checkpointId })
+  }
+
+  async #commit(checkpointId: CheckpointId): Promise<void> {
+    await this.#parts.keeper.commit(this.#manifests.get(checkpointId)!)
+    this.#on({ type: 'committed', checkpointId })
+  }
+
+  async #copySavepoint(request: number, checkpointId: CheckpointId): Promise<void> {
+    const { target, done, failed } = this.#requests.get(request)!
+    this.#requests.delete(request)
+    try {
+      const manifest = this.#manifests.get(checkpointId)!
+      this.#savepoint = await this.#parts.keeper.savepoint(manifest, target)
+      done(this.#savepoint)
+    } catch (error) {
+      // The checkpoint stands; only its copy failed, and who asked for it is told.
+      failed(error)
+    }
+  }
+
+  async #end(status: 'finished' | 'stopped', checkpointId: CheckpointId): Promise<void> {
+    const counters = this.#manifests.get(checkpointId)!.counters
+    await this.#closeWorkers()
+    this.#isOver = true
+    this.#result.resolve({
+      status,
+      checkpointId,
+      savepoint: this.#savepoint,
+      checkpoints: this.#checkpoints,
+      recordsIn: counters['recordsIn'] ?? 0,
+      recordsOut: counters['recordsOut'] ?? 0,
+    })
+  }
+
+  /** Lets every worker close what it holds, for as long as that may take. */
+  async #closeWorkers(): Promise<void> {
+    const { clock } = this.#parts.doors
+    const deadlineMs = clock.monotonicMs() + WORKER_CLOSE_MS
+    this.#tell({ type: 'close' })
+    while (this.#closed < this.#workers.length && clock.monotonicMs() < deadlineMs) {
+      await clock.sleep(1)
+    }
+  }
+
+  #counters(snapshots: readonly SubtaskSnapshot[]): StepCounts {
+    let { recordsIn, recordsOut } = this.#base
+    for (const snapshot of snapshots) {
+      recordsIn += snapshot.recordsRead
+      recordsOut += snapshot.recordsWritten
+    }
+    return { recordsIn, recordsOut }
+  }
+
+  /** Drops what was kept for checkpoints up to this one. */
+  #forget(checkpointId: CheckpointId): void {
+    for (const kept of [this.#enumerated, this.#triggeredMs, this.#manifests]) {
+      for (const id of kept.keys()) if (id <= checkpointId) kept.delete(id)
+    }
+  }
+
+  #assign(source: SourceCoordinator, assignments: readonly SplitAssignment[]): void {
+    for (const { subtask, splits, complete } of assignments) {
+      const message: ToWorker = { type: 'splits', vertex: source.vertex, subtask, splits, complete }
+      this.#workers[subtask % this.#workers.length]!.post(message)
+    }
+  }
+
+  #tell(message: ToWorker): void {
+    for (const worker of this.#workers) worker.post(message)
+  }
+
+  /** M2. */
+  #fail(error: unknown): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#result.reject(error)
+    for (const { failed } of this.#requests.values()) failed(error)
+    this.#requests.clear()
+  }
+
+  async #close(): Promise<void> {
+    this.#isOver = true
+    this.#timer?.cancel()
+    this.#expiry?.cancel()
+    for (const source of this.#parts.sources) await source.close()
+    await Promise.all(this.#workers.map((worker) => worker.terminate()))
+    await Promise.all([this.#writing, this.#committing])
+  }
+}
+
+function deferred<T>(): {
+  readonly promise: Promise<T>
+  readonly resolve: (value: T) => void
+  readonly reject: (error: unknown) => void
+} {
+  let resolve!: (value: T) => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<T>((done, fail) => {
+    resolve = done
+    reject = fail
+  })
+  return { promise, resolve, reject }
+}

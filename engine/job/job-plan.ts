@@ -1,0 +1,101 @@
+import { availableParallelism } from 'node:os'
+import { pathToFileURL } from 'node:url'
+import type { Files } from '../base/files.ts'
+import type { JobGraph } from '../graph/job-graph.ts'
+import type { ParameterValue, SecretReference } from '../graph/parameters.ts'
+import type { JobSettings, StreamGraph } from '../graph/stream-graph.ts'
+import type { RunOptions } from './protocol.ts'
+import { StreamError } from '../base/errors.ts'
+import { readWholeFile } from '../base/files.ts'
+import { toJobGraph } from '../graph/chaining.ts'
+import { jobDefinition } from '../graph/job-definition.ts'
+import { parseParameters, reviveParameters } from '../graph/parameters.ts'
+import { planHash } from '../graph/plan.ts'
+
+/** A job ready to run: its graph at a parallelism, with all options merged. */
+export interface JobPlan {
+  readonly job: string
+  readonly graph: JobGraph
+  readonly planHash: string
+  readonly parameters: Readonly<Record<string, ParameterValue>>
+  readonly parallelism: number
+  readonly settings: JobSettings
+  /** URL of the bundle that workers import. */
+  readonly bundle: string
+}
+
+/** What of the options shapes the plan. */
+export type PlanOptions = Pick<RunOptions, 'set' | 'parallelism' | 'checkpointing' | 'restart'>
+
+/** Imports a bundle and plans its job. Throws StreamError for every mistake of the job. */
+export async function planBundle(
+  bundlePath: string,
+  options: PlanOptions,
+  files: Files,
+): Promise<JobPlan> {
+  const bundle = pathToFileURL(bundlePath).href
+  const module = await importJob(bundle)
+  const definition = jobDefinition(module.default)
+  const parameters = await parseParameters(
+    definition.name,
+    definition.parameters,
+    options.set,
+    (reference) => readSecret(reference, files),
+  )
+  const written = definition.build(reviveParameters(parameters))
+  const parallelism = options.parallelism ?? availableParallelism()
+  const settings = mergeSettings(written.settings, options)
+  const graph: StreamGraph = { ...written, settings }
+  return {
+    job: definition.name,
+    graph: toJobGraph(graph, parallelism),
+    planHash: planHash(graph),
+    parameters,
+    parallelism,
+    settings,
+    bundle,
+  }
+}
+
+async function importJob(url: string): Promise<{ readonly default?: unknown }> {
+  try {
+    return (await import(url)) as { readonly default?: unknown }
+  } catch (error) {
+    if (error instanceof StreamError) throw error
+    throw new StreamError(
+      'JOB_INVALID',
+      `the job fails when it is imported: ${error instanceof Error ? error.message : String(error)}`,
+      { hint: 'Importing a job has no effects: move what fails into its steps.', cause: error },
+    )
+  }
+}
+
+function mergeSettings(written: JobSettings, options: PlanOptions): JobSettings {
+  return {
+    ...written,
+    checkpointing: { ...written.checkpointing, ...options.checkpointing },
+    restart: options.restart ?? written.restart,
+  }
+}
+
+async function readSecret(reference: SecretReference, files: Files): Promise<string> {
+  if (reference.type === 'env') {
+    const text = process.env[reference.name]
+    if (text !== undefined) return text
+    throw new StreamError(
+      'SECRET_UNREADABLE',
+      `the environment has no variable "${reference.name}"`,
+      { hint: 'Set it for the process that runs the job.' },
+    )
+  }
+  try {
+    const bytes = await readWholeFile(files, reference.path)
+    return new TextDecoder().decode(bytes).replace(/\r?\n$/, '')
+  } catch (error) {
+    throw new StreamError(
+      'SECRET_UNREADABLE',
+      `the file "${reference.path}" of a secret cannot be read`,
+      { hint: 'Name a file that this process may read.', cause: error },
+    )
+  }
+}
