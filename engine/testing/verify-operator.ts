@@ -1,5 +1,8 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import type { HostSnapshot, OperatorResult, OperatorSubject } from './operator-host.ts'
+import { assert } from '../base/assert.ts'
+import { ColumnDecoder, ColumnEncoder } from '../stream/column-codec.ts'
+import { memoryOf } from '../stream/wire-schema.ts'
 import { heapKey } from '../stream/key-codec.ts'
 import { MAX_WATERMARK } from '../stream/elements.ts'
 import { OperatorHost } from './operator-host.ts'
@@ -48,13 +51,14 @@ export function idle(isIdle: boolean): TestElement {
 
 /**
  * Proves that an operator gives the expected results however it is run: `verifyOperator(subject)
- * .input(…).expect(…)`. One input, five runs:
+ * .input(…).expect(…)`. One input, six runs:
  *
- * 1. plain, with records next to each other in one batch;
- * 2. record by record, with a snapshot after each element, and credit for one batch a call;
- * 3. restored into a fresh operator after each element;
- * 4. begun by one subtask and, after each element in turn, split over two;
- * 5. begun by two subtasks and, after each element in turn, merged into one.
+ * 1. plain, with records next to each other in one batch of rows;
+ * 2. the same with the batches as columns that end with the call, as they come over a ring;
+ * 3. record by record, with a snapshot after each element, and credit for one batch a call;
+ * 4. restored into a fresh operator after each element;
+ * 5. begun by one subtask and, after each element in turn, split over two;
+ * 6. begun by two subtasks and, after each element in turn, merged into one.
  *
  * With two subtasks the results between two watermarks may come in any order; the others are
  * compared as they stand. Records of an input without key go to both subtasks.
@@ -79,7 +83,11 @@ function verify(
   const check = (actual: readonly OperatorResult[], run: string): void => {
     deepStrictEqual([...actual], [...expected], `the results differ when run ${run}`)
   }
-  check(runPlain(subject, elements), 'plain')
+  check(
+    runPlain(subject, elements, (host, batch, input) => host.processBatch(batch, input)),
+    'plain',
+  )
+  check(runPlain(subject, elements, overWire()), 'over columns')
   check(runStepwise(subject, elements, false), 'with a snapshot after each element')
   check(runStepwise(subject, elements, true), 'with a restore after each element')
 
@@ -94,20 +102,42 @@ function verify(
   }
 }
 
-function runPlain(subject: OperatorSubject, elements: readonly TestElement[]): OperatorResult[] {
+type Process = (host: OperatorHost, batch: RecordBatch, input: number) => void
+
+function runPlain(
+  subject: OperatorSubject,
+  elements: readonly TestElement[],
+  process: Process,
+): OperatorResult[] {
   const host = hostOf(subject, 0, 1, Infinity, [])
   for (let index = 0; index < elements.length;) {
     const first = elements[index]!
     let until = index + 1
     if (first.type === 'record') {
       while (until < elements.length && isSameInput(elements[until]!, first)) until += 1
-      host.processBatch(batchOf(elements.slice(index, until)), first.input)
+      process(host, batchOf(elements.slice(index, until)), first.input)
     } else {
       step(host, first)
     }
     index = until
   }
   return host.results
+}
+
+/** Encodes and decodes each batch; what it came in is overwritten after the call. */
+function overWire(): Process {
+  const encoder = new ColumnEncoder()
+  const decoder = new ColumnDecoder()
+  const memory = memoryOf(new ArrayBuffer(256 * 1_024))
+  return (host, batch, input) => {
+    for (let from = 0; from < batch.count; from += encoder.encoded) {
+      const used = encoder.encode(batch, from, memory, 0, 128 * 1_024)
+      assert(used > 0, 'a record of a test is too large')
+      encoder.committed()
+      host.processBatch(decoder.decode(memory, 0, true), input)
+      memory.bytes.fill(0xcd)
+    }
+  }
 }
 
 function runStepwise(

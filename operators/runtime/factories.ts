@@ -24,6 +24,8 @@ import {
   keyedProcessLogic,
   processLogic,
 } from './process-logic.ts'
+import { ReduceOperator, reduceStates } from './reduce.ts'
+import { runningAggregateStates, RunningAggregateOperator } from './running-aggregate.ts'
 import { FilterOperator, FlatMapOperator, MapOperator } from './row-steps.ts'
 import { StreamError } from '../../engine/base/errors.ts'
 
@@ -177,11 +179,17 @@ export function createWatermarks(options: WatermarkOptions): OperatorFactory {
 }
 
 export function createReduce(options: ReduceOptions): OperatorFactory {
-  return missing('reduce', options)
+  return {
+    states: reduceStates(options),
+    create: () => new ReduceOperator(options),
+  }
 }
 
 export function createAggregate(options: AggregateOptions): OperatorFactory {
-  return missing('aggregate', options)
+  return {
+    states: runningAggregateStates(options),
+    create: () => new RunningAggregateOperator(options),
+  }
 }
 
 export function createWindowAggregate(options: WindowAggregateOptions): OperatorFactory {

@@ -1,0 +1,90 @@
+import { StreamError } from '../../engine/base/errors.ts'
+import { heapKey } from '../../engine/stream/key-codec.ts'
+
+/** What generated aggregates compute with. Nulls have been left out before (G1). */
+
+export function sumOf(total: unknown, value: unknown): unknown {
+  if (typeof total === 'number') {
+    if (typeof value === 'number') return total + value
+    // The sum of nothing is the number 0 until a first value shows what is summed.
+    if (typeof value === 'bigint' && total === 0) return value
+  } else if (typeof total === 'bigint' && typeof value === 'bigint') {
+    return total + value
+  } else if (typeof total === 'bigint' && total === 0n && typeof value === 'number') {
+    return value
+  }
+  throw mixed('sum', total, value)
+}
+
+/** Two sums; either may be of nothing. */
+export function mergeSums(left: unknown, right: unknown): unknown {
+  return right === 0 || right === 0n ? left : sumOf(left, right)
+}
+
+/** The lesser; NaN counts as the greatest number, so that the order of records does not matter. */
+export function minOf(least: unknown, value: unknown): unknown {
+  if (least === null) return comparable('min', value)
+  if (typeof least === 'number' && typeof value === 'number') {
+    return value < least || least !== least ? value : least
+  }
+  if (typeof least === 'string' && typeof value === 'string') return value < least ? value : least
+  if (typeof least === 'bigint' && typeof value === 'bigint') return value < least ? value : least
+  throw mixed('min', least, value)
+}
+
+export function maxOf(greatest: unknown, value: unknown): unknown {
+  if (greatest === null) return comparable('max', value)
+  if (typeof greatest === 'number' && typeof value === 'number') {
+    return value > greatest || value !== value ? value : greatest
+  }
+  if (typeof greatest === 'string' && typeof value === 'string') {
+    return value > greatest ? value : greatest
+  }
+  if (typeof greatest === 'bigint' && typeof value === 'bigint') {
+    return value > greatest ? value : greatest
+  }
+  throw mixed('max', greatest, value)
+}
+
+export function mergeMins(left: unknown, right: unknown): unknown {
+  return right === null ? left : minOf(left, right)
+}
+
+export function mergeMaxes(left: unknown, right: unknown): unknown {
+  return right === null ? left : maxOf(left, right)
+}
+
+export function averaged(value: unknown): number {
+  if (typeof value === 'number') return value
+  if (typeof value === 'bigint') return Number(value)
+  throw mixed('average', 0, value)
+}
+
+/** Adds to the set of different values; values are told apart as keys are. */
+export function addDistinct(values: Set<unknown>, value: unknown): Set<unknown> {
+  return values.add(heapKey(value))
+}
+
+export function mergeDistinct(left: Set<unknown>, right: Set<unknown>): Set<unknown> {
+  for (const value of right) left.add(value)
+  return left
+}
+
+/** A user's accumulator may be changed by its next call; what was handed out must not be. */
+export function copyOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? structuredClone(value) : value
+}
+
+function comparable(aggregate: string, value: unknown): unknown {
+  const type = typeof value
+  if (type === 'number' || type === 'string' || type === 'bigint') return value
+  throw mixed(aggregate, null, value)
+}
+
+function mixed(aggregate: string, before: unknown, value: unknown): StreamError {
+  const found = `a value of type ${typeof value}`
+  const after = before === null ? '' : ` after one of type ${typeof before}`
+  return new StreamError('VALUE_UNFIT', `${aggregate} found ${found}${after}`, {
+    hint: 'An aggregate takes values of one type: numbers, or bigints, or, for min and max, texts.',
+  })
+}
