@@ -60,6 +60,8 @@ export interface StreamNode {
   readonly functionSlots: number
   /** How the key of a record is found, for operators with keyed state: by input. */
   readonly keys: readonly (KeySelector | undefined)[]
+  /** 'assigns': makes watermarks. 'needs': does nothing useful without. */
+  readonly eventTime?: 'assigns' | 'needs'
   readonly runtime: NodeRuntime
 }
 
@@ -73,6 +75,8 @@ export interface JobSettings {
   readonly restart: RestartSettings
   readonly maxParallelism: number
   readonly bufferTimeoutMs: number
+  /** What the job asks for where the command line says nothing. */
+  readonly parallelism?: number
 }
 
 export interface CheckpointSettings {

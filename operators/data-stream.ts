@@ -1,0 +1,304 @@
+/** What the methods of a DataStream do: each adds a step to the graph. */
+import type { SideShapes, StreamParts } from './planner.ts'
+import type { Methods, PlannedStream, Planner } from './planner.ts'
+import type { Step } from './graph-builder.ts'
+import type { DataStream } from './streams.ts'
+import type { UserFunction } from './runtime/factories.ts'
+import type { SinkDefinition } from '../engine/operator/sink.ts'
+import type { KeySelector } from '../engine/stream/keys.ts'
+import type { SchemaData } from '../engine/stream/schema.ts'
+import { checkSinkFits, checkUid } from '../engine/graph/validate.ts'
+import { nearest } from '../engine/graph/suggest.ts'
+import { PassThrough } from '../engine/task/pass-through.ts'
+import { callSite } from './call-site.ts'
+import {
+  checkColumns,
+  checkDefinition,
+  checkExpression,
+  checkField,
+  checkFieldKind,
+  checkFunction,
+  checkPredicate,
+  here,
+  stepError,
+} from './checks.ts'
+import { expressionData, predicateData } from './expressions.ts'
+import { KeyedStreamSteps } from './keyed-stream.ts'
+import { addStep, notInThisVersion, PARTS, partsOf, repartitioned } from './planner.ts'
+import { planJson } from './plan-json.ts'
+import {
+  createFilter,
+  createFlatMap,
+  createMap,
+  createPick,
+  createProcess,
+  createSelect,
+  createWatermarks,
+  createWhere,
+} from './runtime/factories.ts'
+import { commonShape, expressionShape, isExact, pickShape, shapeOf } from './shapes.ts'
+import { strategyData } from './watermarks.ts'
+
+export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStream {
+  readonly planner: Planner
+  readonly [PARTS]: StreamParts
+
+  constructor(planner: Planner, parts: StreamParts) {
+    this.planner = planner
+    this[PARTS] = parts
+  }
+
+  map(step: UserFunction): object {
+    checkFunction(step, 'map')
+    return this.#add({ kind: 'map', functionSlots: 1, runtime: createMap({ step }) })
+  }
+
+  flatMap(step: UserFunction): object {
+    checkFunction(step, 'flatMap')
+    return this.#add({ kind: 'flatMap', functionSlots: 1, runtime: createFlatMap({ step }) })
+  }
+
+  filter(step: UserFunction): object {
+    checkFunction(step, 'filter')
+    const runtime = createFilter({ step })
+    return this.#add({ kind: 'filter', shape: this.#shape, functionSlots: 1, runtime })
+  }
+
+  where(given: unknown): object {
+    const predicate = predicateData(given)
+    checkPredicate(this.#shape, predicate, 'where')
+    return this.#add({
+      kind: 'where',
+      parameters: planJson({ predicate }),
+      shape: this.#shape,
+      runtime: createWhere({ predicate, schema: this.#schema }),
+    })
+  }
+
+  select(given: Readonly<Record<string, unknown>>): object {
+    const columns = Object.entries(given).map(([name, of]) => ({ name, of: expressionData(of) }))
+    if (columns.length === 0) {
+      throw stepError('OPTION_INVALID', 'select names no column', 'Name the columns of the result.')
+    }
+    for (const { of } of columns) checkExpression(this.#shape, of, 'select')
+    const shape = shapeOf(
+      columns.map(({ name, of }) => ({ name, schema: expressionShape(this.#shape, of) })),
+    )
+    const result = isExact(shape) ? shape : undefined
+    return this.#add({
+      kind: 'select',
+      parameters: planJson({ columns }),
+      shape,
+      runtime: createSelect({ columns, schema: this.#schema, result }),
+    })
+  }
+
+  pick(...fields: readonly string[]): object {
+    if (fields.length === 0) {
+      throw stepError('OPTION_INVALID', 'pick names no field', 'Name the fields to keep.')
+    }
+    for (const name of fields) checkField(this.#shape, name, 'pick')
+    checkColumns(fields, 'pick')
+    return this.#add({
+      kind: 'pick',
+      parameters: planJson({ fields }),
+      shape: pickShape(this.#shape, fields),
+      runtime: createPick({ fields, schema: this.#schema }),
+    })
+  }
+
+  asyncMap(): never {
+    return notInThisVersion('asyncMap', 'Look things up in a broadcast stream instead.')
+  }
+
+  topN(): never {
+    return notInThisVersion('topN', 'Rank the rows in process() with a timer at the window end.')
+  }
+
+  union(...others: readonly unknown[]): object {
+    const all = [this[PARTS], ...others.map((other) => partsOf(other, this.planner, 'union'))]
+    return this.planner.stream({
+      upstreams: all.flatMap((parts) => parts.upstreams),
+      shape: commonShape(all.map((parts) => parts.shape)),
+      sides: {},
+      last: others.length === 0 ? this[PARTS].last : undefined,
+    })
+  }
+
+  rebalance(): object {
+    return this.#repartition({ type: 'rebalance' })
+  }
+
+  global(): object {
+    return this.#repartition({ type: 'global' })
+  }
+
+  /** The stream passes one subtask, so that every receiver gets the records in the same order. */
+  broadcast(): object {
+    const node = this.planner.builder.add({
+      kind: 'broadcast',
+      parallelism: 1,
+      shape: this.#shape,
+      inputs: [this[PARTS].upstreams],
+      runtime: { states: [], create: () => new PassThrough() },
+    })
+    return new BroadcastStreamSteps(this.planner, {
+      upstreams: [{ node, side: undefined, partitioning: { type: 'broadcast' } }],
+      shape: this.#shape,
+      sides: {},
+      last: node,
+    })
+  }
+
+  assignTimestampsAndWatermarks(
+    given: string | ((record: never) => number),
+    givenStrategy: unknown,
+  ): object {
+    const strategy = strategyData(givenStrategy)
+    const isFunction = typeof given === 'function'
+    if (!isFunction) {
+      checkFieldKind(this.#shape, given, ['a number'], 'assignTimestampsAndWatermarks')
+    }
+    const { generator, idleMs } = strategy
+    return this.#add({
+      kind: 'watermarks',
+      parameters: planJson({ time: isFunction ? null : given, generator, idleMs }),
+      shape: this.#shape,
+      functionSlots: (isFunction ? 1 : 0) + (generator.type === 'own' ? 1 : 0),
+      eventTime: 'assigns',
+      runtime: createWatermarks({
+        time: isFunction ? { type: 'function', select: given } : { type: 'field', field: given },
+        strategy,
+      }),
+    })
+  }
+
+  keyBy(key: unknown): object {
+    return new KeyedStreamSteps(this.planner, this[PARTS], this.#keySelector(key))
+  }
+
+  process(uid: unknown, definition: unknown): object {
+    checkUid(uid, 'process', callSite())
+    checkDefinition(definition, ['emits', 'onRecord'], ['sides'], uid)
+    const sides = (definition['sides'] ?? {}) as Readonly<Record<string, SchemaData>>
+    const names = Object.keys(sides)
+    const step = {
+      kind: 'process',
+      uid,
+      parameters: planJson({ emits: definition['emits'], sides }),
+      shape: definition['emits'] as SchemaData,
+      functionSlots: 1,
+      runtime: createProcess({ definition, sides: names }),
+    }
+    return this.#add(step, sides)
+  }
+
+  sideOutput(name: string): object {
+    const { sides, upstreams } = this[PARTS]
+    const isKnown = sides === 'any' ? typeof name === 'string' : Object.hasOwn(sides, name)
+    if (!isKnown) throw unknownSide(name, sides)
+    return this.planner.stream({
+      ...this[PARTS],
+      upstreams: upstreams.map((upstream) => ({ ...upstream, side: name })),
+      shape: sides === 'any' ? undefined : sides[name],
+      sides: {},
+    })
+  }
+
+  sinkTo(uid: unknown, sink: unknown): void {
+    checkUid(uid, 'sink', callSite())
+    const definition = sink as SinkDefinition | undefined
+    if (typeof definition?.createWriter !== 'function') {
+      throw stepError(
+        'OPTION_INVALID',
+        `"${uid}" is not given a sink`,
+        'Give it a sink, for example printSink().',
+        uid,
+      )
+    }
+    checkSinkFits(uid, this.#shape, definition, here(uid))
+    this.planner.builder.add({
+      kind: 'sink',
+      uid,
+      parameters: { sink: definition.kind, options: planJson(definition.parameters) },
+      inputs: [this[PARTS].upstreams],
+      runtime: { type: 'sink', sink: definition },
+    })
+  }
+
+  named(name: string): this {
+    if (typeof name !== 'string' || name === '') {
+      throw stepError('OPTION_INVALID', 'named() is given no name', 'Give the name as text.')
+    }
+    this.planner.builder.name(this.#last('named'), name)
+    return this
+  }
+
+  parallelism(subtasks: number): this {
+    this.planner.builder.parallelism(this.#last('parallelism'), subtasks)
+    return this
+  }
+
+  get #shape(): SchemaData | undefined {
+    return this[PARTS].shape
+  }
+
+  get #schema(): SchemaData | undefined {
+    return isExact(this.#shape) ? this.#shape : undefined
+  }
+
+  #add(step: Omit<Step, 'inputs'>, sides: SideShapes = {}): object {
+    return addStep(this.planner, { ...step, inputs: [this[PARTS].upstreams] }, sides)
+  }
+
+  #repartition(partitioning: { readonly type: 'rebalance' | 'global' }): object {
+    const upstreams = repartitioned(this[PARTS].upstreams, partitioning)
+    return this.planner.stream({ ...this[PARTS], upstreams })
+  }
+
+  #last(method: string): number {
+    const { last } = this[PARTS]
+    if (last !== undefined) return last
+    throw stepError(
+      'OPTION_INVALID',
+      `${method} stands behind a union`,
+      'Put it behind a step: a union is none.',
+    )
+  }
+
+  #keySelector(key: unknown): KeySelector {
+    if (typeof key === 'function') {
+      return { type: 'function', select: key as (record: never) => unknown }
+    }
+    const fields = (Array.isArray(key) ? key : [key]) as readonly string[]
+    if (fields.length === 0) {
+      throw stepError('FIELD_UNKNOWN', 'keyBy names no field', 'Name at least one.')
+    }
+    for (const name of fields) checkField(this.#shape, name, 'keyBy')
+    checkColumns(fields, 'keyBy')
+    return Array.isArray(key)
+      ? { type: 'fields', fields: [...fields] }
+      : { type: 'field', field: fields[0]! }
+  }
+}
+
+export class BroadcastStreamSteps implements PlannedStream {
+  readonly planner: Planner
+  readonly [PARTS]: StreamParts
+
+  constructor(planner: Planner, parts: StreamParts) {
+    this.planner = planner
+    this[PARTS] = parts
+  }
+}
+
+function unknownSide(name: unknown, sides: SideShapes): Error {
+  const known = sides === 'any' ? [] : Object.keys(sides)
+  const near = typeof name === 'string' ? nearest(name, known) : undefined
+  const has = known.length === 0 ? 'It has none.' : `It has: ${known.join(', ')}.`
+  return stepError(
+    'FIELD_UNKNOWN',
+    `the step has no side output "${String(name)}"`,
+    near === undefined ? has : `Did you mean "${near}"? ${has}`,
+  )
+}
