@@ -32,6 +32,7 @@ const XERIAL_HEADER_BYTES = 16
 
 function snappy(bytes: Buffer, bytesMax: number): Uint8Array {
   if (!bytes.subarray(0, 8).equals(XERIAL_MAGIC)) return snappyBlock(bytes, bytesMax)
+  if (bytes.length < XERIAL_HEADER_BYTES) throw new RangeError('a snappy frame is cut off')
   const blocks: Uint8Array[] = []
   let total = 0
   let at = XERIAL_HEADER_BYTES

@@ -101,7 +101,7 @@ async function connect(
     throw connectError(address, error)
   }
   for (const { api, key, version } of VERSIONS_NEEDED) {
-    const newest = broker.versions?.[key]?.maxVersion ?? 0
+    const newest = broker.versions?.[String(key)]?.maxVersion ?? 0
     if (newest >= version) continue
     connection.close()
     throw new StreamError(

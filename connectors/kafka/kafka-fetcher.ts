@@ -12,9 +12,11 @@ import {
   unreachable,
 } from './kafka-cluster.ts'
 import {
+  CLOSE_WAIT_MS,
   FETCH_BYTES_MAX,
   FETCH_PARTITION_BYTES_MAX,
-  FETCH_WAIT_CROWDED_MS,
+  FETCH_WAIT_CROWDED_MAX_MS,
+  FETCH_WAIT_CROWDED_MIN_MS,
   FETCH_WAIT_MS,
   PARTITION_AHEAD_BYTES,
   READ_AHEAD_BYTES_MAX,
@@ -81,7 +83,7 @@ export class KafkaFetcher {
     this.#options.cluster.close()
     for (const broker of this.#brokers.values()) broker.close()
     this.#wantsLeaders.raise()
-    await Promise.all(this.#loops)
+    await Promise.race([Promise.all(this.#loops), this.#options.clock.sleep(CLOSE_WAIT_MS)])
   }
 
   #run(loop: Promise<void>): void {
@@ -202,6 +204,7 @@ class BrokerFetcher {
   readonly #room = new Signal()
   #connection: KafkaConnection | undefined
   #isParked = false
+  #crowdedWaitMs = FETCH_WAIT_CROWDED_MIN_MS
   #turn = 0
   #closed = false
 
@@ -218,6 +221,7 @@ class BrokerFetcher {
   }
 
   wake(): void {
+    this.#crowdedWaitMs = FETCH_WAIT_CROWDED_MIN_MS
     if (this.#isParked) this.#room.raise()
   }
 
@@ -269,8 +273,9 @@ class BrokerFetcher {
   async #fetch(wanted: readonly PartitionQueue[], crowded: boolean): Promise<boolean> {
     try {
       const connection = await this.#connect()
+      this.#crowdedWaitMs = Math.min(this.#crowdedWaitMs * 2, FETCH_WAIT_CROWDED_MAX_MS)
       const response = await call(connection, FETCH, {
-        waitMs: crowded ? FETCH_WAIT_CROWDED_MS : FETCH_WAIT_MS,
+        waitMs: crowded ? this.#crowdedWaitMs : FETCH_WAIT_MS,
         bytesMax: FETCH_BYTES_MAX,
         partitionBytesMax: FETCH_PARTITION_BYTES_MAX,
         partitions: wanted.map(({ topicId, partition, fetchAt }) => ({

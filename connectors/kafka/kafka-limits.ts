@@ -10,8 +10,12 @@ export const PARTITION_AHEAD_BYTES = 1_024 * 1_024
 export const READ_AHEAD_BYTES_MAX = 16 * 1_024 * 1_024
 /** Long poll of the broker when nothing is there. */
 export const FETCH_WAIT_MS = 500
-/** Long poll while a partition of the same broker is left out because it is full. */
-export const FETCH_WAIT_CROWDED_MS = 5
+/**
+ * Long poll while a partition of the same broker is left out because it is full: short, since that
+ * one may be read empty meanwhile; longer with each in a row, since the task may be held up.
+ */
+export const FETCH_WAIT_CROWDED_MIN_MS = 4
+export const FETCH_WAIT_CROWDED_MAX_MS = 64
 /** A batch grows to this when decompressed, or is refused: 1 MB of lz4 may claim 255 MB. */
 export const DECOMPRESSED_BYTES_MAX = 256 * 1_024 * 1_024
 /** Bytes of values in one record batch: keeps batches of large records small. */
@@ -26,5 +30,7 @@ export const BACK_OFF_MIN_MS = 10
 export const BACK_OFF_MAX_MS = 1_000
 /** A topic just made is unknown to some brokers for a moment. */
 export const TOPIC_MISSING_AFTER_MS = 3_000
+/** Closing does not wait longer for what is under way; its connections are cut already. */
+export const CLOSE_WAIT_MS = 100
 /** Group offsets are a hint for lag tools: no longer than this is spent on one commit. */
 export const OFFSET_COMMIT_MS = 10_000

@@ -2,7 +2,6 @@ import type {
   EnumeratorContext,
   FieldData,
   ReaderContext,
-  Schema,
   SchemaData,
   Source,
   SourceDefinition,

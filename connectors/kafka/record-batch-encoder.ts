@@ -15,10 +15,13 @@ export interface BatchOptions {
   readonly producerEpoch?: number
   readonly baseSequence?: number
   readonly isTransactional?: boolean
+  readonly isControl?: boolean
   /** A codec's number in the attributes, and its function. */
   readonly compression?: { readonly codec: number; compress(bytes: Buffer): Uint8Array }
   /** Offsets of the records relative to the first; default 0, 1, 2, … */
   readonly offsetDeltas?: readonly number[]
+  /** Default: that of the last record. Larger where compaction removed the last ones. */
+  readonly lastOffsetDelta?: number
 }
 
 /** One record batch of format 2, as a producer sends it. Its base offset is for the broker to set. */
@@ -37,12 +40,14 @@ export function encodeBatch(
   const plain = body.finish()
   const compressed = options.compression?.compress(plain) ?? plain
   const batch = Buffer.alloc(61 + compressed.length)
-  const lastDelta = options.offsetDeltas?.at(-1) ?? records.length - 1
+  const lastDelta = options.lastOffsetDelta ?? options.offsetDeltas?.at(-1) ?? records.length - 1
   batch.writeInt32BE(batch.length - 12, 8)
   batch.writeInt32BE(-1, 12)
   batch.writeInt8(2, 16)
   const codec = options.compression?.codec ?? 0
-  batch.writeInt16BE(codec | (options.isTransactional === true ? 16 : 0), 21)
+  const transactional = options.isTransactional === true ? 16 : 0
+  const control = options.isControl === true ? 32 : 0
+  batch.writeInt16BE(codec | transactional | control, 21)
   batch.writeInt32BE(lastDelta, 23)
   batch.writeBigInt64BE(BigInt(baseTimestamp), 27)
   batch.writeBigInt64BE(BigInt(times.reduce((left, right) => Math.max(left, right), 0)), 35)

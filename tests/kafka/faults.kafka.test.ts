@@ -176,7 +176,9 @@ describe.skipIf(brokerMissing() !== undefined)('a broker that dies', () => {
       const startMs = performance.now()
       await expect(driver.readCount(1)).rejects.toMatchObject({
         code: 'KAFKA_UNREACHABLE',
-        message: expect.stringContaining(`no broker of "${kafka.brokers[0]}" answered for 1000 ms`),
+        message: expect.stringContaining(
+          `no broker of "${kafka.brokers[0]}" answered for 1000 ms`,
+        ) as string,
       })
       expect(performance.now() - startMs).toBeLessThan(8_000)
     } finally {
@@ -190,7 +192,7 @@ describe('an address where no broker is', () => {
     const driver = drive(['127.0.0.1:1'], 'orders', { unreachableAfterMs: 200 })
     await expect(driver.discover()).rejects.toMatchObject({
       code: 'KAFKA_UNREACHABLE',
-      message: expect.stringContaining('"127.0.0.1:1"'),
+      message: expect.stringContaining('"127.0.0.1:1"') as string,
     })
   })
 

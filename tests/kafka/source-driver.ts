@@ -9,6 +9,7 @@ import type { Source } from '../../engine/operator/source.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
 import type { Logger } from '../../engine/base/logger.ts'
 import { systemDoors } from '../../engine/base/doors.ts'
+import { asStreamError } from '../../engine/base/errors.ts'
 import { silentLogger } from '../../engine/base/logger.ts'
 import { sourceDefinition } from '../../engine/operator/source.ts'
 
@@ -32,7 +33,7 @@ export class SourceDriver {
   readonly #reader: SourceReader
   readonly #names: string[] = []
   #splits: readonly SourceSplit[] = []
-  #failure: unknown
+  #failure: Error | undefined
   #kicked = false
   #wake: (() => void) | undefined
 
@@ -49,7 +50,7 @@ export class SourceDriver {
         this.#kick()
       },
       fail: (error) => {
-        this.#failure ??= error
+        this.#failure ??= asStreamError(error)
         this.#kick()
       },
     })

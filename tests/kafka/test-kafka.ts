@@ -1,7 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Api } from '../../connectors/kafka/requests.ts'
 import type { BatchOptions, ProducedRecord } from '../../connectors/kafka/record-batch-encoder.ts'
@@ -24,7 +24,9 @@ import {
   PRODUCE,
 } from './admin-requests.ts'
 
-const script = fileURLToPath(new URL('broker.sh', import.meta.url))
+/** Beside this file, or where it was bundled elsewhere in the project's folder. */
+const beside = fileURLToPath(new URL('broker.sh', import.meta.url))
+const script = existsSync(beside) ? beside : resolve('tests/kafka/broker.sh')
 
 /** Set by the global set-up for the tests of one run: the address. */
 const SHARED_BROKERS = 'MILLRACE_TEST_KAFKA'
@@ -38,8 +40,8 @@ export function kafkaMissing(): string | undefined {
 /** Why no broker can be started here, whether or not one was given. */
 export function brokerMissing(): string | undefined {
   const java = spawnSync('java', ['-version'], { encoding: 'utf8' })
-  const version = Number(/version "(\d+)/.exec(java.stderr ?? '')?.[1] ?? 0)
-  if (version < 17) return 'Java 17 or later is not installed'
+  const version = java.error === undefined ? /version "(\d+)/.exec(java.stderr)?.[1] : undefined
+  if (Number(version ?? 0) < 17) return 'Java 17 or later is not installed'
   const maven = spawnSync('mvn', ['-v'], { encoding: 'utf8' })
   return maven.status === 0 ? undefined : 'Maven is not installed'
 }
@@ -318,11 +320,11 @@ function newCluster(brokers: readonly string[]): KafkaCluster {
 
 /** Runs the script and returns the last word of what it prints. */
 function broker(commands: readonly string[], tier: 1 | 4 = 1): Promise<string> {
-  return new Promise((resolve, reject) => {
+  return new Promise((done, failed) => {
     const env = { ...process.env, KAFKA_TIER: String(tier), KAFKA_OWNER: String(process.pid) }
     execFile('bash', [script, ...commands], { env }, (error, output, complaint) => {
-      if (error === null) resolve(output.trim())
-      else reject(new Error(`broker.sh ${commands.join(' ')}: ${complaint}`, { cause: error }))
+      if (error === null) done(output.trim())
+      else failed(new Error(`broker.sh ${commands.join(' ')}: ${complaint}`, { cause: error }))
     })
   })
 }
