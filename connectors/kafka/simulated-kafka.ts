@@ -1,0 +1,348 @@
+import type { Clock, Random } from '../../engine/index.ts'
+import type { KafkaConnection, KafkaTransport } from './kafka-client.ts'
+import type { BatchOptions } from './record-batch-encoder.ts'
+import { StreamError } from '../../engine/index.ts'
+import { encodeBatch } from './record-batch-encoder.ts'
+import { scanBatches } from './record-batch-format.ts'
+import { WireReader, WireWriter } from './wire.ts'
+
+interface Partition {
+  leader: number
+  readonly batches: { readonly base: number; readonly next: number; readonly bytes: Buffer }[]
+  logStart: number
+  end: number
+}
+
+interface Topic {
+  readonly name: string
+  readonly id: string
+  readonly partitions: Partition[]
+}
+
+interface Node {
+  isUp: boolean
+  readonly connections: Set<SimulatedConnection>
+}
+
+/**
+ * A cluster in memory behind the door of `KafkaTransport`: metadata, offsets and fetches as a real
+ * one answers them, and hands to move leaders, drop connections and stop brokers. Transactions and
+ * groups are left to the real broker.
+ */
+export class SimulatedKafka implements KafkaTransport {
+  readonly addresses: readonly string[]
+  /** Chance that a request loses its connection, half of the time after it was handled. */
+  dropChance = 0
+  /** Bytes of records sent by fetches so far. */
+  fetchedBytes = 0
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #nodes: Node[]
+  readonly #topics = new Map<string, Topic>()
+
+  constructor(nodes: number, clock: Clock, random: Random) {
+    this.#clock = clock
+    this.#random = random
+    this.#nodes = Array.from({ length: nodes }, () => ({ isUp: true, connections: new Set() }))
+    this.addresses = this.#nodes.map((_, node) => addressOf(node))
+  }
+
+  createTopic(name: string, partitions: number): void {
+    const id = Buffer.from(this.#random.hex(16), 'hex').toString('base64url')
+    const made = Array.from({ length: partitions }, (_, partition) => ({
+      leader: partition % this.#nodes.length,
+      batches: [],
+      logStart: 0,
+      end: 0,
+    }))
+    this.#topics.set(name, { name, id, partitions: made })
+  }
+
+  deleteTopic(name: string): void {
+    this.#topics.delete(name)
+  }
+
+  produce(
+    name: string,
+    partition: number,
+    values: readonly string[],
+    options: BatchOptions = {},
+  ): void {
+    const log = this.#topics.get(name)!.partitions[partition]!
+    const bytes = encodeBatch(
+      values.map((value) => ({ value })),
+      options,
+    )
+    bytes.writeBigInt64BE(BigInt(log.end), 0)
+    const { nextOffset } = scanBatches(bytes)!
+    log.batches.push({ base: log.end, next: nextOffset, bytes })
+    log.end = nextOffset
+  }
+
+  /** -1: nobody leads. */
+  moveLeader(name: string, partition: number, node: number): void {
+    this.#topics.get(name)!.partitions[partition]!.leader = node
+  }
+
+  stop(node: number): void {
+    this.#nodes[node]!.isUp = false
+    for (const connection of this.#nodes[node]!.connections) connection.close()
+  }
+
+  start(node: number): void {
+    this.#nodes[node]!.isUp = true
+  }
+
+  get openConnections(): number {
+    return this.#nodes.reduce((count, node) => count + node.connections.size, 0)
+  }
+
+  async connect(address: string): Promise<KafkaConnection> {
+    await this.#turn()
+    const index = this.addresses.indexOf(address)
+    const node = this.#nodes[index]
+    if (node?.isUp !== true) throw gone(address)
+    return new SimulatedConnection(address, node.connections, (apiKey, body) =>
+      this.#handle(index, apiKey, body),
+    )
+  }
+
+  async #handle(node: number, apiKey: number, body: Uint8Array): Promise<Uint8Array> {
+    await this.#turn()
+    const drops = this.#random.next() < this.dropChance
+    if (drops && this.#random.next() < 0.5) throw gone(addressOf(node))
+    const response = await this.#answer(node, apiKey, body)
+    if (drops) throw gone(addressOf(node))
+    return response
+  }
+
+  #answer(node: number, apiKey: number, body: Uint8Array): Promise<Uint8Array> | Uint8Array {
+    switch (apiKey) {
+      case 1:
+        return this.#fetch(node, new WireReader(body, true))
+      case 2:
+        return this.#listOffsets(node, new WireReader(body, false))
+      case 3:
+        return this.#metadata(new WireReader(body, true))
+      default:
+        throw new Error(`request ${apiKey} is not simulated`)
+    }
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.immediate(resolve)
+    })
+  }
+
+  #metadata(reader: WireReader): Uint8Array {
+    const names = reader.array(() => {
+      reader.uuid()
+      const name = reader.string() ?? ''
+      reader.tags()
+      return name
+    })
+    const writer = new WireWriter(true).int32(0)
+    const up = this.#nodes.flatMap((node, index) => (node.isUp ? [index] : []))
+    writer.array(up, (node) => {
+      const [host, port] = addressOf(node).split(':') as [string, string]
+      writer.int32(node).string(host).int32(Number(port)).string(null).tags()
+    })
+    writer.string('simulated').int32(0)
+    writer.array(names, (name) => {
+      this.#writeTopic(writer, name)
+    })
+    return writer.tags().finish()
+  }
+
+  #writeTopic(writer: WireWriter, name: string): void {
+    const topic = this.#topics.get(name)
+    const id = topic?.id ?? Buffer.alloc(16).toString('base64url')
+    writer
+      .int16(topic === undefined ? 3 : 0)
+      .string(name)
+      .uuid(id)
+      .boolean(false)
+    const numbered = (topic?.partitions ?? []).map((log, partition) => ({ log, partition }))
+    writer.array(numbered, ({ log, partition }) => {
+      const leader = this.#nodes[log.leader]?.isUp === true ? log.leader : -1
+      writer
+        .int16(leader < 0 ? 5 : 0)
+        .int32(partition)
+        .int32(leader)
+        .int32(0)
+      for (let list = 0; list < 3; list += 1) writer.array([], () => undefined)
+      writer.tags()
+    })
+    writer.int32(0).tags()
+  }
+
+  #listOffsets(node: number, reader: WireReader): Uint8Array {
+    reader.int32()
+    reader.int8()
+    const writer = new WireWriter(false).int32(0)
+    const asked = reader.array(() => {
+      const name = reader.string() ?? ''
+      const partitions = reader.array(() => {
+        const partition = reader.int32()
+        reader.int32()
+        return { partition, timestampMs: reader.int64() }
+      })
+      return { name, partitions }
+    })
+    writer.array(asked, ({ name, partitions }) => {
+      writer.string(name).array(partitions, ({ partition, timestampMs }) => {
+        const log = this.#topics.get(name)?.partitions[partition]
+        const error = log === undefined ? 3 : log.leader === node ? 0 : 6
+        const offset = timestampMs === -2 ? log?.logStart : log?.end
+        writer
+          .int32(partition)
+          .int16(error)
+          .int64(-1)
+          .int64(offset ?? -1)
+          .int32(0)
+      })
+    })
+    return writer.finish()
+  }
+
+  async #fetch(node: number, reader: WireReader): Promise<Uint8Array> {
+    reader.int32()
+    const waitMs = reader.int32()
+    reader.int32()
+    let room = reader.int32()
+    reader.int8()
+    reader.int32()
+    reader.int32()
+    const asked = reader.array(() => {
+      const topicId = reader.uuid()
+      const partitions = reader.array(() => {
+        const partition = reader.int32()
+        reader.int32()
+        const offset = reader.int64()
+        reader.int32()
+        reader.int64()
+        const bytesMax = reader.int32()
+        reader.tags()
+        return { topicId, partition, offset, bytesMax }
+      })
+      reader.tags()
+      return partitions
+    })
+    const look = (): readonly Fetched[] => {
+      let left = room
+      return asked.flat().map((each) => {
+        const fetched = this.#fetchPartition(node, each, left)
+        left -= fetched.records.length
+        return fetched
+      })
+    }
+    let found = look()
+    if (found.every((each) => each.error === 0 && each.records.length === 0)) {
+      await this.#clock.sleep(Math.min(waitMs, 10))
+      found = look()
+    }
+    for (const each of found) room -= each.records.length
+    return this.#writeFetched(found)
+  }
+
+  #fetchPartition(
+    node: number,
+    asked: {
+      readonly topicId: string
+      readonly partition: number
+      readonly offset: number
+      readonly bytesMax: number
+    },
+    room: number,
+  ): Fetched {
+    const topic = [...this.#topics.values()].find((each) => each.id === asked.topicId)
+    const log = topic?.partitions[asked.partition]
+    const nothing = { ...asked, records: Buffer.alloc(0), end: log?.end ?? -1 }
+    if (log === undefined) return { ...nothing, error: 100 }
+    if (log.leader !== node) return { ...nothing, error: 6 }
+    if (asked.offset < log.logStart || asked.offset > log.end) return { ...nothing, error: 1 }
+    const taken: Buffer[] = []
+    let size = 0
+    for (const batch of log.batches) {
+      if (batch.next <= asked.offset) continue
+      if (size > 0 && size + batch.bytes.length > Math.min(asked.bytesMax, room)) break
+      if (room <= 0) break
+      taken.push(batch.bytes)
+      size += batch.bytes.length
+    }
+    this.fetchedBytes += size
+    return { ...nothing, error: 0, records: Buffer.concat(taken) }
+  }
+
+  #writeFetched(found: readonly Fetched[]): Uint8Array {
+    const writer = new WireWriter(true).int32(0).int16(0).int32(0)
+    writer.array(found, (each) => {
+      writer.uuid(each.topicId).array([each], () => {
+        writer.int32(each.partition).int16(each.error)
+        writer.int64(each.end).int64(each.end).int64(0)
+        writer.array([], () => undefined).int32(-1)
+        writer.bytes(each.records).tags()
+      })
+      writer.tags()
+    })
+    return writer.tags().finish()
+  }
+}
+
+interface Fetched {
+  readonly topicId: string
+  readonly partition: number
+  readonly error: number
+  readonly end: number
+  readonly records: Buffer
+}
+
+class SimulatedConnection implements KafkaConnection {
+  readonly #address: string
+  readonly #open: Set<SimulatedConnection>
+  readonly #answer: (apiKey: number, body: Uint8Array) => Promise<Uint8Array>
+  readonly #waiting = new Set<(error: Error) => void>()
+
+  constructor(
+    address: string,
+    open: Set<SimulatedConnection>,
+    answer: (apiKey: number, body: Uint8Array) => Promise<Uint8Array>,
+  ) {
+    this.#address = address
+    this.#open = open
+    this.#answer = answer
+    open.add(this)
+  }
+
+  send(apiKey: number, _version: number, body: Uint8Array): Promise<Uint8Array> {
+    if (!this.#open.has(this)) return Promise.reject(gone(this.#address))
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject)
+      this.#answer(apiKey, body).then(
+        (response) => {
+          this.#waiting.delete(reject)
+          resolve(response)
+        },
+        (error: unknown) => {
+          this.close()
+          reject(error instanceof Error ? error : gone(this.#address))
+        },
+      )
+    })
+  }
+
+  close(): void {
+    this.#open.delete(this)
+    for (const reject of this.#waiting) reject(gone(this.#address))
+    this.#waiting.clear()
+  }
+}
+
+function addressOf(node: number): string {
+  return `kafka-${node}:9092`
+}
+
+function gone(address: string): StreamError {
+  return new StreamError('KAFKA_UNREACHABLE', `broker "${address}": the connection was closed`)
+}
