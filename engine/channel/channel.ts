@@ -5,6 +5,8 @@ import type { StreamElement } from '../stream/elements.ts'
  * overtaken. Bounded: free space is the credit.
  */
 export interface ChannelWriter {
+  /** Whether an element is copied by `send`, so that its arrays may be used again at once. */
+  readonly copies?: boolean
   /** Whether a batch of the largest size can be sent at once. */
   hasCredit(): boolean
   /** Never refuses. What does not fit waits on the heap, and `hasCredit` is false until it is out. */

@@ -1,5 +1,5 @@
 import type { StreamElement } from '../stream/elements.ts'
-import { FieldColumns, keepColumns } from '../stream/column-set.ts'
+import { copyColumns, FieldColumns } from '../stream/column-set.ts'
 import { RecordBatch } from '../stream/record-batch.ts'
 
 /** The element in a form that may be kept: no columns that are views of shared memory (B3). */
@@ -11,11 +11,28 @@ export function keptElement(element: StreamElement): StreamElement {
   const kept = new RecordBatch(
     batch.count,
     batch.hasRows ? batch.rows : undefined,
-    batch.hasRows ? undefined : keepColumns(columns),
+    batch.hasRows ? undefined : copyColumns(columns),
     batch.times,
     batch.hashes,
     batch.splits,
     batch.offsets,
   )
   return { type: 'batch', batch: kept }
+}
+
+/** The element with nothing shared but its rows themselves. */
+export function copiedElement(element: StreamElement): StreamElement {
+  if (element.type !== 'batch') return element
+  const { batch } = element
+  const { columns, count, times, hashes, splits, offsets } = batch
+  const copy = new RecordBatch(
+    count,
+    columns === undefined ? batch.rows.slice(0, count) : undefined,
+    columns === undefined ? undefined : copyColumns(columns),
+    times?.slice(0, count),
+    hashes?.slice(0, count),
+    typeof splits === 'object' ? splits.slice(0, count) : splits,
+    offsets?.slice(0, count),
+  )
+  return { type: 'batch', batch: copy }
 }

@@ -29,7 +29,7 @@ import {
 } from '../base/limits.ts'
 import { ColumnDecoder, ColumnEncoder } from '../stream/column-codec.ts'
 import { align, memoryOf } from '../stream/wire-schema.ts'
-import { keptElement } from './kept-element.ts'
+import { copiedElement } from './kept-element.ts'
 
 /** Head and tail lie two cache lines apart: neither thread's writes disturb the other's reads. */
 const HEAD = 0
@@ -63,6 +63,7 @@ export function ringBytes(channels: number): number {
 }
 
 export class RingWriter implements ChannelWriter {
+  readonly copies = true
   readonly #control: Int32Array
   readonly #memory: Memory
   readonly #bytes: number
@@ -93,7 +94,7 @@ export class RingWriter implements ChannelWriter {
 
   send(element: StreamElement): void {
     if (this.#waiting.length > 0 || !this.#write(element)) {
-      this.#waiting.push(keptElement(element))
+      this.#waiting.push(copiedElement(element))
     }
   }
 

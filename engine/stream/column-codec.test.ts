@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ColumnDecoder, ColumnEncoder } from './column-codec.ts'
-import { columnSet, keepColumns } from './column-set.ts'
+import { columnSet, copyColumns } from './column-set.ts'
 import { RecordBatch } from './record-batch.ts'
 import { memoryOf } from './wire-schema.ts'
 
@@ -221,7 +221,7 @@ test('columns go as they are, without rows, in pieces where they must', () => {
         if (encoder.encoded !== rows.length) return
         encoder.committed()
         const view = first.decoder.decode(memory, 64, true)
-        const kept = keepColumns(view.columns!)
+        const kept = copyColumns(view.columns!)
         const whole = new RecordBatch(
           rows.length,
           undefined,

@@ -81,8 +81,7 @@ export class FieldColumns implements ColumnSet {
 }
 
 /** The same columns in memory of their own, to be kept beyond the call that brought them. */
-export function keepColumns(columns: ColumnSet): ColumnSet {
-  if (columns instanceof FieldColumns && !columns.isView) return columns
+export function copyColumns(columns: ColumnSet): ColumnSet {
   const indices = new Int32Array(columns.count)
   for (let index = 0; index < columns.count; index += 1) indices[index] = index
   return columns.gather(indices, columns.count)

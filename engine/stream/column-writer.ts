@@ -17,21 +17,27 @@ import {
 
 /** Below this length a loop beats the calls to cut and copy. */
 const COPY_LOOP_MAX = 64
+const SCHEMAS_MAX = 32
 
 export class SetWriter {
   places: Int32Array = new Int32Array(0)
   #schema: WireSchema | undefined
+  readonly #schemas = new Map<string, WireSchema>()
 
-  /** The schema of a set of columns: the same object as long as sets look the same. */
+  /** The schema of a set of columns: the same object for sets that look the same. */
   schemaOf(set: ColumnSet): WireSchema {
     if (this.#schema !== undefined && looksLike(set, this.#schema)) return this.#schema
-    this.#schema = new WireSchema(
+    const schema = new WireSchema(
       set.columns.map((column, index) => {
         return { name: set.names[index]!, kind: column.kind, marks: useOf(set, index) }
       }),
     )
-    this.places = this.#schema.newPlaces()
-    return this.#schema
+    const known = this.#schemas.get(schema.sign) ?? schema
+    if (this.#schemas.size === SCHEMAS_MAX) this.#schemas.clear()
+    this.#schemas.set(known.sign, known)
+    this.#schema = known
+    this.places = known.newPlaces()
+    return known
   }
 
   /**
