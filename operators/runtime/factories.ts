@@ -15,6 +15,11 @@ import type { KeySelector } from '../../engine/stream/keys.ts'
 import type { SchemaData } from '../../engine/stream/schema.ts'
 import type { WatermarkStrategyData } from '../../engine/time/watermark-strategy.ts'
 import type { SelectColumn } from './declared-steps.ts'
+import type { CreateFold } from './window-fold.ts'
+import { SessionWindowOperator, sessionState } from './session-window.ts'
+import { sliceState, SliceWindowOperator } from './slice-window.ts'
+import { aggregateCode, AggregateFold, ProcessFold, ReduceFold } from './window-fold.ts'
+import { slicesOf } from './window-slices.ts'
 import { AssignWatermarksOperator } from './assign-watermarks.ts'
 import { SelectOperator, WhereOperator } from './declared-steps.ts'
 import { ProcessOperator } from './process.ts'
@@ -27,7 +32,6 @@ import {
 import { ReduceOperator, reduceStates } from './reduce.ts'
 import { runningAggregateStates, RunningAggregateOperator } from './running-aggregate.ts'
 import { FilterOperator, FlatMapOperator, MapOperator } from './row-steps.ts'
-import { StreamError } from '../../engine/base/errors.ts'
 
 export interface OperatorFactory {
   readonly states: readonly StateDescriptor[]
@@ -193,15 +197,22 @@ export function createAggregate(options: AggregateOptions): OperatorFactory {
 }
 
 export function createWindowAggregate(options: WindowAggregateOptions): OperatorFactory {
-  return missing('window aggregate', options)
+  const code = aggregateCode(options)
+  const createFold: CreateFold = (emitters) => new AggregateFold(options, code, emitters)
+  return windowFactory(options, [], code.accumulator, createFold)
 }
 
 export function createWindowReduce(options: WindowReduceOptions): OperatorFactory {
-  return missing('window reduce', options)
+  const step = options.step as (left: unknown, right: unknown) => unknown
+  const createFold: CreateFold = (emitters) => new ReduceFold(step, options.schema, emitters)
+  return windowFactory(options, [], options.schema ?? { kind: 'packed' }, createFold)
 }
 
 export function createWindowProcess(options: WindowProcessOptions): OperatorFactory {
-  return missing('window process', options)
+  const { definition, schema, sides } = options
+  const createFold: CreateFold = (emitters) => new ProcessFold(definition, schema, emitters)
+  const accumulator: SchemaData = { kind: 'list', item: schema ?? { kind: 'packed' } }
+  return windowFactory(options, sides, accumulator, createFold)
 }
 
 export function createProcess(options: ProcessOptions): OperatorFactory {
@@ -234,11 +245,18 @@ function stateless(create: () => StreamOperator): OperatorFactory {
   return { states: [], create }
 }
 
-function missing(step: string, _options: object): OperatorFactory {
-  return {
-    states: [],
-    create: () => {
-      throw new StreamError('BUG', `${step} cannot run`)
-    },
+function windowFactory(
+  options: KeyedOptions & WindowOptions,
+  sides: readonly string[],
+  accumulator: SchemaData,
+  createFold: CreateFold,
+): OperatorFactory {
+  const { key, allowedLatenessMs, windows } = options
+  const parts = { key, allowedLatenessMs, sides, createFold }
+  if (windows.type === 'session') {
+    const create = (): StreamOperator => new SessionWindowOperator(parts, windows.gapMs)
+    return { states: [sessionState(accumulator)], create }
   }
+  const create = (): StreamOperator => new SliceWindowOperator(parts, slicesOf(windows))
+  return { states: [sliceState(accumulator)], create }
 }
