@@ -2,6 +2,8 @@ import { Command } from 'commander'
 import type { InitFlags } from './init.ts'
 import type { RunFlags } from './run-options.ts'
 import type { SavepointFlags, StopFlags } from './control.ts'
+import { StreamError } from '../engine/base/errors.ts'
+import { nearest } from '../engine/graph/suggest.ts'
 
 /**
  * The commands of `millrace` and their help. Each is loaded when it is called, so that `run` stays
@@ -15,8 +17,10 @@ export function program(version: string, done: (exitCode: number) => void): Comm
     .helpOption('-h, --help', 'show this help')
     .showSuggestionAfterError()
     .addHelpText('after', ROOT_HELP)
-  // What follows is a wrong call: no command, or one that there is not.
-  root.action(() => {
+  // What comes here is a wrong call: no command, or one that there is not.
+  root.allowExcessArguments().action(() => {
+    const given = root.args[0]
+    if (given !== undefined) throw unknownCommand(root, given)
     root.outputHelp()
     done(2)
   })
@@ -33,6 +37,14 @@ export function program(version: string, done: (exitCode: number) => void): Comm
 }
 
 type Done = (exitCode: number) => void
+
+function unknownCommand(root: Command, given: string): StreamError {
+  const names = root.commands.map((command) => command.name())
+  const near = nearest(given, names)
+  return new StreamError('USAGE', `there is no command "${given}"`, {
+    hint: near === undefined ? `There are ${names.join(', ')}.` : `Did you mean "${near}"?`,
+  })
+}
 
 function addRun(root: Command, done: Done): void {
   const command = root
