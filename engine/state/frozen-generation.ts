@@ -1,0 +1,34 @@
+import type { Cell } from './cell.ts'
+import type { KeyedTimer } from './keyed-timer.ts'
+import type { StateEntry } from './state-entry.ts'
+
+/**
+ * What changed between two barriers, cut off by the second.
+ *
+ * G1. Each entry and timer of it is encoded once: by the writer, or before that by whoever is
+ *     about to change it. What was encoded early waits here as cells.
+ */
+export class FrozenGeneration {
+  readonly generation: number
+  readonly checkpointId: number
+  /** By table. */
+  readonly entries: (StateEntry[] | undefined)[] = []
+  readonly timers: (KeyedTimer[] | undefined)[][] = []
+  readonly #early: (Cell[] | undefined)[] = []
+
+  constructor(generation: number, checkpointId: number) {
+    this.generation = generation
+    this.checkpointId = checkpointId
+  }
+
+  earlyCells(table: number): Cell[] {
+    return (this.#early[table] ??= [])
+  }
+
+  /** The table is done: nothing can be encoded early any more. */
+  takeEarlyCells(table: number): Cell[] {
+    const cells = this.#early[table] ?? []
+    this.#early[table] = undefined
+    return cells
+  }
+}

@@ -1,0 +1,243 @@
+import type { Clock } from '../base/clock.ts'
+import { assert } from '../base/assert.ts'
+import { StreamError } from '../base/errors.ts'
+import type { TimerQueue } from '../operator/operator.ts'
+import { MIN_WATERMARK } from '../stream/elements.ts'
+import { keyHash } from '../stream/key-codec.ts'
+import type { Cell } from './cell.ts'
+import {
+  NO_BYTES,
+  TOMBSTONE,
+  VALUE,
+  orderedDoubleOf,
+  orderedDoubleText,
+  stateIdText,
+} from './cell.ts'
+import type { FrozenGeneration } from './frozen-generation.ts'
+import { keyOfText, keyText } from './key-text.ts'
+import type { KeyedHeap } from './keyed-heap.ts'
+import { KeyedTimer } from './keyed-timer.ts'
+import type { KeyGroupTable } from './state-entry.ts'
+import { removeDirty } from './state-entry.ts'
+import { TimerHeap } from './timer-heap.ts'
+import { TimerIndex } from './timer-index.ts'
+
+/** State ids of timers; those of declared states count up from 0. */
+export const EVENT_TIMERS_ID = 0xffff
+export const PROCESSING_TIMERS_ID = 0xfffe
+
+/**
+ * The timers of one operator and subtask. All of them are on the heap; they are in snapshots as
+ * cells of their keys, under two state ids of their own.
+ *
+ * Q1. Timers fire in the order of (time, key bytes), whenever they were registered.
+ * Q2. A timer is off the queue before its callback runs.
+ */
+export class KeyedTimers implements TimerQueue {
+  readonly eventTime: TimerLine
+  readonly processingTime: TimerLine
+  readonly #heap: KeyedHeap
+  readonly #clock: Clock
+  #watermarkMs = MIN_WATERMARK
+
+  constructor(heap: KeyedHeap, clock: Clock) {
+    this.#heap = heap
+    this.#clock = clock
+    this.eventTime = new TimerLine(heap, EVENT_TIMERS_ID, 0)
+    this.processingTime = new TimerLine(heap, PROCESSING_TIMERS_ID, 1)
+  }
+
+  get watermarkMs(): number {
+    return this.#watermarkMs
+  }
+
+  get processingTimeMs(): number {
+    return this.#clock.nowMs()
+  }
+
+  /** After a restore, before anything else: the watermark of the checkpoint. */
+  startAt(watermarkMs: number): void {
+    this.#watermarkMs = watermarkMs
+  }
+
+  freeze(frozen: FrozenGeneration): void {
+    this.eventTime.freeze(frozen)
+    this.processingTime.freeze(frozen)
+  }
+
+  registerEventTimeTimer(atMs: number): void {
+    this.eventTime.register(atMs)
+  }
+
+  deleteEventTimeTimer(atMs: number): void {
+    this.eventTime.delete(atMs)
+  }
+
+  registerProcessingTimeTimer(atMs: number): void {
+    this.processingTime.register(atMs)
+  }
+
+  deleteProcessingTimeTimer(atMs: number): void {
+    this.processingTime.delete(atMs)
+  }
+
+  fireEventTime(ms: number, onTimer: (atMs: number) => void, mayContinue: () => boolean): boolean {
+    this.#watermarkMs = ms
+    return this.#fire(this.eventTime, ms, onTimer, mayContinue)
+  }
+
+  fireProcessingTime(
+    nowMs: number,
+    onTimer: (atMs: number) => void,
+    mayContinue: () => boolean,
+  ): boolean {
+    return this.#fire(this.processingTime, nowMs, onTimer, mayContinue)
+  }
+
+  nextProcessingTimeMs(): number | undefined {
+    return this.processingTime.first?.atMs
+  }
+
+  #fire(
+    line: TimerLine,
+    ms: number,
+    onTimer: (atMs: number) => void,
+    mayContinue: () => boolean,
+  ): boolean {
+    for (let timer = line.first; timer !== undefined && timer.atMs <= ms; timer = line.first) {
+      if (!mayContinue()) return false
+      line.remove(timer) // Q2.
+      this.#heap.setCurrentKey(timer.key, timer.hash)
+      onTimer(timer.atMs)
+    }
+    return true
+  }
+}
+
+/** Timers of one kind. */
+export class TimerLine {
+  readonly stateId: number
+  readonly #idText: string
+  /** Place in `FrozenGeneration.timers`. */
+  readonly kind: number
+  readonly #heap: KeyedHeap
+  readonly #queue = new TimerHeap()
+  /** Registered timers, and removed ones that still have to become tombstones. */
+  readonly #index = new TimerIndex()
+  readonly #dirty: KeyedTimer[][]
+  readonly #frozen = new Map<number, FrozenGeneration>()
+  readonly #firstGroup: number
+
+  constructor(heap: KeyedHeap, stateId: number, kind: number) {
+    this.#heap = heap
+    this.stateId = stateId
+    this.#idText = stateIdText(stateId)
+    this.kind = kind
+    this.#dirty = heap.tables.map(() => [])
+    this.#firstGroup = heap.tables[0]?.keyGroup ?? 0
+  }
+
+  get first(): KeyedTimer | undefined {
+    return this.#queue.first
+  }
+
+  get count(): number {
+    return this.#queue.count
+  }
+
+  register(atMs: number): void {
+    if (Number.isNaN(atMs)) {
+      throw new StreamError('VALUE_UNFIT', 'a timer was set for NaN', {
+        hint: 'Set timers in epoch milliseconds.',
+      })
+    }
+    const heap = this.#heap
+    const time = atMs === 0 ? 0 : atMs
+    const text = keyText(heap.currentKey)
+    const there = this.#index.find(time, heap.currentHash, text)
+    if (there?.isRegistered === true) return
+    const timer =
+      there ?? this.#add(time, heap.currentKey, text, heap.currentHash, heap.currentTable)
+    this.#change(timer)
+    timer.isRegistered = true
+    this.#queue.push(timer)
+  }
+
+  delete(atMs: number): void {
+    const time = atMs === 0 ? 0 : atMs
+    const heap = this.#heap
+    const timer = this.#index.find(time, heap.currentHash, keyText(heap.currentKey))
+    if (timer?.isRegistered === true) this.remove(timer)
+  }
+
+  remove(timer: KeyedTimer): void {
+    this.#change(timer)
+    this.#queue.remove(timer)
+    timer.isRegistered = false
+    if (!timer.isPersisted) {
+      // Nobody has heard of it: it leaves no trace.
+      removeDirty(this.#dirtyOf(timer), timer)
+      this.#index.remove(timer)
+    }
+  }
+
+  freeze(frozen: FrozenGeneration): void {
+    const lists: (KeyedTimer[] | undefined)[] = []
+    for (const [index, dirty] of this.#dirty.entries()) {
+      if (dirty.length === 0) continue
+      lists[index] = dirty
+      this.#dirty[index] = []
+    }
+    frozen.timers[this.kind] = lists
+    this.#frozen.set(frozen.generation, frozen)
+  }
+
+  forget(frozen: FrozenGeneration): void {
+    this.#frozen.delete(frozen.generation)
+  }
+
+  /** Adds the cell for what the timer was at the barrier. */
+  encode(timer: KeyedTimer, cells: Cell[]): void {
+    const prefix = timer.keyText + this.#idText
+    const kind = timer.isRegistered ? VALUE : TOMBSTONE
+    const sort = prefix + orderedDoubleText(timer.atMs)
+    cells.push({ sort, prefixLength: prefix.length, kind, value: NO_BYTES })
+    timer.dirtyAt = 0
+    timer.isPersisted = timer.isRegistered
+    if (!timer.isRegistered) this.#index.remove(timer)
+  }
+
+  /** A timer of a checkpoint. */
+  restore(text: string, suffix: string, table: KeyGroupTable): void {
+    const key = keyOfText(text)
+    const timer = this.#add(orderedDoubleOf(suffix), key, text, keyHash(key), table)
+    timer.isPersisted = true
+    timer.isRegistered = true
+    this.#queue.push(timer)
+  }
+
+  #add(atMs: number, key: unknown, text: string, hash: number, table: KeyGroupTable): KeyedTimer {
+    const timer = new KeyedTimer(atMs, key, text, hash, table)
+    this.#index.add(timer)
+    return timer
+  }
+
+  /** As for entries: what a barrier has frozen is encoded before it changes. */
+  #change(timer: KeyedTimer): void {
+    const { generation } = this.#heap
+    if (timer.dirtyAt === generation) return
+    if (timer.dirtyAt !== 0) {
+      const frozen = this.#frozen.get(timer.dirtyAt)
+      assert(frozen !== undefined, 'a frozen timer belongs to a generation that is being written')
+      const wasRemoved = !timer.isRegistered
+      this.encode(timer, frozen.earlyCells(timer.table.keyGroup - this.#firstGroup))
+      if (wasRemoved) this.#index.add(timer) // It is about to be registered again.
+    }
+    timer.dirtyAt = generation
+    timer.dirtyIndex = this.#dirtyOf(timer).push(timer) - 1
+  }
+
+  #dirtyOf(timer: KeyedTimer): KeyedTimer[] {
+    return this.#dirty[timer.table.keyGroup - this.#firstGroup]!
+  }
+}
