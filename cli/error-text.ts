@@ -81,13 +81,15 @@ function stacksOf(error: ErrorData): readonly string[] {
 /** The first frame of the user's own file, relative to the current directory. */
 function userFrame(error: ErrorData): string | undefined {
   if (error.code !== 'USER_FUNCTION_FAILED' && error.code !== 'RECORD_POISON') return undefined
-  const own = packageRoot()
+  const own = ['dist', 'engine', 'operators', 'connectors', 'cli'].map(
+    (folder) => `${packageRoot()}/${folder}/`,
+  )
   for (const stack of stacksOf(error).toReversed()) {
     for (const line of stack.split('\n')) {
       const found = /\(?((?:file:\/\/)?\/[^()]+):(\d+):(\d+)\)?$/.exec(line)
       if (found === null) continue
       const path = found[1]!.startsWith('file:') ? fileURLToPath(found[1]!) : found[1]!
-      if (path.includes('/node_modules/') || path.startsWith(`${own}/dist/`)) continue
+      if (path.includes('/node_modules/') || own.some((folder) => path.startsWith(folder))) continue
       return `${relative(process.cwd(), path)}:${found[2]}:${found[3]}`
     }
   }
