@@ -142,19 +142,16 @@ test('a state file that is missing, longer or changed is found, and named', asyn
   await expect(verify()).rejects.toThrow(/is missing/)
 })
 
-test('the newest checkpoints stay with all they name, and a pinned one', async () => {
+test('the newest checkpoints stay with all they name, and those that are still in use', async () => {
   const files = new MemoryDisk().files()
   const store = storeOn(files)
   await store.open()
   const ids = [1, 2, 3, 4].map((counter) => checkpointIdOf(1, counter))
-  const unpin = store.pin(ids[1]!)
   for (const id of ids) await store.write(await take(files, id, 'a'))
   await put(files, '/work/state/notes.txt')
-  await store.retire(1)
+  await store.retire(1, ids[1]!)
   expect(await store.list()).toEqual(ids.slice(1))
-  unpin()
-  unpin()
-  await store.retire(1)
+  await store.retire(1, ids[3]!)
   expect(await store.list()).toEqual(ids.slice(2))
   expect(await files.list(layout.state)).toEqual([
     ...ids.slice(2).map((id) => stateFile('count', 97, id, 'a').reference.path.slice(6)),
@@ -170,7 +167,7 @@ test('an unreadable manifest stops all deleting', async () => {
   for (const id of ids) await store.write(await take(files, id, 'a'))
   await put(files, store.pathOf(ids[0]!), new Uint8Array(9))
   const after = storeOn(files, 1)
-  await after.retire(2)
+  await after.retire(2, ids[2]!)
   expect([await after.list(), (await files.list(layout.state)).length]).toEqual([ids, 3])
 })
 
@@ -183,7 +180,7 @@ test('retained checkpoints are whole at every moment of a retirement', async () 
       await store.write(await take(disk.files(), checkpointIdOf(1, counter), 'a', 'b'))
     }
     faultAt(disk, at, 'power-loss')
-    void store.retire(1)
+    void store.retire(1, checkpointIdOf(1, 2))
     await settle()
     disk.fault = undefined
     const after = storeOn(disk.files(), 1)

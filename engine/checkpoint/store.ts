@@ -34,7 +34,6 @@ export interface CheckpointStoreOptions {
 export class CheckpointStore {
   readonly #options: CheckpointStoreOptions
   readonly #known = new Map<CheckpointId, CheckpointManifest>()
-  readonly #pins = new Map<CheckpointId, number>()
 
   constructor(options: CheckpointStoreOptions) {
     assert(options.retain >= 1, 'at least one checkpoint is kept')
@@ -120,25 +119,11 @@ export class CheckpointStore {
     await files.unlink(temporary).catch(() => undefined)
   }
 
-  /** Keeps a checkpoint, whatever comes after it, until the returned function is called. */
-  pin(id: CheckpointId): () => void {
-    this.#pins.set(id, (this.#pins.get(id) ?? 0) + 1)
-    let isPinned = true
-    return () => {
-      if (!isPinned) return
-      isPinned = false
-      const left = this.#pins.get(id)! - 1
-      if (left === 0) this.#pins.delete(id)
-      else this.#pins.set(id, left)
-    }
-  }
-
   /**
-   * Drops checkpoints beyond those to keep, and then the state files that nobody needs. `epoch` is
-   * the life that runs; at a start, before anything is written, its number just the same. Never
-   * two at a time.
+   * Drops checkpoints beyond those to keep, if they are older than `keepFrom`, and then the state
+   * files that nobody needs. `epoch` is the life that runs. Never two at a time.
    */
-  async retire(epoch: number): Promise<void> {
+  async retire(epoch: number, keepFrom: CheckpointId): Promise<void> {
     const { files, layout, logger } = this.#options
     const manifests: CheckpointManifest[] = []
     try {
@@ -149,7 +134,7 @@ export class CheckpointStore {
       return
     }
     const isKept = (manifest: CheckpointManifest, index: number): boolean =>
-      index >= manifests.length - this.#options.retain || this.#pins.has(manifest.checkpointId)
+      index >= manifests.length - this.#options.retain || manifest.checkpointId >= keepFrom
     const retained = manifests.filter(isKept)
     const dropped = manifests.filter((manifest, index) => !isKept(manifest, index))
     for (const { checkpointId } of dropped) {
