@@ -68,8 +68,8 @@ function uncompressedLength(bytes: Buffer): number {
 
 /**
  * lz4 frame := magic: uint32 LE  flags: uint8  block descriptor: uint8  [content size: uint64]
- *              [dictionary id: uint32]  header checksum: uint8  (size: uint32 LE  block  [checksum: uint32])*
- *              0: uint32  [content checksum: uint32]
+ *              [dictionary id: uint32]  header checksum: uint8
+ *              (size: uint32 LE  block  [checksum: uint32])*  0: uint32  [content checksum: uint32]
  *
  * The blocks say how large each may become: their sum bounds the frame before it is opened.
  */

@@ -6,7 +6,8 @@ import { errorName, FIND_COORDINATOR, isTransient, OFFSET_COMMIT } from './reque
 
 /**
  * Commits offsets to a group, for lag tools only: nothing is ever read back. One commit is under
- * way; of those that wait, the newest counts. What fails for OFFSET_COMMIT_MS is dropped and logged.
+ * way; of those that wait, the newest counts. What fails for OFFSET_COMMIT_MS is dropped and
+ * logged.
  */
 export class GroupOffsets {
   readonly #groupId: string

@@ -3,6 +3,7 @@ import { connect as connectTls } from 'node:tls'
 import Cluster from 'kafkajs/src/cluster/index.js'
 import type { ClusterLogger, ConnectionPool } from 'kafkajs/src/cluster/index.js'
 import type { Socket } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import { StreamError } from '../../engine/index.ts'
 import {
   AUTHENTICATION_TIMEOUT_MS,
@@ -34,8 +35,16 @@ export interface SecretText {
   reveal(): string
 }
 
+export interface KafkaTls {
+  /** Certificates to trust instead of the system's, as PEM. */
+  readonly ca?: string
+  /** The client's own certificate as PEM, where the brokers ask for one, and its key. */
+  readonly certificate?: string
+  readonly key?: SecretText
+}
+
 export interface KafkaSecurity {
-  readonly tls?: boolean
+  readonly tls?: boolean | KafkaTls
   readonly sasl?: {
     readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
     readonly username: string
@@ -72,18 +81,19 @@ async function connect(
   const { host, port } = parseAddress(address)
   const sockets: Socket[] = []
   const sasl = security?.sasl
+  const tls = tlsOptions(host, security?.tls)
   const cluster = new Cluster({
     logger: silent,
     socketFactory: ({ onConnect }) => {
       const socket =
-        security?.tls === true
-          ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}) }, onConnect)
-          : connectPlain({ host, port, noDelay: true }, onConnect)
+        tls === undefined
+          ? connectPlain({ host, port, noDelay: true }, onConnect)
+          : connectTls({ host, port, ...tls }, onConnect)
       sockets.push(socket)
       return socket
     },
     brokers: [address],
-    ssl: security?.tls === true ? {} : null,
+    ssl: tls ?? null,
     sasl: sasl === undefined ? null : { ...sasl, password: sasl.password.reveal() },
     clientId,
     connectionTimeout: CONNECT_TIMEOUT_MS,
@@ -157,6 +167,17 @@ class ClusterConnection implements KafkaConnection {
       connection.disconnect().catch(() => undefined)
     }
     for (const socket of this.#sockets) socket.destroy()
+  }
+}
+
+function tlsOptions(host: string, tls: KafkaSecurity['tls']): ConnectionOptions | undefined {
+  if (tls === undefined || tls === false) return undefined
+  const { ca, certificate, key } = tls === true ? ({} as KafkaTls) : tls
+  return {
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key: key.reveal() }),
   }
 }
 

@@ -3,7 +3,8 @@
 #   broker.sh libs                  fetch the jars (once; needs Maven)
 #   broker.sh start DIR PORT        PORT 0 picks one; PORT+1 is the controller's; prints HOST:PORT
 #   broker.sh stop DIR | kill DIR   kill is SIGKILL; a restart keeps the data
-# KAFKA_HEAP (512m), KAFKA_TIER (1: starts faster, 4: runs faster), KAFKA_OWNER (a process: when it
+# KAFKA_EXTRA (a file of further settings; @PORT@, @CPORT@, @XPORT@ = PORT+2 stand for ports),
+# KAFKA_FORMAT (further arguments of the storage's formatting), KAFKA_HEAP (512m), KAFKA_TIER (1: starts faster, 4: runs faster), KAFKA_OWNER (a process: when it
 # is gone the broker is killed, so that a killed test run leaves none behind).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -33,19 +34,20 @@ start() {
   alive && { echo "already running" >&2; exit 1; }
   if [ "$port" = 0 ]; then
     for _ in $(seq 50); do
-      port=$((20000 + RANDOM % 6000 * 2))
-      busy "$port" || busy $((port + 1)) || break
+      port=$((20000 + RANDOM % 3000 * 4))
+      busy "$port" || busy $((port + 1)) || busy $((port + 2)) || break
     done
   fi
   # After a kill the port may be taken a moment longer.
   for _ in $(seq 100); do busy "$port" || busy $((port + 1)) || break; sleep 0.05; done
-  sed -e "s#@PORT@#$port#g; s#@CPORT@#$((port + 1))#g; s#@DIR@#$dir#g" \
-    "$here/server.properties.template" >"$dir/server.properties"
+  cat "$here/server.properties.template" ${KAFKA_EXTRA:+"$KAFKA_EXTRA"} |
+    sed -e "s#@PORT@#$port#g; s#@CPORT@#$((port + 1))#g; s#@XPORT@#$((port + 2))#g; s#@DIR@#$dir#g" \
+      >"$dir/server.properties"
   local common=(-XX:+UseSerialGC -Dlog4j2.configurationFile="$here/log4j2.yaml" -cp "$libs/*")
   if [ ! -f "$dir/data/meta.properties" ]; then
     # A fixed cluster id: a random one may begin with '-', which -t takes for an option.
     java -Xmx64m -XX:TieredStopAtLevel=1 "${common[@]}" kafka.tools.StorageTool format \
-      -t MillraceTestCluster000 -c "$dir/server.properties" >"$dir/format.log" 2>&1 ||
+      -t MillraceTestCluster000 -c "$dir/server.properties" ${KAFKA_FORMAT:-} >"$dir/format.log" 2>&1 ||
       { cat "$dir/format.log" >&2; exit 1; }
   fi
   : >"$dir/broker.log"

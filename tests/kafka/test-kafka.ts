@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,6 +51,9 @@ export interface StartOptions {
   readonly own?: boolean
   /** Compiler tier of the broker: 1 starts faster, 4 runs faster. */
   readonly tier?: 1 | 4
+  /** Further settings of a broker of its own, and arguments for the formatting of its storage. */
+  readonly settings?: string
+  readonly format?: string
 }
 
 /**
@@ -64,8 +67,15 @@ export async function startKafka(options: StartOptions = {}): Promise<TestKafka>
   }
   await broker(['libs'])
   const folder = mkdtempSync(join(tmpdir(), 'millrace-kafka-'))
-  const address = await broker(['start', folder, '0'], options.tier)
-  const kafka = new TestKafka([address], { folder, tier: options.tier })
+  const extra = join(folder, 'extra.properties')
+  writeFileSync(extra, options.settings ?? '')
+  const environment = {
+    KAFKA_TIER: String(options.tier ?? 1),
+    KAFKA_EXTRA: extra,
+    KAFKA_FORMAT: options.format ?? '',
+  }
+  const address = await broker(['start', folder, '0'], environment)
+  const kafka = new TestKafka([address], { folder, environment })
   await kafka.warm()
   return kafka
 }
@@ -80,16 +90,18 @@ export async function shareKafka(): Promise<() => Promise<void>> {
   }
 }
 
+interface OwnBroker {
+  readonly folder: string
+  readonly environment: Readonly<Record<string, string>>
+}
+
 export class TestKafka {
   readonly brokers: readonly string[]
-  readonly #own: { readonly folder: string; readonly tier: 1 | 4 | undefined } | undefined
+  readonly #own: OwnBroker | undefined
   #cluster: KafkaCluster
   #names = 0
 
-  constructor(
-    brokers: readonly string[],
-    own: { readonly folder: string; readonly tier: 1 | 4 | undefined } | undefined,
-  ) {
+  constructor(brokers: readonly string[], own: OwnBroker | undefined) {
     this.brokers = brokers
     this.#own = own
     this.#cluster = newCluster(brokers)
@@ -197,7 +209,7 @@ export class TestKafka {
   /** Starts it again on its port and data. */
   async restart(): Promise<void> {
     const port = this.brokers[0]!.split(':')[1]!
-    await broker(['start', this.#folder(), port], this.#own?.tier)
+    await broker(['start', this.#folder(), port], this.#own?.environment)
     this.#cluster = newCluster(this.brokers)
   }
 
@@ -319,9 +331,12 @@ function newCluster(brokers: readonly string[]): KafkaCluster {
 }
 
 /** Runs the script and returns the last word of what it prints. */
-function broker(commands: readonly string[], tier: 1 | 4 = 1): Promise<string> {
+function broker(
+  commands: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<string> {
   return new Promise((done, failed) => {
-    const env = { ...process.env, KAFKA_TIER: String(tier), KAFKA_OWNER: String(process.pid) }
+    const env = { ...process.env, ...environment, KAFKA_OWNER: String(process.pid) }
     execFile('bash', [script, ...commands], { env }, (error, output, complaint) => {
       if (error === null) done(output.trim())
       else failed(new Error(`broker.sh ${commands.join(' ')}: ${complaint}`, { cause: error }))
