@@ -11,8 +11,10 @@ export type Sides = object
 export interface ProcessContext<Out, O extends Sides = {}> {
   /** Event time of the record at hand; NaN where none was assigned. */
   readonly timestampMs: number
-  emit(record: Out): void
-  emitTo<N extends keyof O>(side: N, record: O[N]): void
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- says that it is bound
+  emit(this: void, record: Out): void
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- says that it is bound
+  emitTo<N extends keyof O>(this: void, side: N, record: O[N]): void
 }
 
 export interface KeyedContext<K, Out, O extends Sides = {}> extends ProcessContext<Out, O> {

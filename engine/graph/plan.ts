@@ -104,7 +104,8 @@ function stateData(state: StreamNode['states'][number]): Json {
 }
 
 function defaultText(value: unknown): string {
-  return typeof value === 'object' ? typeof value : `${typeof value} ${String(value)}`
+  const isPrimitive = typeof value !== 'object' && typeof value !== 'function'
+  return isPrimitive ? `${typeof value} ${String(value)}` : typeof value
 }
 
 function partitioningData(partitioning: Partitioning): Json {

@@ -1,4 +1,5 @@
 /** Every mistake that a graph can hold is found here, before a thread starts. */
+import { inspect } from 'node:util'
 import type { ErrorPlace } from '../base/errors.ts'
 import type { JobSettings, StreamEdge, StreamGraph, StreamNode } from './stream-graph.ts'
 import { StreamError } from '../base/errors.ts'
@@ -34,13 +35,9 @@ export function checkUid(
 /** A job's name is also that of its work folder. */
 export function checkJobName(name: unknown): asserts name is string {
   if (typeof name === 'string' && UID.test(name)) return
-  throw new StreamError(
-    'JOB_INVALID',
-    `a job has the name ${JSON.stringify(name) ?? 'undefined'}`,
-    {
-      hint: 'A name is up to 100 letters, digits, dots, hyphens and underscores: its work folder has it.',
-    },
-  )
+  throw new StreamError('JOB_INVALID', `a job has the name ${inspect(name)}`, {
+    hint: 'A name is up to 100 letters, digits, dots, hyphens and underscores: its work folder has it.',
+  })
 }
 
 /** A field that the records do not have: says which they have, and which was meant. */
@@ -295,7 +292,7 @@ function checkSettings(settings: JobSettings): void {
 function checkOption(where: string, name: string, value: unknown, least: number): void {
   if (value === undefined) return
   if (typeof value === 'number' && Number.isFinite(value) && value >= least) return
-  throw new StreamError('OPTION_INVALID', `${where}: ${name} is ${String(value)}`, {
+  throw new StreamError('OPTION_INVALID', `${where}: ${name} is ${inspect(value)}`, {
     hint: `Give a number from ${least}.`,
   })
 }

@@ -1,3 +1,4 @@
+/* eslint-disable -- what is written here is written for the compiler alone */
 import {
   aggregateFunction,
   average,
@@ -88,16 +89,14 @@ expectType<{
   readonly windowEnd: number
 }>()(
   rows(
-    two
-      .window(session(minutes(10)))
-      .aggregate('a', {
-        n: count(),
-        total: sum('price'),
-        whales: countDistinct('auction'),
-        lo: min('channel'),
-        mean: average('price'),
-        big: sum('bidder'),
-      }),
+    two.window(session(minutes(10))).aggregate('a', {
+      n: count(),
+      total: sum('price'),
+      whales: countDistinct('auction'),
+      lo: min('channel'),
+      mean: average('price'),
+      big: sum('bidder'),
+    }),
   ),
   true,
 )

@@ -1,0 +1,133 @@
+/** What the methods of connected streams do: two keyed ones, or a keyed with a broadcast one. */
+import type { KeyedParts } from './keyed-parts.ts'
+import type { Methods, StreamParts } from './planner.ts'
+import type { BroadcastConnectedStream, ConnectedStreams } from './streams.ts'
+import type { StateDescriptor } from '../engine/state/state.ts'
+import type { SchemaData } from '../engine/stream/schema.ts'
+import { valueKind } from '../engine/graph/schema-fit.ts'
+import { checkUid } from '../engine/graph/validate.ts'
+import { callSite } from './call-site.ts'
+import { checkDefinition, stepError } from './checks.ts'
+import { declared, hashed, keyNames, needsEventTime, schemaOf } from './keyed-parts.ts'
+import { addStep, PARTS } from './planner.ts'
+import { planJson } from './plan-json.ts'
+import { createBroadcastProcess, createCoProcess } from './runtime/factories.ts'
+import { fieldShape } from './shapes.ts'
+import { stateDescriptors } from './states.ts'
+
+export class ConnectedStreamsSteps implements Methods<ConnectedStreams<unknown, unknown, unknown>> {
+  readonly #left: KeyedParts
+  readonly #right: KeyedParts
+
+  constructor(left: KeyedParts, right: KeyedParts) {
+    this.#left = left
+    this.#right = right
+  }
+
+  process(uid: unknown, definition: unknown): object {
+    checkUid(uid, 'process', callSite())
+    checkDefinition(definition, ['emits', 'onLeft', 'onRight'], ['state', 'sides', 'onTimer'], uid)
+    const { states, sides } = declared(definition)
+    const keys = [this.#left.key, this.#right.key] as const
+    const step = {
+      kind: 'co-process',
+      uid,
+      parameters: planJson({ keys, emits: definition['emits'], sides }),
+      shape: definition['emits'] as SchemaData,
+      functionSlots: 2 + keys.filter((key) => key.type === 'function').length,
+      keys,
+      ...needsEventTime([definition['onLeft'], definition['onRight'], definition['onTimer']]),
+      inputs: [hashed(this.#left), hashed(this.#right)],
+      runtime: createCoProcess({
+        keys,
+        schemas: [schemaOf(this.#left), schemaOf(this.#right)],
+        definition,
+        states,
+        sides: Object.keys(sides),
+      }),
+    }
+    return addStep(this.#left.planner, step, sides)
+  }
+}
+
+export class BroadcastConnectedSteps implements Methods<
+  BroadcastConnectedStream<unknown, unknown, unknown>
+> {
+  readonly #keyed: KeyedParts
+  readonly #broadcast: StreamParts
+
+  constructor(keyed: KeyedParts, broadcast: StreamParts) {
+    this.#keyed = keyed
+    this.#broadcast = broadcast
+  }
+
+  process(uid: unknown, definition: unknown): object {
+    checkUid(uid, 'process', callSite())
+    checkDefinition(
+      definition,
+      ['emits', 'broadcast', 'onRecord', 'onBroadcast'],
+      ['state', 'sides', 'onTimer'],
+      uid,
+    )
+    const { states, sides } = declared(definition)
+    const broadcast = broadcastStates(definition['broadcast'], uid)
+    const { key } = this.#keyed
+    const step = {
+      kind: 'broadcast-process',
+      uid,
+      parameters: planJson({ key, emits: definition['emits'], sides, broadcast }),
+      shape: definition['emits'] as SchemaData,
+      functionSlots: 2 + (key.type === 'function' ? 1 : 0),
+      keys: [key, undefined],
+      ...needsEventTime([definition['onRecord'], definition['onTimer']]),
+      inputs: [hashed(this.#keyed), this.#broadcast.upstreams],
+      runtime: createBroadcastProcess({
+        key,
+        schema: schemaOf(this.#keyed),
+        definition,
+        states,
+        broadcast,
+        sides: Object.keys(sides),
+      }),
+    }
+    return addStep(this.#keyed.planner, step, sides)
+  }
+}
+
+function broadcastStates(
+  given: unknown,
+  uid: string,
+): Readonly<Record<string, Extract<StateDescriptor, { type: 'map' }>>> {
+  const maps: Record<string, Extract<StateDescriptor, { type: 'map' }>> = {}
+  const descriptors = stateDescriptors(given as Readonly<Record<string, unknown>>)
+  for (const [name, descriptor] of Object.entries(descriptors)) {
+    if (descriptor.type !== 'map') {
+      throw stepError(
+        'OPTION_INVALID',
+        `broadcast state "${name}" of "${uid}" is a ${descriptor.type} state`,
+        'Broadcast state is a map: declare it with mapState(key, value).',
+        uid,
+      )
+    }
+    maps[name] = descriptor
+  }
+  return maps
+}
+
+/** Fields that both name are compared by kind; keys of functions were compared by the compiler. */
+export function checkSameKey(left: KeyedParts, right: KeyedParts): void {
+  const [ours, theirs] = [left, right].map(keyKinds)
+  if (ours === undefined || theirs === undefined || ours === theirs) return
+  throw stepError(
+    'FIELD_TYPE',
+    `connect is given keys of different types: ${ours} and ${theirs}`,
+    'Key both streams by values of the same type.',
+  )
+}
+
+function keyKinds(keyed: KeyedParts): string | undefined {
+  if (keyed.key.type === 'function') return undefined
+  const kinds = keyNames(keyed.key).map((name) => valueKind(fieldShape(keyed[PARTS].shape, name)))
+  if (kinds.includes(undefined)) return undefined
+  return keyed.key.type === 'field' ? kinds[0] : `[${kinds.join(', ')}]`
+}
