@@ -24,8 +24,8 @@ const MODULUS = 2 ** 48
  * Counts rows and adds up a numeric field, so that no work can be optimised away and every answer
  * can be checked. Commits in two phases like any sink; the total is in the file at `path`.
  */
-export function tallySink(path: string, field: string): Sink<object> {
-  return sinkOf<object>({
+export function tallySink(path: string, field: string): Sink<unknown> {
+  return sinkOf<unknown>({
     kind: 'tally',
     parameters: { path, field },
     createWriter: () => new TallyWriter(field),

@@ -13,6 +13,7 @@ import type { SpawnWorkers, WorkerHandle } from '../worker/worker-handle.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { CheckpointProgress, StepProgress } from './protocol.ts'
 import type { SourceCoordinator, SplitAssignment } from './source-coordinator.ts'
+import { deferred, type Deferred } from '../base/deferred.ts'
 import { asStreamError, StreamError } from '../base/errors.ts'
 import { WORKER_CLOSE_MS } from '../base/limits.ts'
 import { assembleState, type AssembledState } from '../checkpoint/assemble.ts'
@@ -90,12 +91,9 @@ export class JobMaster {
   #savepoint: string | undefined
   #nextRequest = 0
   #isOver = false
-  readonly #deployed: { resolve: () => void; promise: Promise<void>; count: number }
-  readonly #result: {
-    readonly promise: Promise<MasterResult>
-    readonly resolve: (result: MasterResult) => void
-    readonly reject: (error: unknown) => void
-  }
+  #deployedCount = 0
+  readonly #deployed: Deferred<void> = deferred()
+  readonly #result: Deferred<MasterResult> = deferred()
 
   constructor(parts: MasterParts) {
     this.#parts = parts
@@ -110,8 +108,6 @@ export class JobMaster {
       Array.from({ length: vertex.parallelism }, (_, subtask) => `${vertex.id}:${subtask}`),
     )
     this.#coordinator = startCoordinator(plan.settings.checkpointing, deployment.epoch, subtasks)
-    this.#result = deferred()
-    this.#deployed = { ...deferred<void>(), count: 0 }
     // Whoever awaits the result gets the failure; before that it is no unhandled rejection.
     this.#result.promise.catch(() => undefined)
   }
@@ -177,6 +173,11 @@ export class JobMaster {
     })
   }
 
+  /** Ends the life here and now, as a failure would. */
+  cancel(): void {
+    this.#fail(new StreamError('CANCELED', 'the job was canceled'))
+  }
+
   get lastCheckpoint(): CheckpointProgress | undefined {
     return this.#lastCheckpoint
   }
@@ -212,8 +213,8 @@ export class JobMaster {
     if (this.#isOver) return
     switch (message.type) {
       case 'deployed':
-        this.#deployed.count += 1
-        if (this.#deployed.count === this.#workers.length) this.#deployed.resolve()
+        this.#deployedCount += 1
+        if (this.#deployedCount === this.#workers.length) this.#deployed.resolve()
         break
       case 'acknowledged':
         this.#on({ type: 'acknowledged', snapshot: message.snapshot })
@@ -450,18 +451,4 @@ export class JobMaster {
     await Promise.all(this.#workers.map((worker) => worker.terminate()))
     await Promise.all([this.#writing, this.#committing])
   }
-}
-
-function deferred<T>(): {
-  readonly promise: Promise<T>
-  readonly resolve: (value: T) => void
-  readonly reject: (error: unknown) => void
-} {
-  let resolve!: (value: T) => void
-  let reject!: (error: unknown) => void
-  const promise = new Promise<T>((done, fail) => {
-    resolve = done
-    reject = fail
-  })
-  return { promise, resolve, reject }
 }

@@ -20,8 +20,10 @@ export interface JobPlan {
   readonly parameters: Readonly<Record<string, ParameterValue>>
   readonly parallelism: number
   readonly settings: JobSettings
-  /** URL of the bundle that workers import. */
-  readonly bundle: string
+  /** Worker threads: no vertex needs more than its greatest parallelism. */
+  readonly workers: number
+  /** URL of the bundle that workers import; undefined: the tasks share this thread. */
+  readonly bundle: string | undefined
 }
 
 /** What of the options shapes the plan. */
@@ -46,9 +48,11 @@ export async function planBundle(
   const parallelism = options.parallelism ?? availableParallelism()
   const settings = mergeSettings(written.settings, options)
   const graph: StreamGraph = { ...written, settings }
+  const jobGraph = toJobGraph(graph, parallelism)
   return {
     job: definition.name,
-    graph: toJobGraph(graph, parallelism),
+    graph: jobGraph,
+    workers: Math.max(...jobGraph.vertices.map((vertex) => vertex.parallelism)),
     planHash: planHash(graph),
     parameters,
     parallelism,

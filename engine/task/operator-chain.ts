@@ -153,7 +153,7 @@ export class ChainLink implements Output {
 
   emitIdle(idle: boolean): void {
     for (const child of this.#children) child.passIdle(idle)
-    for (const partition of this.#partitions) partition.emitIdle(idle)
+    for (const partition of this.#partitions) partition.emitStatus(idle)
   }
 
   hasCredit(): boolean {

@@ -34,6 +34,8 @@ export interface TaskParts {
   readonly source: SourceDriver | undefined
   readonly sinks: readonly SinkOperator[]
   readonly partitions: readonly ResultPartition[]
+  /** Whether every output has credit, every sink is ready and no store is behind. */
+  mayProduce(): boolean
   readonly state: SubtaskState
   /** Called just before the cut of a checkpoint. */
   beforeSnapshot(checkpointId: CheckpointId): void
@@ -185,9 +187,7 @@ export class StreamTask {
   }
 
   #mayProduce(): boolean {
-    for (const partition of this.#parts.partitions) if (!partition.hasCredit()) return false
-    for (const sink of this.#parts.sinks) if (!sink.ready()) return false
-    return true
+    return this.#parts.mayProduce()
   }
 
   #step(): Step {

@@ -25,11 +25,28 @@ export class SubtaskState {
   readonly #stores: readonly OperatorStores[]
   readonly #subtask: number
   readonly #write: WriteStateFile
+  #isWaiting = false
 
   constructor(stores: readonly OperatorStores[], subtask: number, write: WriteStateFile) {
     this.#stores = stores
     this.#subtask = subtask
     this.#write = write
+  }
+
+  /** False: a store is behind with what it must write; `kick` is called when it has caught up. */
+  isReady(kick: () => void): boolean {
+    for (const { keyed } of this.#stores) {
+      if (keyed === undefined || keyed.isReady) continue
+      if (!this.#isWaiting) {
+        this.#isWaiting = true
+        void keyed.whenReady().then(() => {
+          this.#isWaiting = false
+          kick()
+        })
+      }
+      return false
+    }
+    return true
   }
 
   /** Cuts all stores now; the promise settles when every file is durable. */

@@ -9,3 +9,5 @@ export {
   verifyOperator,
   watermark,
 } from './verify-operator.ts'
+export type { TestJob, TestJobOptions } from './test-job.ts'
+export { testJob } from './test-job.ts'

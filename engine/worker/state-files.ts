@@ -83,16 +83,11 @@ export class StateFiles {
     })
     const restored = restore[uid]
     await store.open()
+    store.timers.startAt(watermarkMs)
     if (restored !== undefined) {
-      await store.restore(
-        restored.subtasks.map((subtask) => subtask.chain),
-        {
-          descriptors: restored.descriptors,
-          parallelism: restored.parallelism,
-          watermarkMs,
-          samePlace: restored.parallelism === vertex.parallelism,
-        },
-      )
+      const { subtasks, descriptors } = restored
+      const chains = subtasks.map((subtask) => subtask.chain)
+      await store.restore(chains, { descriptors, watermarkMs })
     }
     return store
   }

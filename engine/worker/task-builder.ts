@@ -60,10 +60,13 @@ export class TaskBuilder {
     const operators: StreamOperator[] = []
     for (const node of vertex.chain) operators.push(await this.#operator(node))
     const partitions = vertex.outputs.map((id) => this.#partition(graph.edges[id]!))
+    const state = new SubtaskState(this.#stores, this.#subtask, (uid, bytes) =>
+      this.#files.write(uid, bytes),
+    )
     const mayProduce = (): boolean => {
       for (const partition of partitions) if (!partition.hasCredit()) return false
       for (const sink of this.#sinks) if (!sink.ready()) return false
-      return true
+      return state.isReady(this.#parts.kick)
     }
     const chain = new OperatorChain(
       vertex.chain.map((node, index) => new ChainLink(node, operators[index]!, mayProduce)),
@@ -82,9 +85,8 @@ export class TaskBuilder {
       source: this.#reader === undefined ? undefined : new SourceDriver(this.#reader, chain),
       sinks: this.#sinks,
       partitions,
-      state: new SubtaskState(this.#stores, this.#subtask, (uid, bytes) =>
-        this.#files.write(uid, bytes),
-      ),
+      mayProduce,
+      state,
       beforeSnapshot: (checkpointId) => {
         this.#files.checkpointId = checkpointId
       },
@@ -178,10 +180,7 @@ export class TaskBuilder {
         : Array.from({ length: receiver.parallelism }, (_, to) =>
             channels.writer(edge, this.#subtask, to),
           )
-    return new ResultPartition(edge, writers, {
-      subtask: this.#subtask,
-      maxParallelism: receiver.maxParallelism,
-    })
+    return new ResultPartition(edge, writers, this.#subtask, receiver.maxParallelism)
   }
 
   #gateChannels(): readonly GateChannel[] {

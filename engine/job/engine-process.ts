@@ -1,0 +1,119 @@
+/** The engine process: what `millrace run` starts, one life of a job a process. */
+import type { Timer } from '../base/clock.ts'
+import type { Doors } from '../base/doors.ts'
+import type { Logger } from '../base/logger.ts'
+import type { JobLife } from './job-life.ts'
+import type { RunOptions, RunSummary, ToEngine } from './protocol.ts'
+import { deferred } from '../base/deferred.ts'
+import { systemDoors } from '../base/doors.ts'
+import { asStreamError } from '../base/errors.ts'
+import { callbackLogger, pinoLogger } from '../base/pino-logger.ts'
+import { spawnThreads } from '../worker/worker-threads.ts'
+import { bundleJob } from './bundle.ts'
+import { startControlServer } from './control-server.ts'
+import { beginLife } from './job-life.ts'
+import { planBundle } from './job-plan.ts'
+import { connectToParent } from './parent-link.ts'
+
+process.setSourceMapsEnabled(true)
+const link = connectToParent()
+const running = deferred<JobLife>()
+link.onMessage((message) => {
+  if (message.type === 'options') void run(message.options)
+  // A stop that comes before the records flow waits until they do.
+  else void running.promise.then((life) => stop(life, message))
+})
+
+async function run(options: RunOptions): Promise<void> {
+  try {
+    const summary = await live(options, systemDoors(loggerOf(options)))
+    await link.send({ type: 'finished', summary })
+    process.exit(0)
+  } catch (thrown) {
+    const error = asStreamError(thrown)
+    const restartable = error.consequence.then !== 'fail'
+    await link.send({ type: 'failed', error: error.toData(), restartable })
+    process.exit(error.consequence.exit)
+  }
+}
+
+async function live(options: RunOptions, doors: Doors): Promise<RunSummary> {
+  const bundle =
+    options.bundle ?? (await bundleJob(options.jobPath, options.bundleDir, { dev: options.dev }))
+  await link.send({ type: 'bundled', bundle })
+  const plan = await planBundle(bundle.path, options, doors.files)
+  const begun = await beginLife({
+    doors,
+    plan,
+    options,
+    spawn: spawnThreads,
+    hasSupervisor: true,
+  })
+  if (begun.type === 'already-finished') return begun.summary
+  const { life } = begun
+  const control = await startControlServer(life.workDir, life)
+  await life.start()
+  const { restoredFrom } = life
+  await link.send({
+    type: 'started',
+    job: plan.job,
+    workDir: life.workDir,
+    parallelism: plan.parallelism,
+    settings: { restart: plan.settings.restart },
+    ...(restoredFrom === undefined ? {} : { restoredFrom }),
+  })
+  running.resolve(life)
+  const stopReporting = reportProgress(life, doors, options.progressMs)
+  try {
+    return await life.finished()
+  } finally {
+    stopReporting()
+    await control.close()
+  }
+}
+
+/** Reports every so often, and once more when it is told to stop. */
+function reportProgress(life: JobLife, doors: Doors, everyMs: number): () => void {
+  if (everyMs === 0) return () => undefined
+  let timer: Timer | undefined
+  const report = (): void => {
+    const lastCheckpoint = life.lastCheckpoint
+    const steps = life.steps()
+    void link.send({
+      type: 'progress',
+      steps,
+      ...(lastCheckpoint === undefined ? {} : { lastCheckpoint }),
+    })
+  }
+  const again = (): void => {
+    timer = doors.clock.timer(everyMs, () => {
+      report()
+      again()
+    })
+  }
+  again()
+  return () => {
+    timer?.cancel()
+    report()
+  }
+}
+
+async function stop(life: JobLife, message: Exclude<ToEngine, { type: 'options' }>): Promise<void> {
+  const isStop = message.type === 'stop'
+  try {
+    await life.requestStop({
+      drain: isStop && message.drain === true,
+      savepoint: isStop && message.mode === 'savepoint',
+      target: isStop ? message.target : undefined,
+    })
+  } catch {
+    // What kept the job from stopping is the life's own failure, and told as that.
+  }
+}
+
+function loggerOf(options: RunOptions): Logger {
+  if (options.logs === 'json') return pinoLogger(options.logLevel)
+  return callbackLogger(options.logLevel, (level, fields, message) => {
+    void link.send({ type: 'log', level, fields, message })
+  })
+}

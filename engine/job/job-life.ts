@@ -1,0 +1,185 @@
+import { join } from 'node:path'
+import type { Doors } from '../base/doors.ts'
+import type { Json } from '../base/json.ts'
+import type { CheckpointManifest } from '../checkpoint/manifest.ts'
+import type { WorkFolder } from '../checkpoint/work-folder.ts'
+import type { SpawnWorkers } from '../worker/worker-handle.ts'
+import type { ControlHandlers, ControlRequest } from './control-server.ts'
+import type { JobPlan } from './job-plan.ts'
+import type { MasterResult } from './job-master.ts'
+import type { CheckpointProgress, RunOptions, RunSummary, StepProgress } from './protocol.ts'
+import { STATE_CACHE_BYTES } from '../base/limits.ts'
+import { openWorkFolder } from '../checkpoint/work-folder.ts'
+import { storableParameters } from '../graph/parameters.ts'
+import { SharedParking } from '../worker/worker-loop.ts'
+import { JobMaster } from './job-master.ts'
+import { SourceCoordinator } from './source-coordinator.ts'
+
+export type LifeOptions = Pick<
+  RunOptions,
+  'workDir' | 'workRoot' | 'from' | 'fresh' | 'takeOver' | 'fork' | 'dropState' | 'renameUid'
+>
+
+export interface LifeParts {
+  readonly doors: Doors
+  readonly plan: JobPlan
+  readonly options: LifeOptions
+  readonly spawn: SpawnWorkers
+  /** Whether a parent process starts the engine again. */
+  readonly hasSupervisor: boolean
+}
+
+export type Begun =
+  | { readonly type: 'running'; readonly life: JobLife }
+  | { readonly type: 'already-finished'; readonly summary: RunSummary }
+
+/**
+ * One life of a job on its work folder, from taking the folder to giving it back.
+ *
+ * Before it returns, everything that the restored checkpoint has pending is committed.
+ */
+export async function beginLife(parts: LifeParts): Promise<Begun> {
+  const { doors, plan, options, hasSupervisor } = parts
+  const startedMs = doors.clock.monotonicMs()
+  const workDir = options.workDir ?? join(options.workRoot, plan.job)
+  const opened = await openWorkFolder({
+    root: workDir,
+    job: plan.job,
+    doors,
+    graph: plan.graph,
+    planHash: plan.planHash,
+    parameters: storableParameters(plan.parameters),
+    options: { ...options, hasSupervisor },
+    settings: plan.settings.checkpointing,
+  })
+  if (opened.type === 'finished') {
+    await opened.folder.release()
+    return {
+      type: 'already-finished',
+      summary: finishedSummary(plan.job, workDir, opened.manifest),
+    }
+  }
+  try {
+    return { type: 'running', life: new JobLife(parts, opened.folder, workDir, startedMs) }
+  } catch (error) {
+    await opened.folder.release()
+    throw error
+  }
+}
+
+export class JobLife implements ControlHandlers {
+  readonly workDir: string
+  readonly restoredFrom: number | undefined
+  readonly #plan: JobPlan
+  readonly #doors: Doors
+  readonly #folder: WorkFolder
+  readonly #master: JobMaster
+  readonly #startedMs: number
+
+  constructor(parts: LifeParts, folder: WorkFolder, workDir: string, startedMs: number) {
+    const { doors, plan, spawn } = parts
+    this.workDir = workDir
+    this.restoredFrom = folder.restored?.checkpointId
+    this.#plan = plan
+    this.#doors = doors
+    this.#folder = folder
+    this.#startedMs = startedMs
+    const workers = plan.workers
+    this.#master = new JobMaster({
+      doors,
+      plan,
+      spawn,
+      keeper: folder,
+      sources: plan.graph.vertices
+        .filter((vertex) => vertex.chain[0]!.runtime.type === 'source')
+        .map((vertex) => new SourceCoordinator(vertex, doors)),
+      deployment: {
+        workers,
+        epoch: folder.epoch,
+        workDir,
+        stateCacheBytes: STATE_CACHE_BYTES,
+        parking: plan.bundle === undefined ? undefined : SharedParking.create(workers),
+        restored: folder.restored,
+      },
+    })
+  }
+
+  start(): Promise<void> {
+    return this.#master.start()
+  }
+
+  /** Settles when all is over: workers gone, the folder given back. */
+  async finished(): Promise<RunSummary> {
+    let result: MasterResult
+    try {
+      result = await this.#master.finished()
+    } finally {
+      await this.#folder.release()
+    }
+    return {
+      status: result.status,
+      job: this.#plan.job,
+      workDir: this.workDir,
+      recordsIn: result.recordsIn,
+      recordsOut: result.recordsOut,
+      checkpoints: result.checkpoints,
+      lastCheckpoint: result.checkpointId,
+      ...(result.savepoint === undefined ? {} : { savepoint: result.savepoint }),
+      durationMs: Math.round(this.#doors.clock.monotonicMs() - this.#startedMs),
+    }
+  }
+
+  /** Resolves when the job has stopped, to the savepoint's folder if one was asked for. */
+  requestStop(how: {
+    readonly drain: boolean
+    readonly savepoint: boolean
+    readonly target: string | undefined
+  }): Promise<string | undefined> {
+    return this.#master.stop(how)
+  }
+
+  steps(): readonly StepProgress[] {
+    return this.#master.steps()
+  }
+
+  get lastCheckpoint(): CheckpointProgress | undefined {
+    return this.#master.lastCheckpoint
+  }
+
+  status(): Promise<Json> {
+    const { recordsIn, recordsOut } = this.#master.totals()
+    const last = this.lastCheckpoint
+    return Promise.resolve({
+      job: this.#plan.job,
+      parallelism: this.#plan.parallelism,
+      restoredFrom: this.restoredFrom ?? null,
+      recordsIn,
+      recordsOut,
+      steps: this.steps().map((step) => ({ ...step })),
+      lastCheckpoint: last === undefined ? null : { ...last },
+    })
+  }
+
+  async savepoint(request: Extract<ControlRequest, { type: 'savepoint' }>): Promise<Json> {
+    return { savepoint: await this.#master.takeSavepoint(request.target) }
+  }
+
+  async stop(request: Extract<ControlRequest, { type: 'stop' }>): Promise<Json> {
+    const { drain, savepoint, target } = request
+    const folder = await this.#master.stop({ drain, savepoint, target })
+    return folder === undefined ? {} : { savepoint: folder }
+  }
+}
+
+function finishedSummary(job: string, workDir: string, manifest: CheckpointManifest): RunSummary {
+  return {
+    status: 'already-finished',
+    job,
+    workDir,
+    recordsIn: manifest.counters['recordsIn'] ?? 0,
+    recordsOut: manifest.counters['recordsOut'] ?? 0,
+    checkpoints: 0,
+    lastCheckpoint: manifest.checkpointId,
+    durationMs: 0,
+  }
+}
