@@ -1,7 +1,8 @@
+import { join } from 'node:path'
 import { StreamError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
-import { errnoOf, makeDirectories, readWholeFile, writeDurably } from '../base/files.ts'
-import { join } from 'node:path'
+import { makeDirectories, readWholeFile, writeDurably } from '../base/files.ts'
+import { listOrNone } from './folders.ts'
 import { EPOCH_MAX, epochName, parseEpochName, temporaryName, type WorkLayout } from './layout.ts'
 import { checkLineage, Malformed } from './manifest-check.ts'
 import type { Lineage } from './manifest.ts'
@@ -71,15 +72,6 @@ export async function pruneEpochs(
     const epoch = parseEpochName(name)
     if (epoch === undefined || epoch >= oldestKept || epoch > last - EPOCHS_KEPT) continue
     await files.unlink(join(layout.epochs, name))
-  }
-}
-
-export async function listOrNone(files: Files, path: string): Promise<readonly string[]> {
-  try {
-    return await files.list(path)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
   }
 }
 

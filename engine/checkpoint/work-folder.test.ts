@@ -1,0 +1,279 @@
+import { expect, test } from 'vitest'
+import type { Doors } from '../base/doors.ts'
+import { systemClock } from '../base/clock.ts'
+import { StreamError } from '../base/errors.ts'
+import type { Files } from '../base/files.ts'
+import { exists, makeDirectories, readWholeFile, writeDurably } from '../base/files.ts'
+import { silentLogger } from '../base/logger.ts'
+import { seededRandom, systemRandom, type Random } from '../base/random.ts'
+import type { JobGraph } from '../graph/job-graph.ts'
+import { DEFAULT_SETTINGS } from '../graph/stream-graph.ts'
+import type { Committer, TargetMarker } from '../operator/sink.ts'
+import { memoryDisk, type MemoryDisk } from '../testing/memory-files.ts'
+import { checkpointIdOf } from './layout.ts'
+import type { SinkState } from './snapshot.ts'
+import { openWorkFolder, type OpenedWorkFolder, type WorkFolderOptions } from './work-folder.ts'
+
+/**
+ * A job in small: a source of 1, 2, 3 …, one number a checkpoint, and a sink that publishes each as a
+ * file. All of it on a disk that loses power; the folder, its recovery and its commits are the real ones.
+ */
+const MARKER = '/out/_millrace/lake.json'
+
+class FileCommitter implements Committer {
+  readonly #files: Files
+
+  constructor(files: Files) {
+    this.#files = files
+  }
+
+  async readMarker(): Promise<TargetMarker | undefined> {
+    if (!(await exists(this.#files, MARKER))) return undefined
+    return JSON.parse(text(await readWholeFile(this.#files, MARKER))) as TargetMarker
+  }
+
+  async commit(...[committables, marker]: Parameters<Committer['commit']>): Promise<void> {
+    await makeDirectories(this.#files, '/out/_millrace')
+    for (const { effect } of committables) await this.#publish(effect as string)
+    if (committables.length > 0) await this.#files.syncDirectory('/out')
+    const bytes = new TextEncoder().encode(JSON.stringify(marker))
+    await writeDurably(this.#files, MARKER, bytes, { replace: true, temporary: `${MARKER}.tmp` })
+    for (const { effect } of committables) await this.#files.unlink(`/staging/${effect as string}`)
+  }
+
+  async #publish(name: string): Promise<void> {
+    try {
+      await this.#files.link(`/staging/${name}`, `/out/${name}`)
+    } catch (error) {
+      const { code } = error as { code: string }
+      if (code === 'ENOENT') throw new StreamError('STAGED_FILE_MISSING', name)
+      if (code !== 'EEXIST') throw error
+    }
+  }
+
+  sweep(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  stagedFiles(committables: Parameters<Committer['stagedFiles']>[0]): readonly string[] {
+    return committables.map(({ effect }) => `/staging/${effect as string}`)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
+
+const sink = {
+  kind: 'file',
+  createCommitter: ({ doors }: { doors: Doors }) => new FileCommitter(doors.files),
+}
+const node = { uid: 'lake', states: [], runtime: { type: 'sink', sink } }
+const graph = { vertices: [{ maxParallelism: 128, chain: [node] }] } as unknown as JobGraph
+
+function open(
+  files: Files,
+  random: Random,
+  options: Partial<WorkFolderOptions> = {},
+  root = '/work',
+): Promise<OpenedWorkFolder> {
+  const doors: Doors = { clock: systemClock, random, files, logger: silentLogger }
+  return openWorkFolder({
+    root,
+    job: 'numbers',
+    doors,
+    graph,
+    planHash: 'plan',
+    parameters: {},
+    options: {
+      fresh: false,
+      takeOver: false,
+      fork: false,
+      dropState: [],
+      renameUid: {},
+      hasSupervisor: false,
+      ...options,
+    },
+    settings: { ...DEFAULT_SETTINGS.checkpointing, retain: 1 },
+    processes: {
+      pid: 7,
+      parentPid: 6,
+      inspect: () => Promise.resolve({ type: 'alive', startTime: 'now' }),
+      kill: () => undefined,
+    },
+    takeLock: () => Promise.resolve({ release: () => Promise.resolve() }),
+  })
+}
+
+interface LifeOptions extends Partial<WorkFolderOptions> {
+  readonly checkpoints: number
+  readonly final?: boolean
+  readonly savepoint?: string
+  readonly root?: string
+}
+
+/** One life: some checkpoints, each with the next number; an aborted one now and then. */
+async function live(files: Files, random: Random, options: LifeOptions): Promise<string> {
+  const { checkpoints, final = false, savepoint, root, ...others } = options
+  const opened = await open(files, random, others, root)
+  if (opened.type === 'finished') {
+    await opened.folder.release()
+    return 'finished'
+  }
+  const { folder } = opened
+  await makeDirectories(files, '/staging')
+  let position = folder.restored?.counters['position'] ?? 0
+  let pending: SinkState['committables'] = []
+  for (let counter = 1; counter <= checkpoints; counter += 1) {
+    position += 1
+    const checkpointId = checkpointIdOf(folder.epoch, counter)
+    const name = `${position}-${checkpointId}`
+    const staged = new TextEncoder().encode(String(position))
+    const temporary = `/staging/${name}.tmp`
+    await writeDurably(files, `/staging/${name}`, staged, { replace: false, temporary })
+    const born = { uid: 'lake', bornAt: checkpointId, subtask: 0, sequence: 0, effect: name }
+    pending = [...pending, born]
+    if (counter < checkpoints && random.int(3) === 0) continue // Aborted.
+    const manifest = await folder.write({
+      checkpointId,
+      final: final && counter === checkpoints,
+      drained: false,
+      counters: { position },
+      operators: [],
+      sources: [],
+      sinks: [{ uid: 'lake', kind: 'file', committables: pending }],
+    })
+    await folder.commit(manifest)
+    pending = []
+    if (savepoint !== undefined) await folder.savepoint(manifest, savepoint)
+  }
+  await folder.release()
+  return `at ${position}`
+}
+
+async function published(files: Files): Promise<readonly number[]> {
+  const numbers: number[] = []
+  for (const name of await files.list('/out')) {
+    if (name !== '_millrace') numbers.push(Number(text(await readWholeFile(files, `/out/${name}`))))
+  }
+  return numbers.sort((left, right) => left - right)
+}
+
+function upTo(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => index + 1)
+}
+
+async function settled<T>(promise: Promise<T>): Promise<T | undefined> {
+  let value: T | undefined
+  promise.then(
+    (result) => (value = result),
+    (error: unknown) => {
+      throw error
+    },
+  )
+  await new Promise((resolve) => setImmediate(resolve))
+  return value
+}
+
+test('every number is published once, wherever the power goes in each of five lives', async () => {
+  const seed = systemRandom.int(2 ** 32)
+  for (let round = 0; round < 60; round += 1) {
+    const random = seededRandom(seed + round)
+    const disk = memoryDisk(seed + round)
+    const place = `seed ${seed + round}`
+    for (let life = 0; life < 5; life += 1) {
+      const dies = disk.operations + random.int(350)
+      const fault = random.int(2) === 0 ? 'crash' : 'power-loss'
+      disk.fault = ({ index }) => (index === dies ? fault : undefined)
+      await settled(live(disk.files(), random, { checkpoints: 1 + random.int(4) }))
+      disk.fault = undefined
+      disk.powerLoss()
+    }
+    const end = await live(disk.files(), random, { checkpoints: 1, final: true })
+    const numbers = await published(disk.files())
+    expect(end, place).toBe(`at ${numbers.length}`)
+    expect(numbers, place).toEqual(upTo(numbers.length))
+    expect(await live(disk.files(), random, { checkpoints: 1 }), place).toBe('finished')
+    expect((await disk.files().list('/work/manifests')).length, place).toBe(1)
+  }
+})
+
+test('a finished job whose last commit was cut short still makes it', async () => {
+  const seen = new Set<string>()
+  for (let at = 0; at < 150; at += 1) {
+    const disk = memoryDisk(at)
+    const random = seededRandom(at)
+    await live(disk.files(), random, { checkpoints: 2 })
+    const dies = disk.operations + at
+    disk.fault = ({ index }) => (index === dies ? 'power-loss' : undefined)
+    await settled(live(disk.files(), random, { checkpoints: 1, final: true }))
+    disk.fault = undefined
+    disk.powerLoss()
+    const end = await live(disk.files(), random, { checkpoints: 1, final: true })
+    seen.add(end)
+    expect(await published(disk.files())).toEqual([1, 2, 3])
+  }
+  expect([...seen].sort()).toEqual(['at 3', 'finished'])
+})
+
+async function twoLives(): Promise<{ disk: MemoryDisk; files: Files; random: Random }> {
+  const disk = memoryDisk(1)
+  const random = seededRandom(1)
+  const files = disk.files()
+  await live(files, random, { checkpoints: 1, savepoint: '/saved' })
+  await live(files, random, { checkpoints: 1 })
+  return { disk, files, random }
+}
+
+test('an older savepoint in another folder is refused: its target is ahead', async () => {
+  const { files, random } = await twoLives()
+  const older = { checkpoints: 1, from: '/saved', root: '/other' }
+  await expect(live(files, random, older)).rejects.toMatchObject({ code: 'SINK_AHEAD' })
+  expect(await published(files)).toEqual([1, 2])
+  // A fork may, and publishes what it reads again twice; then it goes on by itself.
+  expect(await live(files, random, { ...older, fork: true })).toBe('at 2')
+  expect(await published(files)).toEqual([1, 2, 2])
+  expect(await live(files, random, { ...older, fork: true })).toBe('at 3')
+  expect(await published(files)).toEqual([1, 2, 2, 3])
+  await expect(live(files, random, { checkpoints: 1 })).rejects.toMatchObject({
+    code: 'SINK_FOREIGN',
+  })
+})
+
+test('a savepoint goes on in another folder, and the same command resumes there', async () => {
+  const { disk, random } = await twoLives()
+  const files = disk.files()
+  await live(files, random, { checkpoints: 1, savepoint: '/latest' })
+  const moved = { checkpoints: 1, from: '/latest', root: '/other' }
+  expect(await live(files, random, moved)).toBe('at 4')
+  expect(await live(files, random, moved)).toBe('at 5')
+  expect(await published(files)).toEqual([1, 2, 3, 4, 5])
+  await expect(live(files, random, { checkpoints: 1 })).rejects.toMatchObject({
+    code: 'SINK_AHEAD',
+  })
+})
+
+test('a fresh start sets the folder aside, and is refused at a target with output', async () => {
+  const { files, random } = await twoLives()
+  await expect(live(files, random, { checkpoints: 1, fresh: true })).rejects.toMatchObject({
+    code: 'SINK_FOREIGN',
+  })
+  expect(await files.list('/')).toContain('work.1')
+  expect(await files.list('/work.1/manifests')).toHaveLength(1)
+})
+
+test('damage is found before anything is changed', async () => {
+  const { files, random } = await twoLives()
+  const [name] = await files.list('/work/manifests')
+  const path = `/work/manifests/${name}`
+  const bytes = await readWholeFile(files, path)
+  bytes[40]! ^= 1
+  await writeDurably(files, path, bytes, { replace: true, temporary: '/t' })
+  const epochs = await files.list('/work/epochs')
+  await expect(live(files, random, { checkpoints: 1 })).rejects.toMatchObject({
+    code: 'CHECKPOINT_DAMAGED',
+  })
+  expect(await files.list('/work/epochs')).toEqual(epochs)
+})

@@ -1,0 +1,203 @@
+import type { Doors } from '../base/doors.ts'
+import { StreamError } from '../base/errors.ts'
+import { makeDirectories } from '../base/files.ts'
+import type { Json } from '../base/json.ts'
+import type { JobGraph } from '../graph/job-graph.ts'
+import type { CheckpointSettings } from '../graph/stream-graph.ts'
+import { CommitterRunner } from './committer-runner.ts'
+import { beginEpoch, readEpochs, type Epoch } from './epochs.ts'
+import { fitToJob, jobFacts, type FitOptions } from './fits-job.ts'
+import { removeTree, setAside } from './folders.ts'
+import { WorkFolder, type Target } from './held-folder.ts'
+import { epochOf, workLayout, type WorkLayout } from './layout.ts'
+import { manifestFiles, type CheckpointManifest } from './manifest.ts'
+import type { TakeLock } from './owner-lock.ts'
+import { acquireOwnership, type Ownership } from './ownership.ts'
+import { systemProcesses, type Processes } from './processes.ts'
+import { decideRecovery, type RecoveryDecision } from './recovery.ts'
+import { importSavepoint, readSavepoint } from './savepoint.ts'
+import { CheckpointStore } from './store.ts'
+import { verifyFiles } from './verify-files.ts'
+
+export type { CheckpointContent, WorkFolder } from './held-folder.ts'
+
+export interface WorkFolderParts {
+  readonly root: string
+  readonly job: string
+  readonly doors: Doors
+  readonly graph: JobGraph
+  readonly planHash: string
+  /** No secrets. */
+  readonly parameters: Readonly<Record<string, Json>>
+  readonly options: WorkFolderOptions
+  readonly settings: CheckpointSettings
+  /** For simulations; else the machine's. */
+  readonly processes?: Processes
+  readonly takeLock?: TakeLock
+}
+
+export interface WorkFolderOptions extends FitOptions {
+  /** Folder of a savepoint. */
+  readonly from?: string
+  readonly fresh: boolean
+  readonly takeOver: boolean
+  readonly fork: boolean
+  readonly hasSupervisor: boolean
+}
+
+export type OpenedWorkFolder =
+  | { readonly type: 'run'; readonly folder: WorkFolder }
+  /** Its last checkpoint is final; what that had pending is published. */
+  | {
+      readonly type: 'finished'
+      readonly folder: WorkFolder
+      readonly manifest: CheckpointManifest
+    }
+
+/**
+ * Takes a work folder for one life of a job, and brings disk and targets to where it begins.
+ *
+ * In this order, so that what a crash leaves at any point is what the next start goes on from:
+ *
+ * 1. own the folder; with --fresh set the old one aside
+ * 2. read what is there and decide; a refusal changes nothing
+ * 3. verify every file that is to be restored; bring a savepoint in
+ * 4. begin an epoch: from here on names and ids are this life's
+ * 5. claim every target and publish what is pending there
+ * 6. only then delete what nobody needs
+ */
+export async function openWorkFolder(parts: WorkFolderParts): Promise<OpenedWorkFolder> {
+  const layout = workLayout(parts.root)
+  const { ownership, epochFloor } = await own(parts, layout)
+  const targets: Target[] = []
+  try {
+    const { store, decision, restored } = await recover(parts, layout)
+    const life = await begin(parts, layout, decision, epochFloor)
+    await removeTree(parts.doors.files, layout.scratch)
+    await makeDirectories(parts.doors.files, layout.scratch)
+    await openTargets(parts, layout, life, restored, targets)
+    const { doors, planHash, parameters } = parts
+    const folder = new WorkFolder({
+      doors,
+      layout,
+      life,
+      planHash,
+      parameters,
+      restored,
+      store,
+      targets,
+      ownership,
+    })
+    return decision.type === 'finished'
+      ? { type: 'finished', folder, manifest: decision.manifest }
+      : { type: 'run', folder }
+  } catch (error) {
+    for (const { runner } of targets) await runner.close().catch(() => undefined)
+    await ownership.release()
+    throw error
+  }
+}
+
+/** Step 1. The old folder keeps its lock until it is aside, so nobody starts in it meanwhile. */
+async function own(
+  parts: WorkFolderParts,
+  layout: WorkLayout,
+): Promise<{ readonly ownership: Ownership; readonly epochFloor: number }> {
+  const { doors, options, job, processes, takeLock } = parts
+  const acquire = (): Promise<Ownership> =>
+    acquireOwnership({
+      layout,
+      job,
+      ...doors,
+      takeOver: options.takeOver,
+      hasSupervisor: options.hasSupervisor,
+      ...(processes === undefined ? {} : { processes }),
+      ...(takeLock === undefined ? {} : { takeLock }),
+    })
+  const ownership = await acquire()
+  if (!options.fresh) return { ownership, epochFloor: 0 }
+  let epochFloor: number
+  try {
+    // Ids go on above the old ones: staged files of the old lives may still lie at the targets.
+    epochFloor = (await readEpochs(doors.files, layout)).at(-1)?.epoch ?? 0
+    const aside = await setAside(doors.files, layout.root)
+    doors.logger.info({ workDir: layout.root, aside }, 'the work folder is set aside')
+  } finally {
+    await ownership.release()
+  }
+  return { ownership: await acquire(), epochFloor }
+}
+
+interface Recovered {
+  readonly store: CheckpointStore
+  readonly decision: Exclude<RecoveryDecision, { readonly type: 'refuse' }>
+  readonly restored: CheckpointManifest | undefined
+}
+
+/** Steps 2 and 3. */
+async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Recovered> {
+  const { doors, settings, options, job } = parts
+  const { files, logger, random } = doors
+  const store = new CheckpointStore({ files, layout, logger, retain: settings.retain })
+  await store.open()
+  const latestId = await store.latest()
+  if (latestId !== undefined) await store.makeDurable(latestId)
+  const decision = decideRecovery({
+    job,
+    latest: latestId === undefined ? undefined : await store.load(latestId),
+    lastEpoch: (await readEpochs(files, layout)).at(-1),
+    from: options.from === undefined ? undefined : await readSavepoint(files, options.from),
+    fork: options.fork,
+    newLineage: random.hex(16),
+  })
+  if (decision.type === 'refuse') {
+    throw new StreamError(decision.code, decision.message, { hint: decision.hint })
+  }
+  if (decision.type === 'start-fresh') return { store, decision, restored: undefined }
+  const restored = fitToJob(decision.manifest, jobFacts(parts.graph), options)
+  if (decision.type === 'restore-and-recommit' && decision.origin === 'savepoint') {
+    await importSavepoint(files, layout, store, options.from!, decision.manifest)
+  } else {
+    await verifyFiles(files, layout.root, manifestFiles(restored))
+  }
+  logger.info({ checkpointId: restored.checkpointId, type: decision.type }, 'checkpoint restored')
+  return { store, decision, restored }
+}
+
+/** Step 4. */
+function begin(
+  parts: WorkFolderParts,
+  layout: WorkLayout,
+  decision: Recovered['decision'],
+  epochFloor: number,
+): Promise<Epoch> {
+  const { doors, job } = parts
+  const { pid } = parts.processes ?? systemProcesses
+  const life = { instance: doors.random.hex(16), pid, job, lineage: decision.lineage }
+  const above = decision.type === 'start-fresh' ? 0 : epochOf(decision.manifest.checkpointId)
+  return beginEpoch(doors.files, layout, life, Math.max(above, epochFloor))
+}
+
+/** Step 5. */
+async function openTargets(
+  parts: WorkFolderParts,
+  layout: WorkLayout,
+  life: Epoch,
+  restored: CheckpointManifest | undefined,
+  targets: Target[],
+): Promise<void> {
+  const { doors, job } = parts
+  const epochs = await readEpochs(doors.files, layout)
+  const knownInstances = new Set(epochs.map(({ instance }) => instance))
+  if (restored !== undefined) knownInstances.add(restored.instance)
+  for (const { uid, runtime } of parts.graph.vertices.flatMap(({ chain }) => chain)) {
+    if (runtime.type !== 'sink' || runtime.sink.createCommitter === undefined) continue
+    const committer = runtime.sink.createCommitter({ uid: uid!, job, doors })
+    const { lineage, instance } = life
+    const { clock, logger } = doors
+    const options = { uid: uid!, committer, clock, logger, lineage, instance }
+    const runner = new CommitterRunner(options)
+    targets.push({ runner, committer })
+    await runner.open(restored, knownInstances)
+  }
+}
