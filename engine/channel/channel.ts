@@ -9,7 +9,7 @@ export interface ChannelWriter {
   readonly copies?: boolean
   /** Whether a batch of the largest size can be sent at once. */
   hasCredit(): boolean
-  /** Never refuses. What does not fit waits on the heap, and `hasCredit` is false until it is out. */
+  /** Never refuses. What does not fit waits on the heap; until it is out, `hasCredit` is false. */
   send(element: StreamElement): void
   /** Sends what waits, as far as it fits. True when nothing waits. */
   drain(): boolean

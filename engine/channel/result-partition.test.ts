@@ -255,7 +255,7 @@ test.each(selectors)('records go to the owner of their key, found by %s', (_, ke
         expectSignalsBehindRecords(run, events)
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
 })
 
@@ -283,7 +283,7 @@ test.each(['forward', 'global', 'broadcast', 'rebalance'] as const)('%s edges', 
       }
       expectSignalsBehindRecords(run, events)
     }),
-    { numRuns: 40 },
+    { numRuns: 30 },
   )
 })
 
@@ -323,5 +323,21 @@ test('a record without its key is refused, from rows and from columns', () => {
   for (const batch of [RecordBatch.ofRows(rows), asColumns(RecordBatch.ofRows(rows))]) {
     const run = new Run({ type: 'hash', key }, 2, false)
     expect(() => run.partition.emit(batch)).toThrow('field "user", is undefined')
+  }
+  const offsets = Float64Array.of(8, 9)
+  const batch = new RecordBatch(2, rows, undefined, undefined, undefined, 0, offsets)
+  const failing = (): never => {
+    throw new TypeError('of the user')
+  }
+  const cases: [KeySelector, object][] = [
+    [key, { code: 'KEY_INVALID', place: { offset: 9 } }],
+    [
+      { type: 'function', select: failing },
+      { code: 'USER_FUNCTION_FAILED', place: { offset: 8 } },
+    ],
+  ]
+  for (const [selector, expected] of cases) {
+    const run = new Run({ type: 'hash', key: selector }, 2, false)
+    expect(() => run.partition.emit(batch)).toThrow(expect.objectContaining(expected))
   }
 })

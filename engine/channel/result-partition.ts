@@ -5,7 +5,7 @@
  * P2. A watermark follows every record emitted before it, on every channel; it may wait until later
  *     records go, at the latest until `flush`. A status, a barrier and the end wait for nothing:
  *     everything before them is sent first.
- * P3. Receivers of a hash edge get `batch.hashes`, and split and offset only where the edge says so.
+ * P3. Receivers of a hash edge get `batch.hashes`; split and offset go where the edge says so.
  */
 import type { JobEdge } from '../graph/job-graph.ts'
 import type { ColumnSet } from '../stream/columns.ts'
@@ -14,8 +14,10 @@ import type { KeySelector } from '../stream/keys.ts'
 import type { ChannelWriter } from './channel.ts'
 import type { RowDealer } from './hash-rows.ts'
 import { assert } from '../base/assert.ts'
+import { asStreamError } from '../base/errors.ts'
 import { BATCH_RECORDS_MAX } from '../base/limits.ts'
 import { SetWriter } from '../stream/column-writer.ts'
+import { keyHash, selectKey } from '../stream/key-codec.ts'
 import { hashField, hashFields } from '../stream/key-columns.ts'
 import { keyGroupOf, subtaskOfKeyGroup } from '../stream/keys.ts'
 import { RecordBatch } from '../stream/record-batch.ts'
@@ -89,7 +91,12 @@ export class ResultPartition {
 
   /** The batch may hold columns that end with this call. */
   emit(batch: RecordBatch): void {
-    if (batch.count > 0) this.#deal(batch)
+    if (batch.count === 0) return
+    try {
+      this.#deal(batch)
+    } catch (thrown) {
+      throw this.#located(thrown, batch)
+    }
   }
 
   emitWatermark(ms: number): void {
@@ -110,6 +117,23 @@ export class ResultPartition {
 
   flush(): void {
     for (const target of this.#targets) target.flush()
+  }
+
+  /** What was thrown, with the offset of the record whose key it was about. */
+  #located(thrown: unknown, batch: RecordBatch): unknown {
+    const { partitioning } = this.edge
+    if (partitioning.type !== 'hash') return thrown
+    const error = asStreamError(thrown, 'USER_FUNCTION_FAILED')
+    const select = selectKey(partitioning.key)
+    for (let index = 0; index < batch.count; index += 1) {
+      try {
+        keyHash(select(batch.rows[index]))
+      } catch {
+        const offset = batch.offsets?.[index]
+        return offset === undefined ? error : error.at({ offset })
+      }
+    }
+    return thrown
   }
 
   #sendToAll(element: StreamElement): void {

@@ -9,7 +9,8 @@
  *          | checkpoint id: float64, stop: float64, drain: float64 | nothing
  * ```
  *
- * Q1. head and tail count units and only grow (as int32, over the edge). head <= tail <= head + size.
+ * Q1. head and tail count units and only grow (as int32, over the edge):
+ *     head <= tail <= head + size.
  * Q2. The writer alone moves tail, after the frame is complete; the reader alone moves head, after
  *     it is done with the frame. Each keeps a copy of the other's counter and looks again only
  *     when the copy says stop.

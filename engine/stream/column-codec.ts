@@ -10,6 +10,7 @@
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from '../base/limits.ts'
 import type { ColumnSet } from './columns.ts'
 import type { RecordBatch } from './record-batch.ts'
+import { explainUnfit } from './unfit-row.ts'
 import type { TextPlace } from './column-text.ts'
 import type { Memory } from './wire-schema.ts'
 import { SetWriter } from './column-writer.ts'
@@ -89,7 +90,12 @@ export class ColumnEncoder {
       if (capacity < 1) return 0
       const fixedEnd = schema.place(at, capacity, hidden, places)
       const blockLimit = Math.max(1, Math.floor((limit - fixedEnd) * BLOCK_FILL))
-      const done = shape.encode(rows, first, capacity, memory, places, parts, blockLimit)
+      let done: number
+      try {
+        done = shape.encode(rows, first, capacity, memory, places, parts, blockLimit)
+      } catch (thrown) {
+        throw explainUnfit(thrown, batch, from, planned)
+      }
       if (parts.misfit) {
         misfits += 1
         if (misfits === 2) {

@@ -29,7 +29,7 @@ export class ValueUnfit extends StreamError {
   constructor(field: FieldData, record: number, value: unknown) {
     const found = value === undefined ? 'missing' : showValue(value)
     super('VALUE_UNFIT', `"${field.name}" is ${showSchema(field.schema)}, the value is ${found}`, {
-      hint: `Widen the column, or make the value fit before it gets there (record ${record} of its batch).`,
+      hint: `Widen the column, or change the value before it (record ${record} of its batch).`,
     })
     this.column = field.name
     this.record = record

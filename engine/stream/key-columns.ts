@@ -20,7 +20,7 @@ import { invalidKey } from './key-selector.ts'
 import { unpackValue } from './value-codec.ts'
 import { MARK } from './wire-schema.ts'
 
-/** Writes the hash of each record's key, the value of one column, to `into`. False: no such column. */
+/** Writes the hash of each record's key, a column's value, to `into`. False: no such column. */
 export function hashField(set: ColumnSet, field: string, into: Int32Array): boolean {
   const index = set.names.indexOf(field)
   if (index < 0) return false

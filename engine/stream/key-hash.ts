@@ -21,7 +21,7 @@ const OBJECT_SEED = 0x6f626a65
 const BYTES_SEED = 0x62797465
 const BIGINT_SEED = 0x62696769
 
-/** The finaliser of murmur3 (A. Appleby): every bit of the input reaches every bit of the result. */
+/** The finaliser of murmur3 (A. Appleby): every bit of the input reaches all of the result. */
 export function hashInt32(value: number): number {
   let hash = value | 0
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)

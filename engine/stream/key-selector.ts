@@ -49,7 +49,7 @@ export function invalidKey(where: string, value: unknown): StreamError {
   return new StreamError('KEY_INVALID', `the key of a record, ${where}, is ${found}`, {
     hint: isPromise
       ? 'Make the key known before keyBy, for example with asyncMap.'
-      : 'A key is null, a boolean, number, bigint, string or Uint8Array, or an array or plain object of these.',
+      : 'A key is null, boolean, number, bigint, string, Uint8Array, or a list or object of these.',
   })
 }
 

@@ -138,7 +138,8 @@ const TESTS: Readonly<Record<WireField['kind'], (value: string) => string>> = {
   float64: (value) => `typeof ${value} === 'number'`,
   timestamp: (value) => `typeof ${value} === 'number'`,
   int32: (value) =>
-    `typeof ${value} === 'number' && (${value} | 0) === ${value} && (${value} !== 0 || 1 / ${value} > 0)`,
+    `typeof ${value} === 'number' && (${value} | 0) === ${value}
+      && (${value} !== 0 || 1 / ${value} > 0)`,
   int64: (value) => `typeof ${value} === 'bigint' && BigInt.asIntN(64, ${value}) === ${value}`,
   bool: (value) => `typeof ${value} === 'boolean'`,
   utf8: (value) => `typeof ${value} === 'string'`,

@@ -7,7 +7,7 @@ import { WireSchema } from './wire-schema.ts'
 
 /** More than this and rows have no shapes worth remembering. */
 const SHAPES_MAX = 32
-/** After this many batches a shape with packed columns is derived anew: it may have become narrower. */
+/** After this many batches a shape with packed columns is derived anew: it may now be narrower. */
 const AGE_MAX = 256
 
 export interface RowShape {

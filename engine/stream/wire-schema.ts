@@ -14,7 +14,7 @@
  * Every position is from the start of the batch, which lies at a multiple of 8. `capacity` is what
  * the fixed parts were laid out for; `count` records of it are there.
  *
- * W1. A mark says what stands in place of a value: see MARK. A column without marks has values only.
+ * W1. A mark says what stands in place of a value (MARK). A column without marks has values only.
  * W2. The fields of a row come out in the order of the schema, whatever order they went in.
  */
 import { assert } from '../base/assert.ts'
