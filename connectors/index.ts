@@ -19,4 +19,10 @@ export type {
   StopPosition,
 } from './kafka/kafka-source.ts'
 export type { KafkaSecurity } from './kafka/kafka-client.ts'
+export type { KafkaSecurity as Security } from './kafka/kafka-client.ts'
+export type { StartPosition as Position } from './kafka/kafka-source.ts'
+export { kafkaSink, kafkaUpsertSink, parquetLanding } from './later-sinks.ts'
+export type { KafkaSinkOptions, ParquetLandingOptions } from './later-sinks.ts'
+export { parquetSink } from './parquet/parquet-sink.ts'
+export type { ParquetSinkOptions } from './parquet/parquet-sink.ts'
 export { printSink } from './print/print-sink.ts'

@@ -21,6 +21,7 @@ export { silentLogger } from './base/logger.ts'
 export type { Logger } from './base/logger.ts'
 export { seededRandom } from './base/random.ts'
 export type { Random } from './base/random.ts'
+export type { Secret } from './base/secret.ts'
 export { sinkDefinition, sinkOf } from './operator/sink.ts'
 export type {
   Committable,
@@ -45,9 +46,11 @@ export type {
   SplitEnumerator,
   SplitPosition,
 } from './operator/source.ts'
+export type { Change } from './stream/change.ts'
 export { isValid } from './stream/columns.ts'
 export type { Column, ColumnSet } from './stream/columns.ts'
 export type { CheckpointId } from './stream/elements.ts'
 export { RecordBatch } from './stream/record-batch.ts'
 export { schemaData, schemaOf } from './stream/schema.ts'
 export type { FieldData, Schema, SchemaData, StructData, StructSchema } from './stream/schema.ts'
+export type { Duration } from './time/duration.ts'

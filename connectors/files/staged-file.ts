@@ -13,7 +13,7 @@ export class StagedFile {
   readonly name: string
   readonly #path: string
   readonly #files: Files
-  readonly #onProgress: () => void
+  readonly #onWritten: (bytes: number) => void
   readonly #onError: (error: unknown) => void
   #handle: FileHandle | undefined
   #tail: Promise<void>
@@ -26,13 +26,13 @@ export class StagedFile {
     files: Files,
     folder: string,
     name: string,
-    onProgress: () => void,
+    onWritten: (bytes: number) => void,
     onError: (error: unknown) => void,
   ) {
     this.name = name
     this.#path = join(folder, name)
     this.#files = files
-    this.#onProgress = onProgress
+    this.#onWritten = onWritten
     this.#onError = onError
     this.#tail = this.#guard(async () => {
       this.#handle = await this.#files.open(this.#path, 'create')
@@ -49,7 +49,7 @@ export class StagedFile {
       if (this.#failed) return
       await this.#handle!.write(bytes)
       this.waitingBytes -= bytes.length
-      this.#onProgress()
+      this.#onWritten(bytes.length)
     })
   }
 

@@ -1,10 +1,10 @@
 import { schemaData, StreamError } from '../../engine/index.ts'
 import type { SchemaData, StructData, StructSchema } from '../../engine/index.ts'
 import { formatDecimal, parseDecimal } from './decimal.ts'
+import { literalName } from './field-code.ts'
 import { formatOf } from './format.ts'
 import type { Decoder, Encoder, Format } from './format.ts'
 import { formatDay, parseDay, parseInstant } from './iso-time.ts'
-import { literalName } from './json-reading.ts'
 import { TextReader } from './text-bytes.ts'
 import { describe, shown, unfit } from './unfit.ts'
 

@@ -1,17 +1,11 @@
 import { StreamError } from '../../engine/index.ts'
-import type { SchemaData } from '../../engine/index.ts'
+import type { Change, SchemaData } from '../../engine/index.ts'
 import { formatDefinition, formatOf } from './format.ts'
 import type { Format } from './format.ts'
 import { JsonDecoder, JsonEncoder } from './json-format.ts'
 import { compileReading } from './json-reading.ts'
 import type { Convert } from './json-reading.ts'
 import { shown } from './unfit.ts'
-
-export type RowKind = '+I' | '-U' | '+U' | '-D'
-export interface Change<T> {
-  readonly kind: RowKind
-  readonly row: T
-}
 
 /**
  * Change events of Debezium, with or without their schema around them. `c` and `r` insert; `u` gives

@@ -27,3 +27,33 @@ export function formatDecimal(unscaled: bigint, scale: number): string {
   if (scale === 0) return sign + digits
   return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
 }
+
+/**
+ * As `parseDecimal` for plain short texts, as a number; NaN where it takes parseDecimal to tell.
+ * Fifteen digits are always exact.
+ */
+export function parseShortDecimal(text: string, precision: number, scale: number): number {
+  const negative = text.charCodeAt(0) === MINUS
+  let unscaled = 0
+  let fraction = -1
+  for (let at = negative ? 1 : 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === POINT && fraction < 0) fraction = 0
+    else if (code < ZERO || code > ZERO + 9) return NaN
+    else {
+      unscaled = unscaled * 10 + (code - ZERO)
+      if (fraction >= 0) fraction += 1
+    }
+  }
+  const missing = scale - Math.max(0, fraction)
+  const digits = text.length - (negative ? 1 : 0) - (fraction < 0 ? 0 : 1)
+  if (digits === 0 || missing < 0 || digits + missing > 15) return NaN
+  unscaled *= POWERS[missing]!
+  if (precision < 15 && unscaled >= POWERS[precision]!) return NaN
+  return negative ? -unscaled : unscaled
+}
+
+const MINUS = 45
+const POINT = 46
+const ZERO = 48
+const POWERS = Array.from({ length: 16 }, (_, exponent) => 10 ** exponent)

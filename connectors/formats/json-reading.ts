@@ -1,5 +1,6 @@
 import type { FieldData, SchemaData, StructData } from '../../engine/index.ts'
 import { formatDecimal, parseDecimal } from './decimal.ts'
+import { literalName, readCode } from './field-code.ts'
 import { formatDay, parseDay, parseInstant } from './iso-time.ts'
 import { unfit } from './unfit.ts'
 
@@ -208,19 +209,10 @@ function compileStruct(schema: StructData): Convert {
 
 function readField(field: FieldData, index: number): string {
   const name = JSON.stringify(field.name)
-  // A missing "toString" would be found on the prototype.
-  const read =
-    field.name in Object.prototype
-      ? `hasOwn(value, ${name}) ? value[${name}] : undefined`
-      : `value[${name}]`
+  const read = readCode('value', field.name)
   const usual = usualCase(field.schema, `f${index}`)
   const convert = `f${index} = converts[${index}](f${index}, prefix + ${name})`
   return `  let f${index} = ${read}\n  ${usual === undefined ? '' : `if (!(${usual})) `}${convert}`
-}
-
-/** `__proto__: x` in a literal would set the prototype. */
-export function literalName(name: string): string {
-  return name === '__proto__' ? '["__proto__"]' : JSON.stringify(name)
 }
 
 /** The test that a value is fine as it is. */

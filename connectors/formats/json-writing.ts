@@ -1,6 +1,7 @@
 import { StreamError } from '../../engine/index.ts'
 import type { FieldData, SchemaData, StructData } from '../../engine/index.ts'
 import { formatDecimal, parseDecimal } from './decimal.ts'
+import { readCode } from './field-code.ts'
 import { formatDay, parseDay } from './iso-time.ts'
 import { unfit } from './unfit.ts'
 
@@ -140,10 +141,7 @@ function compileStruct(schema: StructData, owner?: string): Write {
 function writeField(field: FieldData, index: number): string {
   const name = JSON.stringify(field.name)
   const label = JSON.stringify(`${index === 0 ? '' : ','}${name}:`)
-  const read =
-    field.name in Object.prototype
-      ? `hasOwn(value, ${name}) ? value[${name}] : undefined`
-      : `value[${name}]`
+  const read = readCode('value', field.name)
   const usual = usualCase(field.schema, `f${index}`)
   const convert = `writes[${index}](f${index}, prefix + ${name})`
   const written = usual === undefined ? convert : `${usual} : ${convert}`
