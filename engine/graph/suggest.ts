@@ -3,14 +3,19 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {
-    const distance =
-      candidate.toLowerCase() === name.toLowerCase() ? 0 : editDistance(name, candidate)
+    const distance = distanceOf(name.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance
     }
   }
   return best
+}
+
+/** A name that only lacks its ending is one step away. */
+function distanceOf(name: string, candidate: string): number {
+  if (name.length >= 3 && candidate !== name && candidate.startsWith(name)) return 1
+  return editDistance(name, candidate)
 }
 
 /** Steps of insert, remove, replace or swap of neighbours between two texts. */
