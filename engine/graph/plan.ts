@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { Json } from '../base/json.ts'
 import type { Partitioning, StreamGraph, StreamNode } from './stream-graph.ts'
 import { sha256Hex } from '../base/hash.ts'
@@ -104,8 +105,7 @@ function stateData(state: StreamNode['states'][number]): Json {
 }
 
 function defaultText(value: unknown): string {
-  const isPrimitive = typeof value !== 'object' && typeof value !== 'function'
-  return isPrimitive ? `${typeof value} ${String(value)}` : typeof value
+  return typeof value === 'object' ? 'object' : inspect(value)
 }
 
 function partitioningData(partitioning: Partitioning): Json {
