@@ -16,6 +16,8 @@ await build({
   format: 'esm',
   platform: 'node',
   packages: 'external',
+  // No path aliases: `millrace` is the built package.
+  tsconfigRaw: {},
   sourcemap: 'inline',
   logLevel: 'error',
 })

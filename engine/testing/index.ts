@@ -11,3 +11,5 @@ export {
 } from './verify-operator.ts'
 export type { TestJob, TestJobOptions } from './test-job.ts'
 export { testJob } from './test-job.ts'
+export type { RunJobOptions, RunningJob } from '../job/run-job.ts'
+export { runJob } from '../job/run-job.ts'
