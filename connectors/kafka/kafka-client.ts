@@ -4,6 +4,7 @@ import Cluster from 'kafkajs/src/cluster/index.js'
 import type { ClusterLogger, ConnectionPool } from 'kafkajs/src/cluster/index.js'
 import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import type { Secret } from '../../engine/index.ts'
 import { StreamError } from '../../engine/index.ts'
 import {
   AUTHENTICATION_TIMEOUT_MS,
@@ -25,14 +26,8 @@ export interface KafkaConnection {
 }
 
 export interface KafkaTransport {
-  /** `address` is host:port. Rejects with StreamError KAFKA_UNREACHABLE (try again) or KAFKA_FAILED. */
+  /** `address` is host:port. Rejects with KAFKA_UNREACHABLE (try again) or KAFKA_FAILED. */
   connect(address: string): Promise<KafkaConnection>
-}
-
-/** A secret as a job's parameters give it. */
-export interface SecretText {
-  readonly kind: 'secret'
-  reveal(): string
 }
 
 export interface KafkaTls {
@@ -40,7 +35,7 @@ export interface KafkaTls {
   readonly ca?: string
   /** The client's own certificate as PEM, where the brokers ask for one, and its key. */
   readonly certificate?: string
-  readonly key?: SecretText
+  readonly key?: Secret
 }
 
 export interface KafkaSecurity {
@@ -48,7 +43,7 @@ export interface KafkaSecurity {
   readonly sasl?: {
     readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
     readonly username: string
-    readonly password: SecretText
+    readonly password: Secret
   }
 }
 

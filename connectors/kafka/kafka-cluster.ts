@@ -1,8 +1,13 @@
-import type { Clock, Random } from '../../engine/index.ts'
+import type { Clock, Logger, Random } from '../../engine/index.ts'
 import type { KafkaConnection, KafkaTransport } from './kafka-client.ts'
 import type { Api, ClusterMetadata, PartitionMetadata, TopicMetadata } from './requests.ts'
 import { asStreamError, StreamError } from '../../engine/index.ts'
-import { BACK_OFF_MAX_MS, BACK_OFF_MIN_MS, TOPIC_MISSING_AFTER_MS } from './kafka-limits.ts'
+import {
+  BACK_OFF_MAX_MS,
+  BACK_OFF_MIN_MS,
+  OUTAGE_LOGGED_AFTER_MS,
+  TOPIC_MISSING_AFTER_MS,
+} from './kafka-limits.ts'
 import {
   call,
   errorName,
@@ -17,6 +22,7 @@ export interface ClusterOptions {
   readonly transport: KafkaTransport
   readonly clock: Clock
   readonly random: Random
+  readonly logger: Logger
   /** How long brokers may be away before the job fails. */
   readonly unreachableAfterMs: number
 }
@@ -214,14 +220,22 @@ export class KafkaCluster {
 
   async #retry<R>(attempt: () => Promise<R>): Promise<R> {
     const backOff = this.backOff()
+    const { brokers, logger } = this.#options
+    let isLogged = false
     for (;;) {
       try {
-        return await attempt()
+        const response = await attempt()
+        if (isLogged) logger.info({ brokers, afterMs: backOff.elapsedMs }, 'Kafka answers again')
+        return response
       } catch (error) {
         if (this.#closed) throw closedError()
         if (!isUnreachable(error)) throw error
         if (backOff.elapsedMs > this.#options.unreachableAfterMs) {
           throw unreachable(this.#options, error)
+        }
+        if (!isLogged && backOff.elapsedMs > OUTAGE_LOGGED_AFTER_MS) {
+          isLogged = true
+          logger.warn({ brokers, reason: messageOf(error) }, 'Kafka does not answer, trying again')
         }
       }
       await backOff.wait()
@@ -231,6 +245,10 @@ export class KafkaCluster {
 
 export function isUnreachable(error: unknown): boolean {
   return error instanceof StreamError && error.code === 'KAFKA_UNREACHABLE'
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function hasLeader(partition: PartitionMetadata): boolean {
@@ -245,10 +263,11 @@ export function unreachable(
   options: Pick<ClusterOptions, 'brokers' | 'unreachableAfterMs'>,
   cause: unknown,
 ): StreamError {
-  const message = cause instanceof Error ? cause.message : String(cause)
+  const asked = options.brokers.join(', ')
+  const forMs = options.unreachableAfterMs
   return new StreamError(
     'KAFKA_UNREACHABLE',
-    `no broker of "${options.brokers.join(', ')}" answered for ${options.unreachableAfterMs} ms, last: ${message}`,
+    `no broker of "${asked}" answered for ${forMs} ms, last: ${messageOf(cause)}`,
     { hint: 'Check the brokers and their advertised addresses. Nothing was lost.', cause },
   )
 }

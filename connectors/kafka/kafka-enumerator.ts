@@ -59,6 +59,7 @@ export class KafkaEnumerator implements SplitEnumerator {
       transport: settings.transport,
       clock: context.doors.clock,
       random: context.doors.random,
+      logger: context.doors.logger,
       unreachableAfterMs: settings.unreachableAfterMs,
     })
   }

@@ -377,7 +377,7 @@ export function outOfRange(
     'OFFSET_OUT_OF_RANGE',
     `offset ${offset} of "${split}" is not there, the log holds ${logStart} to ${end} (exclusive)`,
     {
-      hint: 'Records were deleted before they were read, or the log was cut. Keep data longer, or start anew with --fresh to accept the gap.',
+      hint: 'Records were deleted unread, or the log was cut. Keep them longer; --fresh starts anew.',
       place: { split, offset },
     },
   )

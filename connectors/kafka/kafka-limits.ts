@@ -19,7 +19,7 @@ export const FETCH_WAIT_CROWDED_MAX_MS = 64
 /** A batch grows to this when decompressed, or is refused: 1 MB of lz4 may claim 255 MB. */
 export const DECOMPRESSED_BYTES_MAX = 256 * 1_024 * 1_024
 /** Bytes of values in one record batch: keeps batches of large records small. */
-export const VALUE_BYTES_MAX = 512 * 1_024
+export const VALUE_BYTES_MAX = 256 * 1_024
 /** A new connection, with its handshake. */
 export const CONNECT_TIMEOUT_MS = 5_000
 export const AUTHENTICATION_TIMEOUT_MS = 10_000
@@ -28,6 +28,8 @@ export const REQUEST_TIMEOUT_MS = 15_000
 /** First and longest wait between attempts. */
 export const BACK_OFF_MIN_MS = 10
 export const BACK_OFF_MAX_MS = 1_000
+/** An outage is logged when it has lasted so long; shorter ones are everyday life. */
+export const OUTAGE_LOGGED_AFTER_MS = 1_000
 /** A topic just made is unknown to some brokers for a moment. */
 export const TOPIC_MISSING_AFTER_MS = 3_000
 /** Closing does not wait longer for what is under way; its connections are cut already. */

@@ -40,7 +40,7 @@ export class KafkaReader implements SourceReader {
     this.#context = context
     const { clock, random, logger } = context.doors
     const { brokers, transport, unreachableAfterMs } = settings
-    const shared = { brokers, transport, clock, random, unreachableAfterMs }
+    const shared = { brokers, transport, clock, random, logger, unreachableAfterMs }
     this.#cluster = new KafkaCluster(shared)
     this.#fetcher = new KafkaFetcher({
       ...shared,

@@ -65,7 +65,7 @@ async function readUntil({ reader, context, values }: Reading, count: number): P
 
 const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 1_000_000)
 
-test(`every record comes once and in order while brokers and leaders go (seed ${seed})`, async () => {
+test(`records come once and in order while brokers and leaders go (seed ${seed})`, async () => {
   const random = seededRandom(seed)
   const kafka = new SimulatedKafka(3, systemClock, random)
   kafka.createTopic('orders', 5)

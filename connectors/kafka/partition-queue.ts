@@ -301,7 +301,7 @@ class BatchState {
   }
 }
 
-/** The key of a control record is version: int16, type: int16; type 0 ends an aborted transaction. */
+/** The key of a control record is version: int16, type: int16; type 0 is an abort. */
 function endsAborted(bytes: Buffer, start: number, header: BatchHeader): boolean {
   const cursor = new RecordCursor()
   cursor.open(bytes, start, header.end, header.count)

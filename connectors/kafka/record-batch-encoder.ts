@@ -24,7 +24,7 @@ export interface BatchOptions {
   readonly lastOffsetDelta?: number
 }
 
-/** One record batch of format 2, as a producer sends it. Its base offset is for the broker to set. */
+/** One record batch of format 2, as a producer sends it. The broker sets its base offset. */
 export function encodeBatch(
   records: readonly ProducedRecord[],
   options: BatchOptions = {},

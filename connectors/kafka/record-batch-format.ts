@@ -59,7 +59,7 @@ export function scanBatches(
   return { nextOffset: readInt64(bytes, last) + bytes.readInt32BE(last + 23) + 1, end: at }
 }
 
-/** Reads and verifies the header of the whole batch at `at`. Throws RangeError when it is damaged. */
+/** Reads and verifies the header of the whole batch at `at`. Throws RangeError when damaged. */
 export function readBatchHeader(bytes: Buffer, at: number): BatchHeader {
   const length = batchLength(bytes, at)
   if (length === undefined || length < HEADER_BYTES) throw new RangeError('a batch is cut off')

@@ -8,7 +8,7 @@ export class WireWriter {
   #bytes = Buffer.allocUnsafe(512)
   #at = 0
 
-  /** A flexible request also begins with the tagged fields of its header, of which there are none. */
+  /** A flexible request also begins with the tagged fields of its header: none. */
   constructor(flexible: boolean) {
     this.#flexible = flexible
     this.tags()

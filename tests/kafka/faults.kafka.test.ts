@@ -67,7 +67,7 @@ describe.skipIf(kafkaMissing() !== undefined)('a log that has changed', () => {
     })
   })
 
-  test('a topic made again under its name is refused, by who reads it and by who restores', async () => {
+  test('a topic made again under its name is refused, read or restored', async () => {
     const topic = await kafka.createTopic()
     await kafka.produce(topic, ['a', 'b'])
     const driver = drive(kafka.brokers, topic)

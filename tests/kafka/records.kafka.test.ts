@@ -8,9 +8,11 @@ import type { TestKafka } from './test-kafka.ts'
 import { json } from '../../connectors/formats/json-format.ts'
 import { text } from '../../connectors/formats/text-format.ts'
 import { kafkaSource } from '../../connectors/kafka/kafka-source.ts'
+import { systemClock } from '../../engine/base/clock.ts'
 import { seededRandom } from '../../engine/base/random.ts'
 import { schemaOf } from '../../engine/stream/schema.ts'
 import { SourceDriver } from './source-driver.ts'
+import type { ReadRecord } from './source-driver.ts'
 import { kafkaMissing, startKafka } from './test-kafka.ts'
 
 const COMPRESSIONS = [
@@ -18,6 +20,10 @@ const COMPRESSIONS = [
   { name: 'bare snappy', codec: 2, compress: (bytes: Buffer) => compressSync(bytes) },
   { name: 'lz4', codec: 3, compress: (bytes: Buffer) => compressFrameSync(bytes) },
 ] as const
+
+function keyed(keys: readonly string[], round: number): { key: string; value: string }[] {
+  return keys.map((key) => ({ key, value: `${key}=${round}` }))
+}
 
 describe.skipIf(kafkaMissing() !== undefined)('records of a real broker', () => {
   let kafka: TestKafka
@@ -46,6 +52,13 @@ describe.skipIf(kafkaMissing() !== undefined)('records of a real broker', () => 
     await driver.discover()
     await driver.readToEnd()
     return driver.rows
+  }
+
+  async function readWithOffsets(topic: string): Promise<readonly ReadRecord[]> {
+    const driver = drive(topic, { to: 'latest' })
+    await driver.discover()
+    await driver.readToEnd()
+    return driver.records
   }
 
   const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 1_000_000)
@@ -146,13 +159,30 @@ describe.skipIf(kafkaMissing() !== undefined)('records of a real broker', () => 
   }
 
   test('what compaction left is read past its gaps', async () => {
-    const topic = await kafka.createTopic()
-    await kafka.produce(topic, ['a', 'b', 'c'], { partition: 0 })
-    await kafka.produce(topic, ['d'])
-    const driver = drive(topic, { from: { offsets: { '0': 1 } }, to: 'latest' })
-    await driver.discover()
-    await driver.readToEnd()
-    expect(driver.records.map((record) => record.offset)).toEqual([1, 2, 3])
+    const config = {
+      'cleanup.policy': 'compact',
+      'segment.ms': '50',
+      'min.cleanable.dirty.ratio': '0.0001',
+      'max.compaction.lag.ms': '50',
+    }
+    const topic = await kafka.createTopic({ config })
+    const writer = await kafka.transactions()
+    for (let round = 0; round < 5; round += 1) {
+      await kafka.produce(topic, keyed(['a', 'b', 'c', `only in ${round}`], round))
+      await writer.write(topic, keyed(['d'], round))
+      await (round % 2 === 0 ? writer.abort() : writer.commit())
+      await systemClock.sleep(60) // Each round is a segment of its own.
+    }
+    const left = await expect
+      .poll(() => readWithOffsets(topic), { timeout: 60_000, interval: 250 })
+      .toSatisfy((records: readonly ReadRecord[]) => records.length <= 12)
+      .then(() => readWithOffsets(topic))
+    const latest = new Map(left.map(({ row }) => (row as string).split('=') as [string, string]))
+    const once = [0, 1, 2, 3, 4].map((round) => [`only in ${round}`, String(round)] as const)
+    const expected = new Map([...once, ['a', '4'], ['b', '4'], ['c', '4'], ['d', '3']])
+    expect(latest).toEqual(expected)
+    const offsets = left.map((record) => record.offset)
+    expect(offsets).toEqual(offsets.toSorted((one, other) => one - other))
   })
 
   test('records of a megabyte come one by one', async () => {

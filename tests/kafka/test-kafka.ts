@@ -10,6 +10,7 @@ import { KafkaCluster } from '../../connectors/kafka/kafka-cluster.ts'
 import { encodeBatch } from '../../connectors/kafka/record-batch-encoder.ts'
 import { isTransient } from '../../connectors/kafka/requests.ts'
 import { systemClock } from '../../engine/base/clock.ts'
+import { silentLogger } from '../../engine/base/logger.ts'
 import { systemRandom } from '../../engine/base/random.ts'
 import {
   ADD_PARTITION_TO_TRANSACTION,
@@ -326,6 +327,7 @@ function newCluster(brokers: readonly string[]): KafkaCluster {
     transport: kafkaTransport('millrace-tests', undefined),
     clock: systemClock,
     random: systemRandom,
+    logger: silentLogger,
     unreachableAfterMs: 15_000,
   })
 }
