@@ -47,7 +47,7 @@ function findCompiler(jobPath: string): string | undefined {
 /** Without a tsconfig: what a job needs, and strict. */
 const OPTIONS_ALONE = [
   ...['--target', 'es2023', '--module', 'preserve', '--strict', '--skipLibCheck'],
-  ...['--allowImportingTsExtensions', '--resolveJsonModule', '--types', ''],
+  ...['--allowImportingTsExtensions', '--resolveJsonModule'],
 ]
 
 async function runCompiler(compiler: string, jobPath: string): Promise<number> {

@@ -6,7 +6,7 @@ import type { RunFlags } from './run-options.ts'
 import { systemClock } from '../engine/base/clock.ts'
 import { errnoOf, systemFiles } from '../engine/base/files.ts'
 import { systemRandom } from '../engine/base/random.ts'
-import { removeTree } from './remove-tree.ts'
+import { removeTree } from '../engine/checkpoint/folders.ts'
 import { configOf, runOptions } from './run-options.ts'
 import { runJobProcess } from './run.ts'
 
@@ -57,8 +57,7 @@ async function runUntilChange(
   watched: WatchedFiles,
 ): Promise<'changed' | 'interrupted' | 'ended'> {
   let supervisor: Supervisor | undefined
-  let isOver = false
-  let isChanged = false
+  const state = { isOver: false }
   const running = runJobProcess(options, flags, {
     onSupervisor: (started) => {
       supervisor = started
@@ -67,18 +66,16 @@ async function runUntilChange(
       if (message.type === 'bundled') watched.set([options.jobPath, ...message.bundle.inputs])
     },
   }).finally(() => {
-    isOver = true
+    state.isOver = true
   })
-  void watched
-    .change(() => isOver)
-    .then((changed) => {
-      if (!changed || isOver) return
-      isChanged = true
-      process.stderr.write('changed: starting anew\n')
-      supervisor?.kill()
-    })
+  const changed = watched.change(() => state.isOver)
+  if (await Promise.race([changed, running.then(() => false)])) {
+    process.stderr.write('changed: starting anew\n')
+    supervisor?.kill()
+    await running
+    return 'changed'
+  }
   const exitCode = await running
-  if (isChanged) return 'changed'
   return exitCode === 130 || exitCode === 143 ? 'interrupted' : 'ended'
 }
 

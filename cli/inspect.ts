@@ -3,7 +3,8 @@ import type { CheckpointManifest } from '../engine/checkpoint/manifest.ts'
 import type { FileReference, SplitState } from '../engine/checkpoint/snapshot.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { exists, readWholeFile, systemFiles } from '../engine/base/files.ts'
-import { listOrNone, readEpochs } from '../engine/checkpoint/epochs.ts'
+import { readEpochs } from '../engine/checkpoint/epochs.ts'
+import { listOrNone } from '../engine/checkpoint/folders.ts'
 import {
   formatCheckpointId,
   parseManifestName,

@@ -100,7 +100,7 @@ function addCheck(root: Command, done: Done): void {
 }
 
 function addExplain(root: Command, done: Done): void {
-  const command = root
+  root
     .command('explain')
     .description('show the plan of a job: steps, chains, exchanges, state, and why')
     .argument('<job>', 'the script that exports the job')
@@ -115,7 +115,6 @@ function addExplain(root: Command, done: Done): void {
       const { explainCommand } = await import('./explain.ts')
       done(await explainCommand(job, flags))
     })
-  return void command
 }
 
 function addSavepoint(root: Command, done: Done): void {

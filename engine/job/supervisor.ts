@@ -1,13 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import type { ErrorData } from '../base/errors.ts'
 import type { RestartSettings } from '../graph/stream-graph.ts'
 import type { BundleReference, FromEngine, RunOptions, RunSummary, ToEngine } from './protocol.ts'
 import type { Failure, RestartDecision } from './restart-strategy.ts'
 import { systemClock } from '../base/clock.ts'
-import { errnoOf, systemFiles } from '../base/files.ts'
+import { systemFiles } from '../base/files.ts'
+import { removeTree } from '../checkpoint/folders.ts'
 import { DEFAULT_SETTINGS } from '../graph/stream-graph.ts'
 import { decideRestart } from './restart-strategy.ts'
 
@@ -101,7 +101,7 @@ export class Supervisor {
         this.#restarts += 1
       }
     } finally {
-      await removeBundle(this.#given.options.bundleDir)
+      await removeTree(systemFiles, this.#given.options.bundleDir)
     }
   }
 
@@ -234,15 +234,5 @@ function poison(
     hint: 'Mend the function or filter the record out, and start again: the job goes on where it was.',
     place: decision.place,
     cause: last,
-  }
-}
-
-/** Leaves the temporary folder as it was found; a folder that was never made is fine. */
-async function removeBundle(folder: string): Promise<void> {
-  try {
-    for (const name of await systemFiles.list(folder)) await systemFiles.unlink(join(folder, name))
-    await systemFiles.rmdir(folder)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
   }
 }
