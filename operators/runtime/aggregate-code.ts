@@ -14,35 +14,56 @@ export interface NamedAggregate {
 }
 
 /**
- * The code of a set of declared aggregates, generated once for each combination of columns.
+ * Where generated code keeps the parts of an accumulator.
  *
- * An accumulator is one object with a field for each aggregate, named as it is; an average holds
- * two numbers, a countDistinct the set of what it has seen (unless `distinctInMap`, where the
- * operator keeps it in a map state and here is only the number).
+ * 'states': each part in a value state of its own, `s0`, read into a variable `a0`: numbers in state
+ * cost no look inside, and an aggregate that is added later finds the others untouched.
+ * 'object': one object `acc` with a field for each aggregate; of a single one its value itself.
  */
+export type AggregateLayout = 'states' | 'object'
+
+/** One value of an accumulator; an average has two. */
+export interface AggregatePart {
+  /** Place of the aggregate. */
+  readonly index: number
+  readonly suffix: '' | 'sum' | 'count'
+  readonly schema: SchemaData
+  /** JavaScript of the part of nothing. */
+  readonly zero: string
+}
+
+/** The code of a set of declared aggregates, generated once for each combination of columns. */
 export class AggregateCode {
   readonly aggregates: readonly NamedAggregate[]
   /** What the aggregates read of a record, but for a user's own, which need the row. */
   readonly fields: readonly string[]
   readonly needsRows: boolean
-  readonly accumulator: SchemaData
+  readonly parts: readonly AggregatePart[]
+  readonly #layout: AggregateLayout
   readonly #schema: SchemaData | undefined
-  readonly #distinctInMap: boolean
 
   constructor(
     aggregates: readonly NamedAggregate[],
     schema: SchemaData | undefined,
-    distinctInMap: boolean,
+    layout: AggregateLayout,
   ) {
     this.aggregates = aggregates
     this.#schema = schema
-    this.#distinctInMap = distinctInMap
+    this.#layout = layout
     this.needsRows = aggregates.some(({ aggregate }) => aggregate.type === 'function')
     this.fields = [...new Set(aggregates.flatMap(({ aggregate }) => fieldsOf(aggregate)))]
-    this.accumulator = {
-      kind: 'struct',
-      fields: aggregates.map(({ name, aggregate }) => ({ name, schema: this.#slot(aggregate) })),
-    }
+    this.parts = aggregates.flatMap(({ aggregate }, index) => this.#partsOf(aggregate, index))
+  }
+
+  /** Schema of an accumulator in layout 'object'. */
+  get accumulator(): SchemaData {
+    const fields = this.aggregates.map(({ name }, index) => {
+      const parts = this.parts.filter((part) => part.index === index)
+      const nested = parts.map(({ suffix, schema }) => ({ name: suffix, schema }))
+      const single = parts.length === 1 ? parts[0]!.schema : undefined
+      return { name, schema: single ?? ({ kind: 'struct', fields: nested } as const) }
+    })
+    return fields.length === 1 ? fields[0]!.schema : { kind: 'struct', fields }
   }
 
   /** Everything that generated code of this object has in its scope. */
@@ -53,15 +74,19 @@ export class AggregateCode {
     return { ...values, numberOf, functions }
   }
 
-  /** An expression: an accumulator of nothing. */
+  /** An expression: an accumulator of nothing, in layout 'object'. */
   createExpression(): string {
-    const slots = this.aggregates.map(({ name, aggregate }, index) => {
-      return `[${JSON.stringify(name)}]: ${this.#zero(aggregate, index)}`
+    const slots = this.aggregates.map((_, index) => {
+      const parts = this.parts.filter((part) => part.index === index)
+      if (parts.length === 1) return parts[0]!.zero
+      return `{ ${parts.map(({ suffix, zero }) => `${suffix}: ${zero}`).join(', ')} }`
     })
-    return `{ ${slots.join(', ')} }`
+    if (slots.length === 1) return slots[0]!
+    const named = slots.map((slot, index) => `[${this.#quotedName(index)}]: ${slot}`)
+    return `{ ${named.join(', ')} }`
   }
 
-  /** Statements that add record `i` to the accumulator `acc`. */
+  /** Statements that add record `i`. In layout 'states' they also write what they change. */
   updateCode(shapes: KernelInput['shapes']): {
     readonly parameters: readonly string[]
     readonly body: string
@@ -69,54 +94,55 @@ export class AggregateCode {
   } {
     const { parameters, loads, references } = fieldCode(this.fields, shapes)
     const compiler = new ExpressionCompiler(references)
-    const steps = this.aggregates.map((item, index) => this.#update(compiler, item, index))
+    const steps = this.aggregates.map(({ aggregate }, index) =>
+      this.#update(compiler, aggregate, index),
+    )
     const row = this.needsRows && this.fields.length === 0 ? ['const row = rows[i]'] : []
+    const codes = steps.map((step) => step.code)
     return {
       parameters,
-      body: [...row, ...loads, ...compiler.statements, ...steps.map((step) => step.code)].join(
-        '\n',
-      ),
+      body: [...row, ...loads, ...compiler.statements, ...codes].join('\n'),
       kinds: steps.map((step) => step.kind),
     }
   }
 
-  /** Statements that fold accumulator `right` into `left`; `right` may be used up by it. */
+  /** Statements that fold accumulator `right` into `left`; `right` stays as it is. */
   mergeCode(): string {
-    return this.aggregates
-      .map(({ name, aggregate }, index) => {
-        const left = `left[${JSON.stringify(name)}]`
-        const right = `right[${JSON.stringify(name)}]`
-        switch (aggregate.type) {
-          case 'count':
-            return `${left} += ${right}`
-          case 'sum':
-            return `${left} = mergeSums(${left}, ${right})`
-          case 'min':
-            return `${left} = mergeMins(${left}, ${right})`
-          case 'max':
-            return `${left} = mergeMaxes(${left}, ${right})`
-          case 'average':
-            return `${left}.sum += ${right}.sum; ${left}.count += ${right}.count`
-          case 'countDistinct':
-            return `${left} = mergeDistinct(${left}, ${right})`
-          case 'function':
-            return `${left} = functions[${index}].merge(${left}, ${right})`
-          default:
-            return aggregate satisfies never
-        }
-      })
-      .join('\n')
+    const code = this.aggregates.map(({ aggregate }, index) => {
+      const [left, right] = [this.slot(index, '', 'left'), this.slot(index, '', 'right')]
+      switch (aggregate.type) {
+        case 'count':
+          return `${left} += ${right}`
+        case 'sum':
+          return `${left} = mergeSums(${left}, ${right})`
+        case 'min':
+          return `${left} = mergeMins(${left}, ${right})`
+        case 'max':
+          return `${left} = mergeMaxes(${left}, ${right})`
+        case 'average':
+          return `${left}.sum += ${right}.sum; ${left}.count += ${right}.count`
+        case 'countDistinct':
+          return `${left} = mergeDistinct(${left}, ${right})`
+        case 'function':
+          return `${left} = functions[${index}].merge(${left}, copyOf(${right}))`
+        default:
+          return aggregate satisfies never
+      }
+    })
+    return code.join('\n')
   }
 
-  /** One expression for each aggregate: its result from `acc`. */
+  /** One expression for each aggregate: its result. */
   resultExpressions(): readonly string[] {
-    return this.aggregates.map(({ name, aggregate }, index) => {
-      const slot = `acc[${JSON.stringify(name)}]`
+    return this.aggregates.map(({ aggregate }, index) => {
+      const slot = this.slot(index)
       switch (aggregate.type) {
-        case 'average':
-          return `(${slot}.count === 0 ? null : ${slot}.sum / ${slot}.count)`
+        case 'average': {
+          const [sum, count] = [this.slot(index, 'sum'), this.slot(index, 'count')]
+          return `(${count} === 0 ? null : ${sum} / ${count})`
+        }
         case 'countDistinct':
-          return this.#distinctInMap ? slot : `${slot}.size`
+          return this.#layout === 'states' ? slot : `${slot}.size`
         case 'function':
           return `copyOf(functions[${index}].getResult(${slot}))`
         default:
@@ -125,100 +151,129 @@ export class AggregateCode {
     })
   }
 
-  #slot(aggregate: AggregateData): SchemaData {
+  /** JavaScript for a part of the accumulator. */
+  slot(index: number, suffix: AggregatePart['suffix'] = '', accumulator = 'acc'): string {
+    if (this.#layout === 'states') return `a${index}${suffix}`
+    const isSingle = this.aggregates.length === 1
+    const slot = isSingle ? accumulator : `${accumulator}[${this.#quotedName(index)}]`
+    return suffix === '' ? slot : `${slot}.${suffix}`
+  }
+
+  #quotedName(index: number): string {
+    return JSON.stringify(this.aggregates[index]!.name)
+  }
+
+  #partsOf(aggregate: AggregateData, index: number): readonly AggregatePart[] {
+    const count = { index, suffix: '', schema: INTEGER, zero: '0' } as const
     switch (aggregate.type) {
       case 'count':
-        return { kind: 'int64', as: 'number' }
+        return [count]
+      case 'sum': {
+        const kind = this.#kindOf(aggregate.of)
+        const schema: SchemaData = kind === 'number' ? { kind: 'float64' } : { kind: 'packed' }
+        return [{ index, suffix: '', schema, zero: kind === 'bigint' ? '0n' : '0' }]
+      }
+      case 'min':
+      case 'max': {
+        const isNumber = this.#kindOf(aggregate.of) === 'number'
+        const schema: SchemaData = isNumber
+          ? { kind: 'nullable', of: { kind: 'float64' } }
+          : { kind: 'packed' }
+        return [{ index, suffix: '', schema, zero: 'null' }]
+      }
       case 'average':
-        return AVERAGE
+        return [
+          { index, suffix: 'sum', schema: { kind: 'float64' }, zero: '0' },
+          { ...count, suffix: 'count' },
+        ]
       case 'countDistinct':
-        return this.#distinctInMap ? { kind: 'int64', as: 'number' } : { kind: 'packed' }
-      case 'function':
-        return schemaData(aggregate.definition.accumulator)
+        if (this.#layout === 'states') return [count]
+        return [{ index, suffix: '', schema: { kind: 'packed' }, zero: 'new Set()' }]
+      case 'function': {
+        const schema = schemaData(aggregate.definition.accumulator)
+        return [{ index, suffix: '', schema, zero: `functions[${index}].create()` }]
+      }
       default:
-        return { kind: 'packed' }
+        return aggregate satisfies never
     }
   }
 
-  #zero(aggregate: AggregateData, index: number): string {
-    switch (aggregate.type) {
-      case 'count':
-        return '0'
-      case 'sum':
-        return this.#isBigInt(aggregate.of) ? '0n' : '0'
-      case 'average':
-        return '{ sum: 0, count: 0 }'
-      case 'countDistinct':
-        return this.#distinctInMap ? '0' : 'new Set()'
-      case 'function':
-        return `functions[${index}].create()`
-      default:
-        return 'null'
-    }
-  }
-
-  #isBigInt(of: ExpressionData): boolean {
-    if (of.type !== 'field' || this.#schema?.kind !== 'struct') return false
+  /** What the values of an expression are, where that is known before there are any. */
+  #kindOf(of: ExpressionData): 'number' | 'bigint' | undefined {
+    if (of.type !== 'field') return 'number'
+    if (this.#schema?.kind !== 'struct') return undefined
     const found = this.#schema.fields.find((field) => field.name === of.field)?.schema
     const schema = found?.kind === 'nullable' ? found.of : found
-    return schema?.kind === 'int64' && schema.as === 'bigint'
+    switch (schema?.kind) {
+      case 'int32':
+      case 'float64':
+      case 'timestamp':
+        return 'number'
+      case 'int64':
+        return schema.as
+      default:
+        return undefined
+    }
   }
 
   #update(
     compiler: ExpressionCompiler,
-    { name, aggregate }: NamedAggregate,
+    aggregate: AggregateData,
     index: number,
   ): { readonly code: string; readonly kind: ResultKind } {
-    const slot = `acc[${JSON.stringify(name)}]`
+    const slot = this.slot(index)
+    const store = this.#store(index)
     const where = aggregate.where === undefined ? [] : [compiler.predicate(aggregate.where)]
-    if (aggregate.type === 'count') return { code: when(where, `${slot} += 1`), kind: 'number' }
+    if (aggregate.type === 'count') {
+      return { code: when(where, `${slot} += 1${store}`), kind: 'number' }
+    }
     if (aggregate.type === 'function') {
-      const code = `${slot} = functions[${index}].add(${slot}, row)`
+      const code = `${slot} = functions[${index}].add(${slot}, row)${store}`
       return { code: when(where, code), kind: 'any' }
     }
     const value = compiler.expression(aggregate.of)
     const isNumber = value.type === 'number'
     const notNull = isNotNull(value)
     const conditions = notNull === 'true' ? where : [...where, notNull]
-    const isAlways = conditions.length === 0
+    const nullable = conditions.length === 0 ? 'number' : 'number?'
     switch (aggregate.type) {
-      case 'sum':
-        return {
-          code: when(conditions, `${slot} = sumOf(${slot}, ${value.code})`),
-          kind: isNumber ? 'number' : 'any',
-        }
+      case 'sum': {
+        const code = `${slot} = sumOf(${slot}, ${value.code})${store}`
+        return { code: when(conditions, code), kind: isNumber ? 'number' : 'any' }
+      }
       case 'min':
       case 'max': {
-        const code = `${slot} = ${aggregate.type}Of(${slot}, ${value.code})`
-        const kind = isNumber ? (isAlways ? 'number' : 'number?') : 'any'
-        return { code: when(conditions, code), kind }
+        const code = `${slot} = ${aggregate.type}Of(${slot}, ${value.code})${store}`
+        return { code: when(conditions, code), kind: isNumber ? nullable : 'any' }
       }
       case 'average': {
-        const code = `${slot}.sum += averaged(${value.code}); ${slot}.count += 1`
-        return { code: when(conditions, code), kind: isAlways ? 'number' : 'number?' }
+        const [sum, count] = [this.slot(index, 'sum'), this.slot(index, 'count')]
+        const code = `${sum} += averaged(${value.code}); ${count} += 1${store}`
+        return { code: when(conditions, code), kind: nullable }
       }
       case 'countDistinct': {
-        const add = this.#distinctInMap
-          ? `if (isNew(${index}, ${value.code})) ${slot} += 1`
-          : `${slot} = addDistinct(${slot}, ${value.code})`
+        const add =
+          this.#layout === 'states'
+            ? `if (isNew(${index}, ${value.code})) { ${slot} += 1${store} }`
+            : `${slot} = addDistinct(${slot}, ${value.code})`
         return { code: when(conditions, add), kind: 'number' }
       }
       default:
         return aggregate satisfies never
     }
   }
+
+  #store(index: number): string {
+    if (this.#layout === 'object') return ''
+    const parts = this.parts.filter((part) => part.index === index)
+    return parts.map(({ suffix }) => `; s${index}${suffix}.update(a${index}${suffix})`).join('')
+  }
 }
+
+const INTEGER: SchemaData = { kind: 'int64', as: 'number' }
 
 /** What a result is in a column: always a number, a number or null, or something else. */
 export type ResultKind = 'number' | 'number?' | 'any'
-
-const AVERAGE: SchemaData = {
-  kind: 'struct',
-  fields: [
-    { name: 'sum', schema: { kind: 'float64' } },
-    { name: 'count', schema: { kind: 'int64', as: 'number' } },
-  ],
-}
 
 /** The fields of a result row, in order: the key's, the aggregates', and for windows the bounds. */
 export function resultRow(

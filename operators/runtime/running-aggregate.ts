@@ -18,7 +18,7 @@ type Kernel = (
   keys: ArrayLike<unknown>,
   hashes: Int32Array,
   backend: KeyedStateBackend,
-  state: ValueState<unknown, unknown>,
+  states: readonly ValueState<unknown, unknown>[],
   made: unknown,
   failAt: (thrown: unknown, index: number) => Error,
   ...values: unknown[]
@@ -32,7 +32,7 @@ interface ColumnsKernel {
 
 /** The states of a running aggregate; the sets of countDistinct lie in maps of their own. */
 export function runningAggregateStates(options: AggregateOptions): readonly StateDescriptor[] {
-  return [accumulatorState(codeOf(options)), ...distinctStates(options)]
+  return [...partStates(codeOf(options)), ...distinctStates(options)]
 }
 
 /**
@@ -49,7 +49,7 @@ export class RunningAggregateOperator implements StreamOperator {
   #distinct: (MapState<unknown, boolean> | undefined)[] = []
   #context!: OperatorContext
   #input!: KeyedInput
-  #state!: ValueState<unknown, unknown>
+  #states!: readonly ValueState<unknown, unknown>[]
 
   constructor(options: AggregateOptions) {
     this.#options = options
@@ -62,7 +62,7 @@ export class RunningAggregateOperator implements StreamOperator {
   open(context: OperatorContext): void {
     this.#context = context
     this.#input = new KeyedInput(this.#options.key, context)
-    this.#state = context.keyed.value(accumulatorState(this.#code))
+    this.#states = partStates(this.#code).map((state) => context.keyed.value(state))
     const states = new Map(distinctStates(this.#options).map((state) => [state.name, state]))
     this.#distinct = this.#options.aggregates.map(({ name }) => {
       const descriptor = states.get(distinctName(name))
@@ -135,7 +135,7 @@ export class RunningAggregateOperator implements StreamOperator {
     const { keyed } = this.#context
     const failAt = (thrown: unknown, index: number): Error =>
       userError(thrown, this.#context, batch, index)
-    kernel(batch.count, keys, hashes, keyed, this.#state, made, failAt, ...input.values)
+    kernel(batch.count, keys, hashes, keyed, this.#states, made, failAt, ...input.values)
   }
 
   #hasKeyColumns(batch: RecordBatch): boolean {
@@ -197,18 +197,24 @@ function loopSource(
   body: string,
   put: string,
 ): string {
-  const fixed = 'count, keys, hashes, backend, state, made, failAt'
+  const handles = code.parts.map(({ index, suffix }, place) => {
+    return `const s${index}${suffix} = states[${place}]`
+  })
+  const reads = code.parts.map(({ index, suffix, zero }) => {
+    const name = `${index}${suffix}`
+    return `let a${name} = s${name}.value(); if (a${name} === undefined) a${name} = ${zero}`
+  })
+  const fixed = 'count, keys, hashes, backend, states, made, failAt'
   return `return function aggregate(${[fixed, ...parameters].join(', ')}) {
     ${head}
+    ${handles.join('\n')}
     let i = 0
     try {
       for (; i < count; i += 1) {
         const key = keys[i]
         backend.setCurrentKey(key, hashes[i])
-        let acc = state.value()
-        if (acc === undefined) acc = ${code.createExpression()}
+        ${reads.join('\n')}
         ${body}
-        state.update(acc)
         ${put}
       }
     } catch (thrown) { throw failAt(thrown, i) }
@@ -216,11 +222,15 @@ function loopSource(
 }
 
 function codeOf(options: AggregateOptions): AggregateCode {
-  return new AggregateCode(options.aggregates, options.schema, true)
+  return new AggregateCode(options.aggregates, options.schema, 'states')
 }
 
-function accumulatorState(code: AggregateCode): Extract<StateDescriptor, { type: 'value' }> {
-  return { type: 'value', name: 'aggregate', value: code.accumulator }
+/** Names begin with what they are, so that those of two aggregates never clash. */
+function partStates(code: AggregateCode): Extract<StateDescriptor, { type: 'value' }>[] {
+  return code.parts.map(({ index, suffix, schema }) => {
+    const part = suffix === '' ? 'aggregate' : suffix
+    return { type: 'value', name: `${part} ${code.aggregates[index]!.name}`, value: schema }
+  })
 }
 
 function distinctStates(options: AggregateOptions): Extract<StateDescriptor, { type: 'map' }>[] {

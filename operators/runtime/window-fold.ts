@@ -28,7 +28,7 @@ export type CreateFold = (emitters: Emitters) => WindowFold
 
 interface AggregateKernels {
   create(): unknown
-  merge(left: unknown, right: unknown): void
+  merge(left: unknown, right: unknown): unknown
   result(acc: unknown, key: unknown, start: number, end: number): unknown
 }
 
@@ -50,7 +50,8 @@ export class AggregateFold implements WindowFold {
       code,
       `return () => ({
         create: () => (${code.createExpression()}),
-        merge(left, right) { ${code.mergeCode()} },
+        merge(left, right) { ${code.mergeCode()}
+ return left },
         result: (acc, key, start, end) => (${row}),
       })`,
     )()
@@ -64,9 +65,7 @@ export class AggregateFold implements WindowFold {
   }
 
   merge(left: unknown, right: unknown): unknown {
-    const into = left ?? this.#kernels.create()
-    this.#kernels.merge(into, right)
-    return into
+    return this.#kernels.merge(left === undefined ? this.#kernels.create() : left, right)
   }
 
   emit(accumulator: unknown, key: unknown, start: number, end: number): void {
@@ -89,7 +88,7 @@ function adderKernel(code: AggregateCode, input: KernelInput): (...values: unkno
 }
 
 export function aggregateCode(options: WindowAggregateOptions): AggregateCode {
-  return new AggregateCode(options.aggregates, options.schema, false)
+  return new AggregateCode(options.aggregates, options.schema, 'object')
 }
 
 /** A user's function that folds two records into one. */

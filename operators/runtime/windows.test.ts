@@ -13,6 +13,9 @@ import { createWindowAggregate, createWindowProcess, createWindowReduce } from '
 import { end, record, side, verifyOperator, watermark } from '../../engine/testing/index.ts'
 import { MIN_WATERMARK } from '../../engine/stream/elements.ts'
 
+/** More for a soak; fast-check prints the seed of a failure. */
+const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 10)
+
 const byKey: KeySelector = { type: 'field', field: 'k' }
 const keyed = (factory: OperatorFactory): OperatorSubject => ({ ...factory, keys: [byKey] })
 
@@ -312,7 +315,7 @@ test('tumbling and sliding windows equal the naive model', () => {
       const windows = size === every ? tumbling(size!) : sliding(size!, every!)
       check(counts(windows, latenessMs), model(steps, latenessMs, slidingModel(size!, every!)))
     }),
-    { numRuns: 12 },
+    { numRuns: RUNS },
   )
 })
 
@@ -321,6 +324,6 @@ test('session windows equal the naive model', () => {
     fc.property(scenario, fc.constantFrom(3, 8, 15), ({ steps, latenessMs }, gap) => {
       check(counts(session(gap), latenessMs), model(steps, latenessMs, sessionModel(gap)))
     }),
-    { numRuns: 12 },
+    { numRuns: RUNS },
   )
 })
