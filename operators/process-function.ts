@@ -12,7 +12,7 @@ const declarations = Symbol('declarations')
 /**
  * The class form of a process function, for operators that are shared or unit-tested as classes.
  *
- * P1. States are declared while the instance is made: `readonly #n = this.valueState('n', int32())`.
+ * P1. States are declared while the instance is made: `#n = this.valueState('n', int32())`.
  * P2. One instance is made for the plan, to read its states, and one a subtask; the runtime binds
  *     the handles of the latter before `open`.
  */

@@ -8,7 +8,7 @@ export interface JobDefinition {
   readonly parameters: readonly ParameterDeclaration[]
   /**
    * Makes the graph and checks it; `values` as `reviveParameters` gives them. Deterministic: called
-   * in the main thread and in every worker. Throws a StreamError for every mistake a graph can hold.
+   * in the main thread and in every worker. Throws a StreamError for each mistake of a graph.
    */
   build(values: Readonly<Record<string, unknown>>): StreamGraph
 }
