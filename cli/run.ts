@@ -73,15 +73,12 @@ const ENGINE_FLAGS = ['--enable-source-maps']
 
 function forwardSignals(supervisor: Supervisor, screen: RunScreen): () => void {
   const handlers = (['SIGTERM', 'SIGINT'] as const).map((signal: StopSignal) => {
-    let count = 0
     const handler = (): void => {
-      count += 1
-      screen.line(
-        count === 1
-          ? `${signal}: stopping after a last checkpoint; once more stops at once`
-          : `${signal}: stopping at once`,
-      )
-      supervisor.signal(signal)
+      const asked = supervisor.signal(signal)
+      if (asked === 'stop') {
+        screen.line(`${signal}: stopping after a last checkpoint; once more stops at once`)
+      }
+      if (asked === 'kill') screen.line(`${signal}: stopping at once`)
     }
     process.on(signal, handler)
     return () => process.off(signal, handler)

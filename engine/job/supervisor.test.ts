@@ -149,6 +149,9 @@ test('the second signal ends at once, and so does the end of the grace', async (
   const running = run.run()
   await expect.poll(() => messages.length).toBe(1)
   run.signal('SIGINT')
+  run.signal('SIGINT') // At once: the same Ctrl-C.
+  await new Promise((done) => setTimeout(done, 200))
+  expect(run.enginePid).toBeDefined()
   run.signal('SIGINT')
   expect(await running).toEqual({ type: 'killed', restarts: 0, signal: 'SIGINT' })
 

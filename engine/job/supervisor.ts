@@ -63,6 +63,7 @@ export class Supervisor {
   #started = false
   #restarts = 0
   #signal: StopSignal | undefined
+  #signaledAtMs = 0
   #killed = false
   /** Ends the pause before a restart. */
   #wake: (() => void) | undefined
@@ -105,16 +106,20 @@ export class Supervisor {
     }
   }
 
-  /** The first call asks for a clean stop within the grace, the second ends the engine at once. */
-  signal(signal: StopSignal): void {
+  /** The first call asks for a clean stop within the grace, a later one ends the engine at once. */
+  signal(signal: StopSignal): 'stop' | 'kill' | 'same' {
+    const nowMs = this.#clock.monotonicMs()
     if (this.#signal !== undefined) {
+      if (nowMs - this.#signaledAtMs < ONE_SIGNAL_MS) return 'same'
       this.kill()
-      return
+      return 'kill'
     }
     this.#signal = signal
+    this.#signaledAtMs = nowMs
     this.#wake?.()
     this.send({ type: 'signal', signal })
     this.#clock.timer(this.#given.options.graceMs, () => this.kill())
+    return 'stop'
   }
 
   /** Ends the engine with SIGKILL, and the run with it (V3). */
@@ -217,6 +222,8 @@ export class Supervisor {
   }
 }
 
+/** One Ctrl-C may come twice at once: from the terminal, and passed on by npm. */
+const ONE_SIGNAL_MS = 150
 /** 128 + SIGABRT: what node exits with when its heap is full, seen through a shell. */
 const OUT_OF_MEMORY = 134
 const DIED_HINT =
