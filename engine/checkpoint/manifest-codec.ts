@@ -60,7 +60,5 @@ export function damaged(path: string, what: string, cause?: unknown): StreamErro
 
 /** A default is the job's, not the state's; and it need not be JSON. */
 function withoutDefault(descriptor: StateDescriptor): StateDescriptor {
-  if (descriptor.type !== 'value') return descriptor
-  const { default: _, ...rest } = descriptor
-  return rest
+  return descriptor.type === 'value' ? { ...descriptor, default: undefined } : descriptor
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Files } from '../base/files.ts'
 import { makeDirectories, readWholeFile, writeDurably } from '../base/files.ts'
 import { silentLogger } from '../base/logger.ts'
-import { faultAt, memoryDisk, MemoryDisk } from '../testing/memory-files.ts'
+import { faultAt, memoryDisk, MemoryDisk, settles } from '../testing/memory-files.ts'
 import { workLayout } from './layout.ts'
 import { manifestFiles, type CheckpointManifest } from './manifest.ts'
 import {
@@ -81,14 +81,12 @@ test('what is not published yet is taken along, and put where it is looked for',
 
 test('a savepoint is whole or none, whenever the power goes', async () => {
   const outcomes = new Set<string>()
-  for (let at = 0, isDone = false; !isDone; at += 1) {
+  let isDone = false
+  for (let at = 0; !isDone; at += 1) {
     const disk = memoryDisk(at)
     await workFolder(disk.files())
     faultAt(disk, at, 'power-loss')
-    void copySavepoint(options(disk.files(), { unpublished: manifest.sinks })).then(
-      () => (isDone = true),
-    )
-    await new Promise((resolve) => setImmediate(resolve))
+    isDone = await settles(copySavepoint(options(disk.files(), { unpublished: manifest.sinks })))
     disk.fault = undefined
     if (isDone) disk.powerLoss()
     const files = disk.files()
@@ -103,14 +101,14 @@ test('a savepoint is whole or none, whenever the power goes', async () => {
 })
 
 test('an import that was cut short is repeated', async () => {
-  for (let at = 0, isDone = false; !isDone; at += 1) {
+  let isDone = false
+  for (let at = 0; !isDone; at += 1) {
     const disk = memoryDisk(at)
     await workFolder(disk.files())
     await copySavepoint(options(disk.files(), { unpublished: manifest.sinks }))
     await disk.files().unlink(STAGED)
     faultAt(disk, at, 'power-loss')
-    void restoreInto(disk.files(), '/other', '/saved/one').then(() => (isDone = true))
-    await new Promise((resolve) => setImmediate(resolve))
+    isDone = await settles(restoreInto(disk.files(), '/other', '/saved/one'))
     disk.fault = undefined
     if (isDone) disk.powerLoss()
     const files = disk.files()

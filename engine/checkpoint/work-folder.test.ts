@@ -9,7 +9,7 @@ import { seededRandom, systemRandom, type Random } from '../base/random.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
 import { DEFAULT_SETTINGS } from '../graph/stream-graph.ts'
 import type { Committer, TargetMarker } from '../operator/sink.ts'
-import { memoryDisk, type MemoryDisk } from '../testing/memory-files.ts'
+import { memoryDisk, settles, type MemoryDisk } from '../testing/memory-files.ts'
 import { checkpointIdOf } from './layout.ts'
 import type { SinkState } from './snapshot.ts'
 import { openWorkFolder, type OpenedWorkFolder, type WorkFolderOptions } from './work-folder.ts'
@@ -165,31 +165,21 @@ function upTo(count: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => index + 1)
 }
 
-async function settled<T>(promise: Promise<T>): Promise<T | undefined> {
-  let value: T | undefined
-  promise.then(
-    (result) => (value = result),
-    (error: unknown) => {
-      throw error
-    },
-  )
-  await new Promise((resolve) => setImmediate(resolve))
-  return value
-}
-
-test('every number is published once, wherever the power goes in each of five lives', async () => {
+test('every number is published once, wherever the power goes in each of six lives', async () => {
   const seed = systemRandom.int(2 ** 32)
-  for (let round = 0; round < 60; round += 1) {
+  for (let round = 0; round < 30; round += 1) {
     const random = seededRandom(seed + round)
     const disk = memoryDisk(seed + round)
     const place = `seed ${seed + round}`
-    for (let life = 0; life < 5; life += 1) {
-      const dies = disk.operations + random.int(350)
+    for (let life = 0; life < 6; life += 1) {
+      const dies = disk.operations + random.int(250)
       const fault = random.int(2) === 0 ? 'crash' : 'power-loss'
       disk.fault = ({ index }) => (index === dies ? fault : undefined)
-      await settled(live(disk.files(), random, { checkpoints: 1 + random.int(4) }))
+      await settles(live(disk.files(), random, { checkpoints: 1 + random.int(4) }))
       disk.fault = undefined
-      disk.powerLoss()
+      // After a crash alone, the next life sees what was never made durable.
+      if (fault === 'crash') disk.crash()
+      else disk.powerLoss()
     }
     const end = await live(disk.files(), random, { checkpoints: 1, final: true })
     const numbers = await published(disk.files())
@@ -202,13 +192,13 @@ test('every number is published once, wherever the power goes in each of five li
 
 test('a finished job whose last commit was cut short still makes it', async () => {
   const seen = new Set<string>()
-  for (let at = 0; at < 150; at += 1) {
+  for (let at = 0; at < 150; at += 4) {
     const disk = memoryDisk(at)
     const random = seededRandom(at)
     await live(disk.files(), random, { checkpoints: 2 })
     const dies = disk.operations + at
     disk.fault = ({ index }) => (index === dies ? 'power-loss' : undefined)
-    await settled(live(disk.files(), random, { checkpoints: 1, final: true }))
+    await settles(live(disk.files(), random, { checkpoints: 1, final: true }))
     disk.fault = undefined
     disk.powerLoss()
     const end = await live(disk.files(), random, { checkpoints: 1, final: true })
@@ -216,6 +206,29 @@ test('a finished job whose last commit was cut short still makes it', async () =
     expect(await published(disk.files())).toEqual([1, 2, 3])
   }
   expect([...seen].sort()).toEqual(['at 3', 'finished'])
+})
+
+test('a checkpoint that recovery believed stays, though only the page cache had it', async () => {
+  for (let seed = 0; seed < 10; seed += 1) {
+    const disk = memoryDisk(seed)
+    const random = seededRandom(seed)
+    await live(disk.files(), random, { checkpoints: 1 })
+    let isLinked = false
+    disk.fault = ({ kind, path }) => {
+      if (isLinked && path === '/work/manifests') return 'crash'
+      isLinked ||= kind === 'link' && path.startsWith('/work/manifests/')
+      return undefined
+    }
+    await settles(live(disk.files(), random, { checkpoints: 1 }))
+    // Dies again as soon as 2 is published.
+    disk.fault = ({ kind, path }) =>
+      kind === 'unlink' && path.startsWith('/staging/') ? 'power-loss' : undefined
+    await settles(open(disk.files(), random))
+    disk.fault = undefined
+    expect(await published(disk.files())).toEqual([1, 2])
+    expect(await live(disk.files(), random, { checkpoints: 1 })).toBe('at 3')
+    expect(await published(disk.files())).toEqual([1, 2, 3])
+  }
 })
 
 async function twoLives(): Promise<{ disk: MemoryDisk; files: Files; random: Random }> {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Files } from '../base/files.ts'
 import { errnoOf, readWholeFile, systemFiles, writeDurably } from '../base/files.ts'
-import { faultAt, memoryDisk, MemoryDisk } from './memory-files.ts'
+import { faultAt, memoryDisk, MemoryDisk, settles } from './memory-files.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (content: Uint8Array): string => new TextDecoder().decode(content)
@@ -182,12 +182,9 @@ test('a durable write leaves the old or the new, whenever the power goes', async
       await writeDurably(disk.files(), '/file', bytes('old'), { replace: true, temporary: '/tmp' })
       const begun = disk.operations
       faultAt(disk, at, 'power-loss')
-      let isDone = false
-      void writeDurably(disk.files(), '/file', bytes('new'), {
-        replace: true,
-        temporary: '/tmp',
-      }).then(() => (isDone = true))
-      await new Promise((resolve) => setImmediate(resolve))
+      const isDone = await settles(
+        writeDurably(disk.files(), '/file', bytes('new'), { replace: true, temporary: '/tmp' }),
+      )
       disk.fault = undefined
       if (isDone) {
         operations = disk.operations - begun

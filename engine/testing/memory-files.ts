@@ -291,3 +291,26 @@ export function faultAt(disk: MemoryDisk, operation: number, fault: DiskFault): 
 export function memoryDisk(seed: number): MemoryDisk {
   return new MemoryDisk({ survivors: seededRandom(seed) })
 }
+
+/**
+ * Whether the work of one life comes to its end: false when a crash of its disk keeps it from ever
+ * settling. Everything it waits for must be on the disk.
+ */
+export async function settles(work: Promise<unknown>): Promise<boolean> {
+  let outcome: 'never' | 'done' | { readonly error: unknown } = 'never'
+  work.then(
+    () => {
+      outcome = 'done'
+    },
+    (error: unknown) => {
+      outcome = { error }
+    },
+  )
+  await new Promise((resolve) => setImmediate(resolve))
+  return ended(outcome)
+}
+
+function ended(outcome: 'never' | 'done' | { readonly error: unknown }): boolean {
+  if (typeof outcome === 'object') throw outcome.error
+  return outcome === 'done'
+}
