@@ -41,6 +41,8 @@ export interface HostSnapshot {
   readonly keyed: MemorySnapshot
   readonly broadcast: ReadonlyMap<string, ReadonlyMap<unknown, readonly [unknown, unknown]>>
   readonly watermarkMs: number
+  /** The last watermark that the operator emitted itself. */
+  readonly emittedMs: number
   /** Not of the checkpoint, but of the world that goes on. */
   readonly nowMs: number
 }
@@ -59,6 +61,7 @@ export class OperatorHost {
   readonly #creditBatches: number
   #credit = 0
   #watermarkMs = MIN_WATERMARK
+  #emittedMs = MIN_WATERMARK
   #nowMs = 0
 
   constructor(subject: OperatorSubject, options: HostOptions) {
@@ -76,6 +79,7 @@ export class OperatorHost {
     }
     this.#watermarkMs = restored[0]?.watermarkMs ?? MIN_WATERMARK
     this.#timers.watermarkMs = this.#watermarkMs
+    this.#emittedMs = restored[0]?.emittedMs ?? MIN_WATERMARK
     this.#nowMs = restored[0]?.nowMs ?? 0
     this.#timers.processingTimeMs = this.#nowMs
     this.#operator.open(this.#context(subtask, parallelism))
@@ -119,6 +123,7 @@ export class OperatorHost {
       keyed: { entries: this.#keyed.snapshot(), timers: this.#timers.snapshot() },
       broadcast: structuredClone(this.#broadcast),
       watermarkMs: this.#watermarkMs,
+      emittedMs: this.#emittedMs,
       nowMs: this.#nowMs,
     }
   }
@@ -171,6 +176,8 @@ export class OperatorHost {
         this.#take(batch, side)
       },
       emitWatermark: (ms) => {
+        if (ms <= this.#emittedMs) return
+        this.#emittedMs = ms
         this.results.push({ type: 'watermark', ms })
       },
       emitIdle: (idle) => {

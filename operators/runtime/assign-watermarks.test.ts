@@ -1,0 +1,174 @@
+import { expect, test } from 'vitest'
+import type { HostOptions, OperatorResult } from '../../engine/testing/operator-host.ts'
+import type { SplitChange } from '../../engine/operator/operator.ts'
+import type { TimeSelector } from './assign-watermarks.ts'
+import type { WatermarkStrategy } from '../../engine/time/watermark-strategy.ts'
+import { AssignWatermarksOperator } from './assign-watermarks.ts'
+import {
+  boundedStrategy,
+  ownStrategy,
+  watermarkStrategyData,
+} from '../../engine/time/watermark-strategy.ts'
+import { MIN_WATERMARK } from '../../engine/stream/elements.ts'
+import { OperatorHost } from '../../engine/testing/operator-host.ts'
+import { record, verifyOperator, watermark } from '../../engine/testing/index.ts'
+import { RecordBatch } from '../../engine/stream/record-batch.ts'
+
+const byField: TimeSelector = { type: 'field', field: 'at' }
+const byFunction: TimeSelector = { type: 'function', select: ({ at }: { at: number }) => at }
+const create =
+  (strategy: WatermarkStrategy, time: TimeSelector = byField) =>
+  (): AssignWatermarksOperator =>
+    new AssignWatermarksOperator(time, watermarkStrategyData(strategy))
+
+const options: HostOptions = { subtask: 0, parallelism: 1, creditBatches: Infinity, restored: [] }
+
+/** A host whose batches come from splits, and what came out since the last look. */
+class Splits {
+  readonly host: OperatorHost
+  readonly operator: AssignWatermarksOperator
+
+  constructor(strategy: WatermarkStrategy, creditBatches = Infinity) {
+    this.host = new OperatorHost({ create: create(strategy) }, { ...options, creditBatches })
+    this.operator = this.host.operator as AssignWatermarksOperator
+  }
+
+  change(change: SplitChange): (number | boolean)[] {
+    this.operator.onSplit(change)
+    return this.marks()
+  }
+
+  add(index: number, watermarkMs?: number): (number | boolean)[] {
+    return this.change({ type: 'added', index, watermarkMs })
+  }
+
+  read(splits: number | number[], ...times: number[]): (number | boolean)[] {
+    const rows = times.map((at) => ({ at }))
+    const from = typeof splits === 'number' ? splits : Int32Array.from(splits)
+    this.host.processBatch(
+      new RecordBatch(rows.length, rows, undefined, undefined, undefined, from, undefined),
+      0,
+    )
+    return this.marks()
+  }
+
+  advance(ms: number): (number | boolean)[] {
+    this.host.advanceProcessingTime(ms)
+    return this.marks()
+  }
+
+  /** Watermarks as numbers, changes of idleness as booleans. */
+  marks(): (number | boolean)[] {
+    const taken: readonly OperatorResult[] = this.host.results.splice(0)
+    return taken.flatMap((result): (number | boolean)[] => {
+      if (result.type === 'watermark') return [result.ms]
+      return result.type === 'idle' ? [result.idle] : []
+    })
+  }
+}
+
+test('records get their time, and the watermark follows the batch, a bound behind the latest', () => {
+  for (const time of [byField, byFunction]) {
+    verifyOperator({ create: create(boundedStrategy(5), time) })
+      .input(record({ at: 10 }), watermark(1), record({ at: 8 }), watermark(2), record({ at: 30 }))
+      .expect(
+        record({ at: 10 }, 10),
+        watermark(4),
+        record({ at: 8 }, 8),
+        record({ at: 30 }, 30),
+        watermark(24),
+      )
+  }
+})
+
+test('a time that is no finite number is refused', () => {
+  for (const at of [NaN, null, undefined, '5', Infinity]) {
+    const run = (): void => {
+      verifyOperator({ create: create(boundedStrategy(0)) })
+        .input(record({ at }))
+        .expect()
+    }
+    expect(run).toThrow('the event time of a record, by "at"')
+  }
+})
+
+test('the watermark is the least of the splits; one not yet read holds it back', () => {
+  const splits = new Splits(boundedStrategy(0))
+  splits.add(0)
+  splits.add(1)
+  expect(splits.read(0, 100)).toEqual([])
+  expect(splits.read(1, 50)).toEqual([49])
+  expect(splits.read([0, 1, 1, 0], 200, 60, 70, 150)).toEqual([69])
+  expect(splits.add(2)).toEqual([])
+  expect(splits.read(1, 500)).toEqual([])
+  expect(splits.read(2, 90)).toEqual([89])
+})
+
+test('a finished split no longer holds the watermark back', () => {
+  const splits = new Splits(boundedStrategy(0))
+  splits.add(0)
+  splits.add(1)
+  splits.read(0, 100)
+  splits.read(1, 50)
+  expect(splits.change({ type: 'finished', index: 1 })).toEqual([99])
+  expect(splits.change({ type: 'finished', index: 0 })).toEqual([])
+  expect(splits.change({ type: 'complete' })).toEqual([])
+})
+
+test('a restored split starts active, at its watermark, and shows it for the next checkpoint', () => {
+  const splits = new Splits(boundedStrategy(0))
+  expect(splits.add(0, 70)).toEqual([70])
+  expect(splits.add(1, 40)).toEqual([])
+  splits.read(0, 60)
+  expect(splits.operator.splitWatermark(0)).toBe(70)
+  splits.read(0, 90)
+  expect(splits.operator.splitWatermark(0)).toBe(89)
+  expect(splits.operator.splitWatermark(1)).toBe(40)
+  expect(splits.operator.splitWatermark(7)).toBe(MIN_WATERMARK)
+})
+
+test('a silent split turns idle, and with all of them the subtask', () => {
+  const splits = new Splits(boundedStrategy(0).withIdleness(1_000))
+  splits.add(0)
+  splits.add(1)
+  splits.read(0, 100)
+  splits.advance(600)
+  expect(splits.read(0, 110)).toEqual([])
+  expect(splits.advance(1_000)).toEqual([109])
+  expect(splits.advance(1_700)).toEqual([true])
+  expect(splits.read(1, 50)).toEqual([false])
+  expect(splits.read(1, 130)).toEqual([129])
+})
+
+test('a subtask without splits turns idle only after the time given, or never', () => {
+  const idle = new Splits(boundedStrategy(0).withIdleness(1_000))
+  idle.add(0)
+  expect(idle.change({ type: 'finished', index: 0 })).toEqual([])
+  expect(idle.advance(1_500)).toEqual([true])
+  expect(idle.add(1)).toEqual([false])
+  const never = new Splits(boundedStrategy(0))
+  expect(never.advance(10_000_000)).toEqual([])
+})
+
+test('splits that wait for what is downstream are not idle', () => {
+  const splits = new Splits(boundedStrategy(0).withIdleness(1_000), 0)
+  splits.add(0)
+  splits.read(0, 100)
+  expect(splits.advance(5_000)).toEqual([])
+})
+
+test("a user's generator makes the watermarks", () => {
+  const strategy = ownStrategy(() => {
+    let latest = MIN_WATERMARK
+    return {
+      onRecord: (ms) => {
+        if (ms % 10 === 0) latest = ms
+      },
+      watermarkMs: () => latest,
+    }
+  })
+  const splits = new Splits(strategy)
+  splits.add(3)
+  expect(splits.read(3, 12, 20, 33)).toEqual([20])
+  expect(splits.read(3, 10)).toEqual([])
+})
