@@ -27,6 +27,7 @@ export type TimeSelector =
  * T3. A split's watermark never goes back, and starts at the restored one. A restored split is
  *     active.
  * T4. The watermark of a batch follows the batch.
+ * T5. The watermark moves only when a record has been read, or a split has ended or turned idle.
  */
 export class AssignWatermarksOperator implements StreamOperator {
   readonly emitsWatermarks = true
@@ -60,16 +61,15 @@ export class AssignWatermarksOperator implements StreamOperator {
       this.#perSplit = true
       this.#splits.delete(UNSPLIT)
     }
-    if (change.type === 'complete') {
-      this.#complete = true
-    } else if (change.type === 'added') {
-      const nowMs = this.#context.doors.clock.nowMs()
-      this.#splits.set(change.index, new SplitClock(this.#strategy, change.watermarkMs, nowMs))
-    } else {
+    if (change.type === 'added') {
+      this.#add(change.index, change.watermarkMs)
+    } else if (change.type === 'finished') {
       this.#splits.delete(change.index)
       if (this.#splits.size === 0) this.#emptySinceMs = this.#context.doors.clock.nowMs()
+      this.#refresh()
+    } else {
+      this.#complete = true
     }
-    this.#refresh()
     this.#planCheck()
   }
 
@@ -106,6 +106,15 @@ export class AssignWatermarksOperator implements StreamOperator {
     this.#refresh()
     this.#planCheck()
     return true
+  }
+
+  /** Emits no watermark: others may be about to be added that are further behind (T5). */
+  #add(index: number, watermarkMs: number | undefined): void {
+    const nowMs = this.#context.doors.clock.nowMs()
+    this.#splits.set(index, new SplitClock(this.#strategy, watermarkMs, nowMs))
+    if (!this.#idle) return
+    this.#idle = false
+    this.#context.output.emitIdle(false)
   }
 
   #timesByFunction(batch: RecordBatch, select: (record: never) => number): Float64Array {
