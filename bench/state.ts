@@ -58,7 +58,7 @@ async function run(workDir: string, { name, keys, cacheBytes, rounds }: Case): P
     order[round] = (seed >>> 4) % keys.length
   }
   const bump = async (first: number, end: number): Promise<void> => {
-    for (let round = first; round < end; ) {
+    for (let round = first; round < end;) {
       const slice = Math.min(end, round + 4_096)
       for (; round < slice; round += 1) {
         const index = order[round]!

@@ -11,7 +11,15 @@ export default defineJob(
     env.checkpointing({ everyMs: 10_000 })
     env
       .fromSource('clicks', generatorSource({ records: events, generate: click }))
-      .map((row) => ({ ...row, total: row.quantity * row.cents }))
+      .map((row) => ({
+        id: row.id,
+        user: row.user,
+        url: row.url,
+        quantity: row.quantity,
+        total: row.quantity * row.cents,
+        price: row.price,
+        at: row.at,
+      }))
       .filter((row) => row.total % 3 !== 0)
       .map((row) => ({
         id: row.id,

@@ -47,7 +47,8 @@ export function sessionTotals(records: number, gapMs: number): readonly Row[] {
     let events = 0
     let amount = 0
     for (const record of list) {
-      if (record.at >= last + gapMs) {
+      // Windows that touch are one session, as in Flink.
+      if (record.at > last + gapMs) {
         rows.push(rowOf(user, start, last + gapMs, events, amount))
         start = record.at
         events = 0

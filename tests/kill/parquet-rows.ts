@@ -35,10 +35,11 @@ export async function countIds(directory: string): Promise<{ rows: number; disti
   return { rows: Number(row![0]), distinct: Number(row![1]) }
 }
 
-/** What still lies in the staging folder beside a table. */
+/** Files that still lie in the staging folder beside a table. */
 export async function staged(directory: string): Promise<readonly string[]> {
   try {
-    return await readdir(`${directory}.staging`)
+    const entries = await readdir(`${directory}.staging`, { recursive: true, withFileTypes: true })
+    return entries.filter((entry) => entry.isFile()).map((entry) => entry.name)
   } catch {
     return []
   }
