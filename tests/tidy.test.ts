@@ -54,7 +54,7 @@ const DOORS: readonly Door[] = [
   ),
   door(
     /^(node:)?child_process$/,
-    /^(engine\/job\/supervisor|cli\/[\w-]+)\.ts$/,
+    /^(engine\/job\/supervisor|engine\/checkpoint\/processes|cli\/[\w-]+)\.ts$/,
     'Supervisor of engine/job/supervisor.ts',
   ),
   door(

@@ -4,7 +4,7 @@ import { faultAt, memoryDisk, MemoryDisk, settles } from '../testing/memory-file
 import { beginEpoch, pruneEpochs, readEpochs } from './epochs.ts'
 import { workLayout } from './layout.ts'
 
-const layout = workLayout('/work')
+const layout = workLayout('/job')
 const lineage = { id: 'lineage-a', parent: null, parentCheckpoint: null }
 const life = (instance: string) => ({ instance, pid: 1, job: 'visits', lineage })
 
@@ -37,8 +37,8 @@ test('a number once given out is never given again, whenever the power goes', as
 test('a record that cannot be read costs its instance, not its number', async () => {
   const files = new MemoryDisk().files()
   await beginEpoch(files, layout, life('a'))
-  const path = '/work/epochs/00000002.json'
-  await writeDurably(files, path, new Uint8Array(3), { replace: false, temporary: '/work/t' })
+  const path = '/job/epochs/00000002.json'
+  await writeDurably(files, path, new Uint8Array(3), { replace: false, temporary: '/job/t' })
   expect((await readEpochs(files, layout)).map((epoch) => epoch.instance)).toEqual(['a'])
   expect((await beginEpoch(files, layout, life('c'))).epoch).toBe(3)
 })

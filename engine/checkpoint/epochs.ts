@@ -30,8 +30,7 @@ export async function beginEpoch(
   above = 0,
 ): Promise<Epoch> {
   await makeDirectories(files, layout.epochs)
-  const used = (await files.list(layout.epochs)).map((name) => parseEpochName(name) ?? 0)
-  const epoch = Math.max(above, ...used) + 1
+  const epoch = Math.max(above, await lastEpochNumber(files, layout)) + 1
   if (epoch > EPOCH_MAX) {
     throw new StreamError('WORK_DIR_FOREIGN', `"${layout.root}" has seen ${EPOCH_MAX} starts`, {
       hint: 'Take a savepoint and go on from it in another work folder with --fork.',
@@ -41,6 +40,12 @@ export async function beginEpoch(
   const bytes = new TextEncoder().encode(`${JSON.stringify({ epoch, ...life })}\n`)
   await writeDurably(files, path, bytes, { replace: false, temporary: temporaryName(path) })
   return { epoch, ...life }
+}
+
+/** 0: there was no start yet. */
+export async function lastEpochNumber(files: Files, layout: WorkLayout): Promise<number> {
+  const names = await listOrNone(files, layout.epochs)
+  return names.reduce((last, name) => Math.max(last, parseEpochName(name) ?? 0), 0)
 }
 
 /** All starts on record, oldest first. One that cannot be read is left out; its number is used. */
@@ -67,7 +72,7 @@ export async function pruneEpochs(
   oldestKept: number,
 ): Promise<void> {
   const names = await listOrNone(files, layout.epochs)
-  const last = Math.max(0, ...names.map((name) => parseEpochName(name) ?? 0))
+  const last = await lastEpochNumber(files, layout)
   for (const name of names) {
     const epoch = parseEpochName(name)
     if (epoch === undefined || epoch >= oldestKept || epoch > last - EPOCHS_KEPT) continue

@@ -43,8 +43,8 @@ export function jobFacts({ vertices }: JobGraph): JobFacts {
 }
 
 /**
- * The checkpoint as this job is to restore it: uids renamed, what is given up left out. Throws, with
- * the operator named, when something it holds has no place in the job. Pure.
+ * The checkpoint as this job is to restore it: uids renamed, what is given up left out. Throws,
+ * naming the operator, when something it holds has no place in the job. Pure.
  *
  * F1. Nothing that a checkpoint holds is lost silently: state, unread input, output not published.
  */
@@ -53,7 +53,7 @@ export function fitToJob(
   facts: JobFacts,
   options: FitOptions,
 ): CheckpointManifest {
-  checkNamed(manifest, options)
+  checkRenames(manifest, options)
   const kept = without(renamed(manifest, options.renameUid), new Set(options.dropState))
   for (const operator of kept.operators) checkOperator(kept, operator, facts)
   for (const source of kept.sources) checkSource(kept, source, facts)
@@ -106,8 +106,8 @@ function checkSink(manifest: CheckpointManifest, sink: SinkState, facts: JobFact
   if (kind !== sink.kind) throw otherKind(sink.uid, sink.kind, kind)
 }
 
-/** A misspelt name would drop or rename nothing, and then something else would be lost or refused. */
-function checkNamed(manifest: CheckpointManifest, options: FitOptions): void {
+/** Two operators under one uid would share files and lose one's state. */
+function checkRenames(manifest: CheckpointManifest, options: FitOptions): void {
   const known = new Set(
     [...manifest.operators, ...manifest.sources, ...manifest.sinks].map(({ uid }) => uid),
   )

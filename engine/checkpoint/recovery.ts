@@ -42,9 +42,10 @@ export type RecoveryDecision =
  *     may repeat the same command.
  * D2. A lineage goes on through every restart. `--fork` begins a new one, once: a start that is
  *     repeated after a crash goes on with the fork it has begun.
- * D3. Lives that never completed a checkpoint leave their lineage to the next: targets may have been
+ * D3. Lives that never completed a checkpoint leave their lineage to the next: targets may be
  *     claimed under it.
- * D4. There is no way back to an older checkpoint: what was committed since would be committed twice.
+ * D4. There is no way back to an older checkpoint: what was committed since would be committed
+ *     twice.
  */
 export function decideRecovery(facts: RecoveryFacts): RecoveryDecision {
   const { latest, from } = facts

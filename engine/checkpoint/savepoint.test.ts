@@ -28,7 +28,7 @@ async function put(files: Files, path: string, content: string): Promise<void> {
 async function workFolder(files: Files): Promise<void> {
   const id = manifest.checkpointId
   for (const [subtask, content] of ['zero', 'one'].entries()) {
-    await put(files, `/work/${stateFile('count', subtask, id, content).reference.path}`, content)
+    await put(files, `/job/${stateFile('count', subtask, id, content).reference.path}`, content)
   }
   await put(files, STAGED, 'staged')
 }
@@ -36,7 +36,7 @@ async function workFolder(files: Files): Promise<void> {
 function options(files: Files, changes: Partial<SavepointOptions> = {}): SavepointOptions {
   const stagedFiles = (): readonly string[] => [STAGED]
   const target = '/saved/one'
-  return { files, root: '/work', manifest, unpublished: [], stagedFiles, target, ...changes }
+  return { files, root: '/job', manifest, unpublished: [], stagedFiles, target, ...changes }
 }
 
 async function restoreInto(
@@ -61,7 +61,7 @@ test('a savepoint outlives its work folder and may be moved', async () => {
   const files = new MemoryDisk().files()
   await workFolder(files)
   await copySavepoint(options(files))
-  await files.rename('/work', '/gone')
+  await files.rename('/job', '/gone')
   await files.rename('/saved/one', '/saved/two')
   const restored = await restoreInto(files, '/other', '/saved/two')
   const sinks = manifest.sinks.map((sink) => ({ ...sink, committables: [] }))

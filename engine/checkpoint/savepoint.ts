@@ -79,8 +79,9 @@ export async function readSavepoint(files: Files, folder: string): Promise<Check
 }
 
 /**
- * Brings a savepoint into a work folder: state and staged files where they are looked for, then its
- * manifest, with which it becomes the folder's own latest checkpoint. Can be repeated after a crash.
+ * Brings a savepoint into a work folder: state and staged files where they are looked for, then
+ * its manifest, with which it becomes the folder's own latest checkpoint. Can be repeated after a
+ * crash.
  */
 export async function importSavepoint(
   files: Files,

@@ -17,7 +17,7 @@ import { planSweep } from './sweep.ts'
 import { sampleManifest, stateFile } from './testing/manifests.ts'
 import { verifyFiles } from './verify-files.ts'
 
-const layout = workLayout('/work')
+const layout = workLayout('/job')
 
 function storeOn(files: Files, retain = 2): CheckpointStore {
   return new CheckpointStore({ files, layout, logger: silentLogger, retain })
@@ -28,7 +28,7 @@ async function take(files: Files, id: number, ...contents: string[]): Promise<Ch
   const [operator] = sampleManifest().operators
   const parts = contents.map((content) => stateFile('count', content.charCodeAt(0), id, content))
   const chain = parts.map((part) => part.reference)
-  for (const { reference, bytes } of parts) await put(files, `/work/${reference.path}`, bytes)
+  for (const { reference, bytes } of parts) await put(files, `/job/${reference.path}`, bytes)
   return sampleManifest({
     checkpointId: id,
     operators: [{ ...operator!, parallelism: 1, subtasks: [{ chain, watermarkMs: 0 }] }],
@@ -64,7 +64,7 @@ test('a checkpoint is complete, or it never was, whenever the power goes', async
       const latest = (await after.latest())!
       if (isDone) expect(latest).toBe(second)
       const manifest = await after.load(latest)
-      await verifyFiles(disk.files(), '/work', manifestFiles(manifest))
+      await verifyFiles(disk.files(), '/job', manifestFiles(manifest))
       outcomes.add(`${at}: ${latest === second ? 'new' : 'old'}`)
       expect((await disk.files().list(layout.manifests)).join()).not.toContain('tmp')
     }
@@ -127,9 +127,9 @@ test('a state file that is missing, longer or changed is found, and named', asyn
   await storeOn(files).open()
   const manifest = await take(files, checkpointIdOf(1, 1), 'a', 'bb', 'c', 'd', 'e', 'f')
   const references = manifestFiles(manifest)
-  const verify = (): Promise<void> => verifyFiles(files, '/work', references)
+  const verify = (): Promise<void> => verifyFiles(files, '/job', references)
   await verify()
-  const path = `/work/${references[4]!.path}`
+  const path = `/job/${references[4]!.path}`
   const original = await readWholeFile(files, path)
   for (const [bytes, message] of [
     [new Uint8Array(9), /has 9 bytes/],
@@ -149,7 +149,7 @@ test('the newest checkpoints stay with all they name, and those that are still i
   await store.open()
   const ids = [1, 2, 3, 4].map((counter) => checkpointIdOf(1, counter))
   for (const id of ids) await store.write(await take(files, id, 'a'))
-  await put(files, '/work/state/notes.txt')
+  await put(files, '/job/state/notes.txt')
   await store.retire(1, ids[1]!)
   expect(await store.list()).toEqual(ids.slice(1))
   await store.retire(1, ids[3]!)
@@ -186,7 +186,7 @@ test('retained checkpoints are whole at every moment of a retirement', async () 
     const after = storeOn(disk.files(), 1)
     expect(await after.latest()).toBe(checkpointIdOf(1, 2))
     for (const id of await after.list()) {
-      await verifyFiles(disk.files(), '/work', manifestFiles(await after.load(id)))
+      await verifyFiles(disk.files(), '/job', manifestFiles(await after.load(id)))
     }
   }
 })

@@ -15,8 +15,8 @@ import type { SinkState } from './snapshot.ts'
 import { openWorkFolder, type OpenedWorkFolder, type WorkFolderOptions } from './work-folder.ts'
 
 /**
- * A job in small: a source of 1, 2, 3 …, one number a checkpoint, and a sink that publishes each as a
- * file. All of it on a disk that loses power; the folder, its recovery and its commits are the real ones.
+ * A job in small: a source of 1, 2, 3 …, one number a checkpoint, and a sink that publishes each
+ * as a file. All on a disk that loses power; the folder, its recovery and its commits are real.
  */
 const MARKER = '/out/_millrace/lake.json'
 
@@ -77,7 +77,7 @@ function open(
   files: Files,
   random: Random,
   options: Partial<WorkFolderOptions> = {},
-  root = '/work',
+  root = '/job',
 ): Promise<OpenedWorkFolder> {
   const doors: Doors = { clock: systemClock, random, files, logger: silentLogger }
   return openWorkFolder({
@@ -186,7 +186,7 @@ test('every number is published once, wherever the power goes in each of six liv
     expect(end, place).toBe(`at ${numbers.length}`)
     expect(numbers, place).toEqual(upTo(numbers.length))
     expect(await live(disk.files(), random, { checkpoints: 1 }), place).toBe('finished')
-    expect((await disk.files().list('/work/manifests')).length, place).toBe(1)
+    expect((await disk.files().list('/job/manifests')).length, place).toBe(1)
   }
 })
 
@@ -215,8 +215,8 @@ test('a checkpoint that recovery believed stays, though only the page cache had 
     await live(disk.files(), random, { checkpoints: 1 })
     let isLinked = false
     disk.fault = ({ kind, path }) => {
-      if (isLinked && path === '/work/manifests') return 'crash'
-      isLinked ||= kind === 'link' && path.startsWith('/work/manifests/')
+      if (isLinked && path === '/job/manifests') return 'crash'
+      isLinked ||= kind === 'link' && path.startsWith('/job/manifests/')
       return undefined
     }
     await settles(live(disk.files(), random, { checkpoints: 1 }))
@@ -273,20 +273,20 @@ test('a fresh start sets the folder aside, and is refused at a target with outpu
   await expect(live(files, random, { checkpoints: 1, fresh: true })).rejects.toMatchObject({
     code: 'SINK_FOREIGN',
   })
-  expect(await files.list('/')).toContain('work.1')
-  expect(await files.list('/work.1/manifests')).toHaveLength(1)
+  expect(await files.list('/')).toContain('job.1')
+  expect(await files.list('/job.1/manifests')).toHaveLength(1)
 })
 
 test('damage is found before anything is changed', async () => {
   const { files, random } = await twoLives()
-  const [name] = await files.list('/work/manifests')
-  const path = `/work/manifests/${name}`
+  const [name] = await files.list('/job/manifests')
+  const path = `/job/manifests/${name}`
   const bytes = await readWholeFile(files, path)
   bytes[40]! ^= 1
   await writeDurably(files, path, bytes, { replace: true, temporary: '/t' })
-  const epochs = await files.list('/work/epochs')
+  const epochs = await files.list('/job/epochs')
   await expect(live(files, random, { checkpoints: 1 })).rejects.toMatchObject({
     code: 'CHECKPOINT_DAMAGED',
   })
-  expect(await files.list('/work/epochs')).toEqual(epochs)
+  expect(await files.list('/job/epochs')).toEqual(epochs)
 })

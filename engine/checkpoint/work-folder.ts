@@ -5,7 +5,7 @@ import type { Json } from '../base/json.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
 import { CommitterRunner } from './committer-runner.ts'
-import { beginEpoch, readEpochs, type Epoch } from './epochs.ts'
+import { beginEpoch, lastEpochNumber, readEpochs, type Epoch } from './epochs.ts'
 import { fitToJob, jobFacts, type FitOptions } from './fits-job.ts'
 import { removeTree, setAside } from './folders.ts'
 import { WorkFolder, type Target } from './held-folder.ts'
@@ -116,10 +116,10 @@ async function own(
     })
   const ownership = await acquire()
   if (!options.fresh) return { ownership, epochFloor: 0 }
-  let epochFloor: number
+  // Ids go on above the old ones: staged files of the old lives may still lie at the targets.
+  const epochFloor = await lastEpochNumber(doors.files, layout)
+  if (epochFloor === 0) return { ownership, epochFloor }
   try {
-    // Ids go on above the old ones: staged files of the old lives may still lie at the targets.
-    epochFloor = (await readEpochs(doors.files, layout)).at(-1)?.epoch ?? 0
     const aside = await setAside(doors.files, layout.root)
     doors.logger.info({ workDir: layout.root, aside }, 'the work folder is set aside')
   } finally {
