@@ -1,8 +1,8 @@
 import type { Doors } from '../base/doors.ts'
 import type { KeySelector, KeyGroupRange } from '../stream/keys.ts'
-import type { MapState, StateDescriptor } from '../state/state.ts'
+import type { KeyedStateBackend, MapState, StateDescriptor } from '../state/state.ts'
 import type { MemorySnapshot } from './memory-keyed-state.ts'
-import type { OperatorContext, Output, StreamOperator } from '../operator/operator.ts'
+import type { OperatorContext, Output, StreamOperator, TimerQueue } from '../operator/operator.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import { assert } from '../base/assert.ts'
 import { heapKey, keyHash, selectKey } from '../stream/key-codec.ts'
@@ -34,6 +34,8 @@ export interface HostOptions {
   /** Batches that may leave in one call before the output is out of credit. */
   readonly creditBatches: number
   readonly restored: readonly HostSnapshot[]
+  /** State other than the one in memory; the test then takes its snapshots and restores itself. */
+  readonly backend?: { readonly keyed: KeyedStateBackend; readonly timers: TimerQueue }
 }
 
 /** What one subtask would have put into a checkpoint. */
@@ -53,6 +55,7 @@ const MAX_PARALLELISM = 128
 export class OperatorHost {
   readonly results: OperatorResult[] = []
   readonly #operator: StreamOperator
+  readonly #backend: HostOptions['backend']
   readonly #keyed: MemoryKeyedState
   readonly #timers: MemoryTimers
   readonly #broadcast = new Map<string, Map<unknown, readonly [unknown, unknown]>>()
@@ -68,6 +71,7 @@ export class OperatorHost {
     const { subtask, parallelism, restored } = options
     this.#operator = subject.create()
     this.#creditBatches = options.creditBatches
+    this.#backend = options.backend
     this.#range = keyGroupRange(subtask, MAX_PARALLELISM, parallelism)
     const snapshots = restored.map((snapshot) => snapshot.keyed)
     const mine = redistribute(snapshots, (group) => this.#owns(group), MAX_PARALLELISM)
@@ -77,7 +81,8 @@ export class OperatorHost {
     for (const [name, entries] of restored[0]?.broadcast ?? []) {
       this.#broadcast.set(name, new Map(entries))
     }
-    this.#watermarkMs = restored[0]?.watermarkMs ?? MIN_WATERMARK
+    const restoredMs = restored[0]?.watermarkMs ?? options.backend?.timers.watermarkMs
+    this.#watermarkMs = restoredMs ?? MIN_WATERMARK
     this.#timers.watermarkMs = this.#watermarkMs
     this.#emittedMs = restored[0]?.emittedMs ?? MIN_WATERMARK
     this.#nowMs = restored[0]?.nowMs ?? 0
@@ -153,8 +158,8 @@ export class OperatorHost {
       maxParallelism: MAX_PARALLELISM,
       doors: this.#doors(),
       output: this.#output(),
-      keyed: this.#keyed,
-      timers: this.#timers,
+      keyed: this.#backend?.keyed ?? this.#keyed,
+      timers: this.#backend?.timers ?? this.#timers,
       broadcastState: <K, V>(descriptor: Extract<StateDescriptor, { type: 'map' }>) =>
         this.#broadcastState<K, V>(descriptor.name),
       recordIndex: 0,

@@ -141,12 +141,23 @@ export class AssignWatermarksOperator implements StreamOperator {
     }
     const times = new Float64Array(batch.count)
     const { values, validity } = column
+    if (validity === undefined && values instanceof Float64Array) {
+      times.set(values.length === batch.count ? values : values.subarray(0, batch.count))
+      this.#checkFinite(batch, times)
+      return times
+    }
     for (let index = 0; index < batch.count; index += 1) {
       const ms = isValid(validity, index) ? Number(values[index]) : NaN
       if (!Number.isFinite(ms)) throw this.#unfit(batch, index, ms)
       times[index] = ms
     }
     return times
+  }
+
+  #checkFinite(batch: RecordBatch, times: Float64Array): void {
+    for (let index = 0; index < times.length; index += 1) {
+      if (!Number.isFinite(times[index])) throw this.#unfit(batch, index, times[index])
+    }
   }
 
   #unfit(batch: RecordBatch, index: number, found: unknown): Error {

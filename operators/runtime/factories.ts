@@ -17,7 +17,8 @@ import type { WatermarkStrategyData } from '../../engine/time/watermark-strategy
 import type { SelectColumn } from './declared-steps.ts'
 import type { CreateFold } from './window-fold.ts'
 import { SessionWindowOperator, sessionState } from './session-window.ts'
-import { sliceState, SliceWindowOperator } from './slice-window.ts'
+import { sliceStates } from './slice-table.ts'
+import { SliceWindowOperator } from './slice-window.ts'
 import { aggregateCode, AggregateFold, ProcessFold, ReduceFold } from './window-fold.ts'
 import { slicesOf } from './window-slices.ts'
 import { AssignWatermarksOperator } from './assign-watermarks.ts'
@@ -258,5 +259,5 @@ function windowFactory(
     return { states: [sessionState(accumulator)], create }
   }
   const create = (): StreamOperator => new SliceWindowOperator(parts, slicesOf(windows))
-  return { states: [sliceState(accumulator)], create }
+  return { states: sliceStates(accumulator), create }
 }

@@ -1,16 +1,10 @@
 import type { Add } from './window-fold.ts'
-import type { MapState, StateDescriptor } from '../../engine/state/state.ts'
 import type { OperatorContext } from '../../engine/operator/operator.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
-import type { SchemaData } from '../../engine/stream/schema.ts'
 import type { Slices } from './window-slices.ts'
 import type { WindowParts } from './window-operator.ts'
+import { SliceTable } from './slice-table.ts'
 import { WindowOperator } from './window-operator.ts'
-
-/** Keyed state: accumulators by the start of their slice. */
-export function sliceState(accumulator: SchemaData): Extract<StateDescriptor, { type: 'map' }> {
-  return { type: 'map', name: 'slices', key: { kind: 'timestamp' }, value: accumulator }
-}
 
 /**
  * Tumbling and sliding windows. Beside W1–W4:
@@ -23,7 +17,7 @@ export function sliceState(accumulator: SchemaData): Extract<StateDescriptor, { 
 export class SliceWindowOperator extends WindowOperator {
   readonly #slices: Slices
   readonly #latenessMs: number
-  #state!: MapState<number, unknown>
+  #table!: SliceTable
   #add!: Add
   #watermarkMs = 0
   // The slice of the last record and what holds for it under the watermark of this batch.
@@ -41,7 +35,7 @@ export class SliceWindowOperator extends WindowOperator {
   }
 
   protected override openState(context: OperatorContext): void {
-    this.#state = context.keyed.map(sliceState(this.fold.accumulator))
+    this.#table = new SliceTable(context.keyed, this.fold.accumulator)
   }
 
   protected override startBatch(batch: RecordBatch, watermarkMs: number): void {
@@ -53,9 +47,9 @@ export class SliceWindowOperator extends WindowOperator {
   protected override add(ms: number, index: number): boolean {
     if (ms >= this.#end || ms < this.#start) this.#enter(ms)
     if (this.#isLate) return false
-    const state = this.#state
-    const before = state.get(this.#start)
-    state.put(this.#start, this.#add(before, index))
+    const table = this.#table
+    const before = table.get(this.#start)
+    table.put(this.#start, this.#add(before, index))
     if (this.#hasFired) this.#fireAgain(before === undefined)
     else if (before === undefined) this.context.timers.registerEventTimeTimer(this.#firstEnd - 1)
     return true
@@ -108,7 +102,7 @@ export class SliceWindowOperator extends WindowOperator {
     let folded: unknown
     let single: unknown
     for (let slice = start; slice < end; slice = slices.endOf(slice)) {
-      const accumulator = this.#state.get(slice)
+      const accumulator = this.#table.get(slice)
       if (accumulator === undefined) continue
       if (latest === -Infinity) single = accumulator
       else {
@@ -132,7 +126,7 @@ export class SliceWindowOperator extends WindowOperator {
     const slices = this.#slices
     for (let slice = slices.windowStart(lastEnd); slice < lastEnd; slice = slices.endOf(slice)) {
       if (slices.lastWindowEnd(slice) !== lastEnd) return
-      this.#state.remove(slice)
+      this.#table.remove(slice)
     }
   }
 }
