@@ -18,7 +18,7 @@ import { decodeKey, encodeKey, heapKey } from '../stream/key-codec.ts'
 import { ValueCodec } from '../stream/value-codec.ts'
 import { checkStateFits, evolvedReader } from './schema-evolution.ts'
 import type { MapState, StateDescriptor } from './state.ts'
-import type { HeapKey } from './state-entry.ts'
+import type { HeapKey } from './entry-table.ts'
 import { damaged } from './state-file.ts'
 
 type MapDescriptor = Extract<StateDescriptor, { type: 'map' }>

@@ -1,19 +1,18 @@
 import { assert } from '../base/assert.ts'
 import { StreamError } from '../base/errors.ts'
-import { heapKey } from '../stream/key-codec.ts'
 import type { KeyGroupRange } from '../stream/keys.ts'
 import type { Cell } from './cell.ts'
 import type { FrozenGeneration } from './frozen-generation.ts'
 import { keyText } from './key-text.ts'
-import type { HeapKey } from './state-entry.ts'
-import { ENTRY_BYTES, KeyGroupTable, StateEntry, removeDirty } from './state-entry.ts'
+import type { HeapKey } from './entry-table.ts'
+import { ENTRY_BYTES, KeyGroupTable, StateEntry, heapKeyOf, removeDirty } from './state-entry.ts'
 import type { StateType } from './state-type.ts'
 import { estimateBytes } from './state-type.ts'
 
 /** Brings back what was moved off the heap, and moves it there when the heap is full. */
 export interface HeapCache {
   /** The entry of the current key from the scratch store; called when its group has keys there. */
-  load(table: KeyGroupTable, key: unknown, own: HeapKey): StateEntry | undefined
+  load(table: KeyGroupTable, key: unknown, own: HeapKey, hash: number): StateEntry | undefined
   /** The heap holds more than its budget. */
   relieve(): void
 }
@@ -71,14 +70,14 @@ export class KeyedHeap {
   setCurrentKey(key: unknown, hash: number): void {
     const table = this.tables[((hash >>> 0) % this.#maxParallelism) - this.#first]
     if (table === undefined) throw this.#foreignKey(key, hash)
-    const own = typeof key === 'number' ? key : heapKey(key)
+    const own = heapKeyOf(key)
     this.currentKey = key
     this.currentHash = hash
     this.currentTable = table
     this.#heapKey = own
     if (this.bytes > this.#budgetBytes) this.#cache.relieve()
-    let entry = table.entries.get(own)
-    if (entry === undefined && table.storedKeys > 0) entry = this.#cache.load(table, key, own)
+    let entry = table.entries.find(hash, own)
+    if (entry === undefined && table.storedKeys > 0) entry = this.#cache.load(table, key, own, hash)
     if (entry !== undefined) entry.isTouched = true
     this.entry = entry
   }
@@ -139,7 +138,7 @@ export class KeyedHeap {
 
   /** Puts an entry that was restored or read back into its table. */
   insert(entry: StateEntry): void {
-    entry.table.entries.set(entry.heapKey, entry)
+    entry.table.entries.add(entry)
     this.measure(entry)
   }
 
@@ -148,7 +147,7 @@ export class KeyedHeap {
     assert(entry !== this.entry, 'the current entry stays')
     if (entry.dirtyAt === this.generation) removeDirty(entry.table.dirty, entry)
     entry.dirtyAt = 0
-    entry.table.entries.delete(entry.heapKey)
+    entry.table.entries.remove(entry)
     this.bytes -= entry.bytes
   }
 
@@ -158,10 +157,15 @@ export class KeyedHeap {
   }
 
   #create(): StateEntry {
-    const entry = new StateEntry(this.currentKey, this.#heapKey, this.currentTable)
+    const entry = new StateEntry(
+      this.currentKey,
+      this.#heapKey,
+      this.currentHash,
+      this.currentTable,
+    )
     entry.bytes = this.#fixedBytes + keyBytes(this.#heapKey)
     this.bytes += entry.bytes
-    this.currentTable.entries.set(this.#heapKey, entry)
+    this.currentTable.entries.add(entry)
     this.entry = entry
     return entry
   }

@@ -6,7 +6,7 @@ import { CLEAR, NO_BYTES, TOMBSTONE, VALUE } from './cell.ts'
 import { keyOfText, keyText } from './key-text.ts'
 import type { KeyedHeap } from './keyed-heap.ts'
 import type { MapState, StateDescriptor } from './state.ts'
-import type { HeapKey } from './state-entry.ts'
+import type { HeapKey } from './entry-table.ts'
 import type { StateType } from './state-type.ts'
 import { bitOf, estimateBytes } from './state-type.ts'
 

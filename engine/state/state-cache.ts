@@ -5,7 +5,8 @@ import { decodeEntry, encodeEntry, storeKey } from './entry-codec.ts'
 import type { KeyValueOperation, KeyValueStore } from './key-value-store.ts'
 import type { HeapCache, KeyedHeap } from './keyed-heap.ts'
 import type { Spill } from './spill.ts'
-import type { HeapKey, KeyGroupTable } from './state-entry.ts'
+import type { HeapKey } from './entry-table.ts'
+import type { KeyGroupTable } from './state-entry.ts'
 import { StateEntry, removeDirty } from './state-entry.ts'
 
 /** Entries of one batch to the store. */
@@ -36,7 +37,8 @@ export class StateCache implements HeapCache {
   /** Bytes of entries that leave when their batch is done. */
   #leavingBytes = 0
   #hand = 0
-  #entries: Iterator<StateEntry> | undefined
+  /** Place in the table under the hand. */
+  #place = 0
   #error: StreamError | undefined
   #waiting: (() => void)[] = []
 
@@ -71,11 +73,11 @@ export class StateCache implements HeapCache {
     if (this.#error !== undefined) throw this.#error
   }
 
-  load(table: KeyGroupTable, key: unknown, own: HeapKey): StateEntry | undefined {
+  load(table: KeyGroupTable, key: unknown, own: HeapKey, hash: number): StateEntry | undefined {
     this.check()
     const bytes = this.#store!.getSync(storeKey(table.keyGroup, key))
     if (bytes === undefined) return undefined
-    const entry = new StateEntry(key, own, table)
+    const entry = new StateEntry(key, own, hash, table)
     decodeEntry(entry, bytes, this.#heap.types)
     entry.isInStore = true
     entry.isPersisted = true
@@ -201,10 +203,13 @@ export class StateCache implements HeapCache {
   #next(): StateEntry | undefined {
     const { tables } = this.#heap
     for (let turns = 0; turns <= tables.length; turns += 1) {
-      this.#entries ??= tables[this.#hand]?.entries.values()
-      const next = this.#entries?.next()
-      if (next !== undefined && next.done !== true) return next.value
-      this.#entries = undefined
+      const entries = tables[this.#hand]?.entries
+      while (entries !== undefined && this.#place < entries.capacity) {
+        const entry = entries.at(this.#place)
+        this.#place += 1
+        if (entry !== undefined) return entry
+      }
+      this.#place = 0
       this.#hand = (this.#hand + 1) % Math.max(1, tables.length)
     }
     return undefined

@@ -1,5 +1,14 @@
-/** What a key is in the `Map` of its group. */
-export type HeapKey = string | number | bigint | boolean | null
+import { heapKey } from '../stream/key-codec.ts'
+import type { HeapKey } from './entry-table.ts'
+import { EntryTable } from './entry-table.ts'
+
+const NAN_KEY = '\u0000NaN'
+
+/** `heapKey` of the key codec, but for NaN, which is not `===` itself. */
+export function heapKeyOf(key: unknown): HeapKey {
+  if (typeof key === 'number') return key === key ? key : NAN_KEY
+  return heapKey(key)
+}
 
 /** Heap bytes of an entry without its key and values, with its place in the table. Measured. */
 export const ENTRY_BYTES = 200
@@ -13,30 +22,33 @@ export const ENTRY_BYTES = 200
  * N2. An entry dirty in the current generation stands once in its table's `dirty`, at `dirtyIndex`.
  */
 export class StateEntry {
-  readonly key: unknown
+  // What every record touches stands first, on the object's first cache line.
   readonly heapKey: HeapKey
-  readonly table: KeyGroupTable
   /** Slot of the state declared first; `rest` has the others. Undefined: nothing there. */
   first: unknown = undefined
-  rest: unknown[] | undefined = undefined
   dirtyAt = 0
-  dirtyIndex = 0
   /** A bit for each changed state; the last one stands for all from the 32nd on. */
   dirtyMask = 0
-  bytes = 0
-  /** A run or file may have cells of it: what is removed needs a tombstone. */
-  isPersisted = false
-  /** The scratch store has a value of it, perhaps an old one. */
-  isInStore = false
-  /** A batch to the scratch store has it; it stays until that is done. */
-  isLeaving = false
-  /** What the store has of it, or will have after its batch, is what is here. */
-  isStoreEqual = false
   /** Used since the cache's hand passed. */
   isTouched = true
+  rest: unknown[] | undefined = undefined
+  bytes = 0
+  /** What the store has of it, or will have after its batch, is what is here. */
+  isStoreEqual = false
+  /** A batch to the scratch store has it; it stays until that is done. */
+  isLeaving = false
+  /** The scratch store has a value of it, perhaps an old one. */
+  isInStore = false
+  /** A run or file may have cells of it: what is removed needs a tombstone. */
+  isPersisted = false
+  dirtyIndex = 0
+  readonly key: unknown
+  readonly hash: number
+  readonly table: KeyGroupTable
 
-  constructor(key: unknown, heapKey: HeapKey, table: KeyGroupTable) {
+  constructor(key: unknown, heapKey: HeapKey, hash: number, table: KeyGroupTable) {
     this.key = key
+    this.hash = hash
     this.heapKey = heapKey
     this.table = table
   }
@@ -59,7 +71,7 @@ export class StateEntry {
 /** The heap's part of one key group. */
 export class KeyGroupTable {
   readonly keyGroup: number
-  readonly entries = new Map<HeapKey, StateEntry>()
+  readonly entries = new EntryTable<StateEntry>()
   dirty: StateEntry[] = []
   /** Keys of the group that the scratch store has: with none, a miss is no read. */
   storedKeys = 0

@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts'
 import { StreamError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { FileReference } from '../checkpoint/snapshot.ts'
-import { heapKey } from '../stream/key-codec.ts'
+import { keyHash } from '../stream/key-codec.ts'
 import type { KeyGroupRange } from '../stream/keys.ts'
 import { VALUE_CODEC_VERSION } from '../stream/value-codec.ts'
 import type { Cell } from './cell.ts'
@@ -20,7 +20,7 @@ import { stateCursors } from './snapshot-chain.ts'
 import type { StateDescriptor } from './state.ts'
 import type { StateCache } from './state-cache.ts'
 import type { KeyGroupTable } from './state-entry.ts'
-import { StateEntry } from './state-entry.ts'
+import { StateEntry, heapKeyOf } from './state-entry.ts'
 import { StateFile, damaged } from './state-file.ts'
 import type { StateRegistry } from './state-registry.ts'
 import type { StateType } from './state-type.ts'
@@ -166,7 +166,7 @@ class Restore {
     const ended = this.#endEntry()
     this.#keyText = keyTextOf(cell)
     const key = keyOfText(this.#keyText)
-    this.#entry = new StateEntry(key, heapKey(key), this.#table)
+    this.#entry = new StateEntry(key, heapKeyOf(key), keyHash(key), this.#table)
     this.#load(cell, stateId)
     return ended
   }
