@@ -101,6 +101,7 @@ test('what a transient failure cut short is tried again, with growing pauses', a
   let failures = 3
   target.step = () => {
     failures -= 1
+    if (failures === 1) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
     if (failures >= 0) throw new StreamError('SINK_COMMIT_FAILED', 'try again')
   }
   await runner.commit(1, [item(1)])

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
-import { StreamError } from '../base/errors.ts'
+import { asStreamError, StreamError } from '../base/errors.ts'
+import { errnoOf } from '../base/files.ts'
 import { COMMIT_DEADLINE_MS, COMMIT_RETRY_FIRST_MS, COMMIT_RETRY_MAX_MS } from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Committable, Committer, TargetMarker } from '../operator/sink.ts'
@@ -66,7 +67,7 @@ export class CommitterRunner {
       })
       if (decision.type === 'refuse') {
         const { code, message, hint } = decision
-        throw new StreamError(code, message, { hint, place: { operator: this.uid } })
+        throw new StreamError(code, message, { hint })
       }
       if (decision.type === 'adopt') {
         const fields = { uid: this.uid, overlap: decision.overlap }
@@ -124,8 +125,9 @@ export class CommitterRunner {
       try {
         await act()
         return
-      } catch (error) {
-        if (!isTransient(error)) throw error
+      } catch (thrown) {
+        const error = this.#named(thrown)
+        if (error.code !== 'SINK_COMMIT_FAILED') throw error
         const waitMs = Math.min(pauseMs, COMMIT_RETRY_MAX_MS)
         if (this.#isClosed || clock.monotonicMs() + waitMs > deadlineMs) throw error
         logger.warn({ uid: this.uid, reason: error.message, waitMs }, 'a commit is tried again')
@@ -133,10 +135,12 @@ export class CommitterRunner {
       }
     }
   }
-}
 
-function isTransient(error: unknown): error is StreamError {
-  return error instanceof StreamError && error.code === 'SINK_COMMIT_FAILED'
+  /** What the operating system refused may pass; anything else that is thrown is what it is. */
+  #named(thrown: unknown): StreamError {
+    const code = errnoOf(thrown) === undefined ? 'BUG' : 'SINK_COMMIT_FAILED'
+    return asStreamError(thrown, code, { operator: this.uid })
+  }
 }
 
 /** In order of commit (R2), without what is published (R3). */

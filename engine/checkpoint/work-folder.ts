@@ -117,11 +117,13 @@ async function own(
   const ownership = await acquire()
   if (!options.fresh) return { ownership, epochFloor: 0 }
   // Ids go on above the old ones: staged files of the old lives may still lie at the targets.
-  const epochFloor = await lastEpochNumber(doors.files, layout)
-  if (epochFloor === 0) return { ownership, epochFloor }
+  let epochFloor = 0
   try {
-    const aside = await setAside(doors.files, layout.root)
-    doors.logger.info({ workDir: layout.root, aside }, 'the work folder is set aside')
+    epochFloor = await lastEpochNumber(doors.files, layout)
+    if (epochFloor > 0) {
+      const aside = await setAside(doors.files, layout.root)
+      doors.logger.info({ workDir: layout.root, aside }, 'the work folder is set aside')
+    }
   } finally {
     await ownership.release()
   }
