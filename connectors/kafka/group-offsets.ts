@@ -1,7 +1,7 @@
-import type { Logger } from '../../engine/index.ts'
+import type { Clock, Logger } from '../../engine/index.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import type { OffsetCommitRequest } from './requests.ts'
-import { OFFSET_COMMIT_MS } from './kafka-limits.ts'
+import { LAST_COMMIT_WAIT_MS, OFFSET_COMMIT_MS } from './kafka-limits.ts'
 import { errorName, FIND_COORDINATOR, isTransient, OFFSET_COMMIT } from './requests.ts'
 
 /**
@@ -13,29 +13,34 @@ export class GroupOffsets {
   readonly #groupId: string
   readonly #cluster: KafkaCluster
   readonly #logger: Logger
+  readonly #clock: Clock
   #waiting: OffsetCommitRequest['topics'] | undefined
-  #isCommitting = false
+  #committing: Promise<void> | undefined
   #closed = false
   #coordinator: string | undefined
 
-  constructor(groupId: string, cluster: KafkaCluster, logger: Logger) {
+  constructor(groupId: string, cluster: KafkaCluster, logger: Logger, clock: Clock) {
     this.#groupId = groupId
     this.#cluster = cluster
     this.#logger = logger
+    this.#clock = clock
   }
 
   commit(topics: OffsetCommitRequest['topics']): void {
     this.#waiting = topics
-    if (!this.#isCommitting) void this.#commitWaiting()
+    this.#committing ??= this.#commitWaiting()
   }
 
-  close(): void {
+  /** Gives a commit that is under way a moment: after the last checkpoint no other follows. */
+  async close(): Promise<void> {
+    if (this.#committing !== undefined) {
+      await Promise.race([this.#committing, this.#clock.sleep(LAST_COMMIT_WAIT_MS)])
+    }
     this.#closed = true
   }
 
   /** Never rejects. */
   async #commitWaiting(): Promise<void> {
-    this.#isCommitting = true
     while (this.#waiting !== undefined && !this.#closed) {
       const topics = this.#waiting
       this.#waiting = undefined
@@ -45,7 +50,7 @@ export class GroupOffsets {
         this.#logFailure(error instanceof Error ? error.message : String(error))
       }
     }
-    this.#isCommitting = false
+    this.#committing = undefined
   }
 
   async #commit(topics: OffsetCommitRequest['topics']): Promise<void> {

@@ -36,3 +36,5 @@ export const TOPIC_MISSING_AFTER_MS = 3_000
 export const CLOSE_WAIT_MS = 100
 /** Group offsets are a hint for lag tools: no longer than this is spent on one commit. */
 export const OFFSET_COMMIT_MS = 10_000
+/** Nor at the end of a job: a cold coordinator takes half of this. */
+export const LAST_COMMIT_WAIT_MS = 1_000

@@ -55,7 +55,7 @@ export class KafkaReader implements SourceReader {
     this.#groupOffsets =
       settings.groupId === undefined
         ? undefined
-        : new GroupOffsets(settings.groupId, this.#cluster, logger)
+        : new GroupOffsets(settings.groupId, this.#cluster, logger, clock)
     this.#decoding = {
       decoder: settings.format.createDecoder(),
       onMalformed: settings.onMalformed,
@@ -121,7 +121,7 @@ export class KafkaReader implements SourceReader {
   }
 
   async close(): Promise<void> {
-    this.#groupOffsets?.close()
+    await this.#groupOffsets?.close()
     await this.#fetcher.close()
   }
 
