@@ -25,20 +25,20 @@ export interface KafkaSinkOptions<V> {
 }
 
 /** Parquet files by windows of event time. Not part of this version. */
-export function parquetLanding<V>(_: ParquetLandingOptions<V>): Sink<V> {
-  throw missing('parquetLanding', 'Use parquetSink with partitionBy.')
+export function parquetLanding<V>(options: ParquetLandingOptions<V>): Sink<V> {
+  throw missing(`parquetLanding into "${options.directory}"`, 'Use parquetSink with partitionBy.')
 }
 
 /** Records to a topic, in transactions. Not part of this version. */
-export function kafkaSink<V>(_: KafkaSinkOptions<V>): Sink<V> {
-  throw missing('kafkaSink', 'Use fileSink or parquetSink.')
+export function kafkaSink<V>(options: KafkaSinkOptions<V>): Sink<V> {
+  throw missing(`kafkaSink to "${options.topic}"`, 'Use fileSink or parquetSink.')
 }
 
 /** The latest row of each key in a compacted topic. Not part of this version. */
 export function kafkaUpsertSink<V>(
-  _: KafkaSinkOptions<V> & { readonly key: Extract<keyof V, string> },
+  options: KafkaSinkOptions<V> & { readonly key: Extract<keyof V, string> },
 ): Sink<Change<V>> {
-  throw missing('kafkaUpsertSink', 'Use fileSink or parquetSink.')
+  throw missing(`kafkaUpsertSink to "${options.topic}"`, 'Use fileSink or parquetSink.')
 }
 
 function missing(name: string, hint: string): StreamError {

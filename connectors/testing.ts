@@ -131,18 +131,22 @@ export interface TestWriterContext extends WriterContext {
 export function writerContext(
   options: { doors?: Partial<Doors>; uid?: string; subtask?: number; life?: string } = {},
 ): TestWriterContext {
-  const { kicked, kick, fail, doors } = readerContext(options.doors)
+  const reader = readerContext(options.doors)
   const subtask = options.subtask ?? 0
   let sequence = 0
   return {
     uid: options.uid ?? 'sink',
     subtask,
     parallelism: 1,
-    doors,
+    doors: reader.doors,
     uniqueName: () => `ab12cd34-${subtask}-${options.life ?? '1'}-${sequence++}`,
-    kick,
-    fail,
-    kicked,
+    kick: () => {
+      reader.kick()
+    },
+    fail: (error) => {
+      reader.fail(error)
+    },
+    kicked: () => reader.kicked(),
   }
 }
 

@@ -9,10 +9,10 @@ import { TextReader } from './text-bytes.ts'
 import { describe, shown, unfit } from './unfit.ts'
 
 /**
- * Comma-separated values (RFC 4180), typed by `schema`. In files the first record names the columns,
- * in any order, and columns that are not declared are dropped; elsewhere there is no header and the
- * columns stand in the schema's order. A quoted field may hold commas, line breaks and doubled
- * quotes. An empty field without quotes is null where the column is nullable.
+ * Comma-separated values (RFC 4180), typed by `schema`. In files the first record names the
+ * columns, in any order, and columns that are not declared are dropped; elsewhere there is no
+ * header and the columns stand in the schema's order. A quoted field may hold commas, line breaks
+ * and doubled quotes. An empty field without quotes is null where the column is nullable.
  */
 export function csv<V>(schema: StructSchema<V>): Format<V> {
   const data = schemaData(schema)
@@ -243,7 +243,9 @@ function written(name: string, schema: SchemaData, value: unknown): string {
     throw unfit(name, schema, value)
   }
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
-  if (typeof value !== 'string') return Object.is(value, -0) ? '-0' : String(value)
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
+  if (typeof value === 'bigint' || typeof value === 'boolean') return String(value)
+  if (typeof value !== 'string') throw unfit(name, schema, value)
   // An empty text is quoted, as nothing means null.
   return value === '' || /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value
 }

@@ -8,8 +8,8 @@ import type { Convert } from './json-reading.ts'
 import { shown } from './unfit.ts'
 
 /**
- * Change events of Debezium, with or without their schema around them. `c` and `r` insert; `u` gives
- * the old row as -U where the event has one, then the new one as +U; `d` deletes the old row.
+ * Change events of Debezium, with or without their schema around them. `c` and `r` insert; `u`
+ * gives the old row as -U where the event has one, then the new one as +U; `d` deletes the old row.
  * Tombstones (empty records) and messages (`m`) give nothing.
  */
 export function debezium<V>(row: Format<V>): Format<Change<V>> {

@@ -19,7 +19,7 @@ export type Convert = (value: unknown, field: string) => unknown
  * Thrown by a conversion that needs all digits of a number: JSON.parse has rounded it. The text is
  * then parsed again by `parseExact`.
  */
-export const INEXACT = Symbol('a number has more digits than a float64 holds')
+export const INEXACT = new Error('a number has more digits than a float64 holds')
 
 const EXACT = '\u0000exact'
 
@@ -193,7 +193,9 @@ function compileStruct(schema: StructData): Convert {
   const body = [
     '"use strict"',
     'return (value, field) => {',
-    '  if (typeof value !== "object" || value === null || Array.isArray(value)) refuse(value, field)',
+    '  if (typeof value !== "object" || value === null || Array.isArray(value)) {',
+    '    refuse(value, field)',
+    '  }',
     '  const prefix = field === "" ? "" : field + "."',
     ...schema.fields.map(readField),
     `  return { ${schema.fields.map((field, index) => `${literalName(field.name)}: f${index}`).join(', ')} }`,

@@ -2,8 +2,8 @@ import { asStreamError } from '../../engine/index.ts'
 import type { StructData } from '../../engine/index.ts'
 import { readCode } from '../formats/field-code.ts'
 import { unfit } from '../formats/unfit.ts'
-import { columnBuffer } from './column-buffer.ts'
 import type { ColumnBuffer, PlainColumn } from './column-buffer.ts'
+import { columnBuffer } from './nested-buffers.ts'
 
 type AppendRows = (rows: readonly unknown[], count: number, column: ColumnBuffer) => void
 

@@ -52,8 +52,9 @@ class PrintWriter implements SinkWriter {
 /** One line: line breaks inside of a text are written as \n and \r. */
 export function printed(record: unknown): string {
   if (typeof record === 'string') return record.replaceAll('\n', '\\n').replaceAll('\r', '\\r')
+  const text: unknown = JSON.stringify(record, plain)
   // Undefined and functions have no JSON.
-  return (JSON.stringify(record, plain) as string | undefined) ?? String(record)
+  return typeof text === 'string' ? text : String(record)
 }
 
 function plain(_: string, value: unknown): unknown {
