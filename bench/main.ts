@@ -1,4 +1,5 @@
-// npm run bench -- chain|keyed [--events N] [--parallelism P] [--by field|function] [--runs R] [--json]
+// npm run bench -- chain|keyed [--events N] [--parallelism P] [--by field|function] [--runs R]
+// [--json]
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -108,7 +109,9 @@ function chainAnswer(): Tally {
   return { rows, sum }
 }
 
-/** The counts of a key are 1, 2, 3, …, so the sum over all rows is that of n(n+1)/2 over the keys. */
+/**
+ * The counts of a key are 1, 2, 3, …, so the sum over all rows is that of n(n+1)/2 over the keys.
+ */
 function keyedAnswer(): Tally {
   const counts = new Float64Array(keys)
   for (let index = 0; index < events; index += 1) {

@@ -1,6 +1,6 @@
 /**
- * How fast keyed state is: `setCurrentKey`, `value`, `update`, one thread, by kind and number of keys.
- * Then a snapshot of all of it, a second one of a hundredth, and a restore.
+ * How fast keyed state is: `setCurrentKey`, `value`, `update`, one thread, by kind and number of
+ * keys. Then a snapshot of all of it, a second one of a hundredth, and a restore.
  *
  * The oracle: every key's count is counted beside it in an array, and compared at the end, in the
  * store and in the restored one. Times are processor time, so that neighbours do not count.

@@ -1,4 +1,5 @@
-// map, filter, map over generated records of seven fields, two of them text. Nothing leaves a thread.
+// map, filter, map over generated records of seven fields, two of them text. Nothing leaves a
+// thread.
 import { defineJob, parameter } from 'millrace'
 import { generatorSource } from 'millrace/connectors'
 import { tallySink } from '../tally-sink.ts'

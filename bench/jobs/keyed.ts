@@ -1,4 +1,5 @@
-// The running count of each key, exchanged between threads. The key is a declared field or a function.
+// The running count of each key, exchanged between threads. The key is a declared field or a
+// function.
 import { count, defineJob, parameter } from 'millrace'
 import { generatorSource } from 'millrace/connectors'
 import { tallySink } from '../tally-sink.ts'

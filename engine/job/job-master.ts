@@ -67,7 +67,8 @@ interface SavepointRequest {
  * The control plane of one life of a job: deploys its tasks, drives checkpoints, hands out splits.
  *
  * M1. Nothing commits but through the keeper, in the order that the coordinator gives.
- * M2. The first failure ends the life: workers are terminated, and nothing of theirs is heard again.
+ * M2. The first failure ends the life: workers are terminated, and nothing of theirs is heard
+ *     again.
  * M3. Manifests are written one at a time, in order; so are commits, savepoints and the end, which
  *     may lag behind the writing.
  */

@@ -12,7 +12,9 @@ export interface Sink<in T> {
   readonly [accepts]: (record: T) => void
 }
 
-/** What a sink is below its type. Writers run in the subtasks, the one committer in the main thread. */
+/**
+ * What a sink is below its type. Writers run in the subtasks, the one committer in the main thread.
+ */
 export interface SinkDefinition {
   readonly kind: string
   readonly parameters: Json
@@ -48,7 +50,9 @@ export interface WriterContext {
 
 /** Writes pending data. Stage first, publish after: nothing that it does can a reader see. */
 export interface SinkWriter {
-  /** Finds and makes what it needs (staging folder on the same file system). Awaited before records. */
+  /**
+   * Finds and makes what it needs (staging folder on the same file system). Awaited before records.
+   */
   open?(): Promise<void>
   write(batch: RecordBatch): void
   /** False while too much is in flight: `write` is not called until after a `kick`. */
@@ -57,7 +61,8 @@ export interface SinkWriter {
    * At a barrier. The synchronous part cuts: what is written later belongs to the next checkpoint.
    * The promise makes all before durable (fsync of files and folders) and gives the effects to
    * commit: plain data, empty when there was nothing. Called for every checkpoint, in order; the
-   * next may come before the last promise has settled. A rejection fails the checkpoint and the job.
+   * next may come before the last promise has settled. A rejection fails the checkpoint and the
+   * job.
    */
   prepareCommit(checkpointId: CheckpointId): Promise<readonly Json[]>
   close(): Promise<void>

@@ -279,7 +279,8 @@ export class KeyedStateStore implements KeyedStateBackend {
     if (there !== undefined) {
       const uid = this.#options.uid
       checkStateFits(uid, [there.descriptor], [descriptor])
-      // Restored values are of the plan's schema; a state that the plan did not name keeps its old one.
+      // Restored values are of the plan's schema; a state that the plan did not name keeps its old
+      // one.
       const isSame = isSameSchema(there.descriptor.value, descriptor.value)
       assert(isSame, `state "${descriptor.name}" of "${uid}" is declared otherwise than planned`)
       return there

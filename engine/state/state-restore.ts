@@ -58,8 +58,8 @@ export interface RestoredChain {
  *
  * R1. Every file that holds a group of ours is verified, size and SHA-256, before the first record
  *     of any is read. Of the others size and header are; a subtask that reads them does the rest.
- * R2. Entries fill the heap up to a part of the budget and go to the scratch store beyond, so memory
- *     does not grow with the state. Timers all go to the heap.
+ * R2. Entries fill the heap up to a part of the budget and go to the scratch store beyond, so
+ *     memory does not grow with the state. Timers all go to the heap.
  */
 export async function restoreState(task: RestoreTask): Promise<RestoredChain> {
   const opened: StateFile[] = []

@@ -12,8 +12,8 @@
  * Plain arrays and objects go through msgpackr, without shared structures, so that every value
  * stands alone. It alone would turn -0 into 0, rename a field `__proto__`, lose lone surrogates and
  * refuse large bigints; a value that holds anything beyond its safe ground, and every scalar,
- * takes the exact form. What no bytes can hold (functions, symbols, instances of classes, cycles) is
- * refused with VALUE_UNFIT. Two references to one object become two objects.
+ * takes the exact form. What no bytes can hold (functions, symbols, instances of classes, cycles)
+ * is refused with VALUE_UNFIT. Two references to one object become two objects.
  */
 import { Packr, RESET_BUFFER_MODE } from 'msgpackr'
 import { StreamError } from '../base/errors.ts'

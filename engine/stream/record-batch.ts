@@ -4,7 +4,8 @@ import type { ColumnSet } from './columns.ts'
  * Up to 1,024 records: the unit of everything that moves (architecture A3, A4).
  *
  * A batch has two faces, rows and columns. At least one is there; the other is made on demand.
- * B1. `rows`, `times`, `hashes`, `splits` and `offsets`, where present, hold at least `count` entries.
+ * B1. `rows`, `times`, `hashes`, `splits` and `offsets`, where present, hold at least `count`
+ *     entries.
  * B2. A batch that was handed to an output is never changed again, nor are its arrays.
  * B3. The columns of a batch read from a ring are views: they end with the call that got the
  *     batch. Rows never are. Who keeps anything beyond the call keeps rows.

@@ -66,7 +66,8 @@ export class SubtaskState {
   async #finish(parts: readonly PendingPart[]): Promise<StateSnapshot> {
     const operators: Record<string, OperatorSubtaskState> = {}
     let bytesWritten = 0
-    // Every store writes, whatever happens to another: a delta that is not written is kept by its store.
+    // Every store writes, whatever happens to another: a delta that is not written is kept by its
+    // store.
     const chains = await Promise.all(parts.map((part) => part.keyed?.write()))
     for (const [index, part] of parts.entries()) {
       const written = chains[index]

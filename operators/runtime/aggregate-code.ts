@@ -16,8 +16,8 @@ export interface NamedAggregate {
 /**
  * Where generated code keeps the parts of an accumulator.
  *
- * 'states': each part in a value state of its own, `s0`, read into a variable `a0`: numbers in state
- * cost no look inside, and an aggregate that is added later finds the others untouched.
+ * 'states': each part in a value state of its own, `s0`, read into a variable `a0`: numbers in
+ * state cost no look inside, and an aggregate that is added later finds the others untouched.
  * 'object': one object `acc` with a field for each aggregate; of a single one its value itself.
  */
 export type AggregateLayout = 'states' | 'object'
