@@ -80,7 +80,7 @@ export function gitignore(): string {
 export function readme(name: string): string {
   return `# ${name}
 
-\`npm install && npx millrace run job.ts\` counts page views into \`./out/views\`; stop it or kill it
+\`npm install && npx millrace run job.ts\` counts page views into \`./out/views\`; stop or kill it
 at any moment, and the same command goes on where it was.
 `
 }
@@ -126,6 +126,7 @@ RUN mkdir /state && chown node:node /state
 USER node
 VOLUME /state
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["node", "node_modules/millrace/dist/cli/main.js", "run", "${job}", "--work-dir", "/state", "--log-format", "json"]
+ENTRYPOINT ["node", "node_modules/millrace/dist/cli/main.js", "run", "${job}", \\
+  "--work-dir", "/state", "--log-format", "json"]
 `
 }

@@ -33,7 +33,7 @@ export async function runJobProcess(
   const startMs = systemClock.monotonicMs()
   const screen = new RunScreen({
     write: (text) => process.stderr.write(text),
-    columns: terminal ? process.stderr.columns : undefined,
+    columns: terminal ? process.stderr.columns || COLUMNS_USUAL : undefined,
     color: terminal && process.env['NO_COLOR'] === undefined,
     verbose: flags.verbose ?? false,
     clock: systemClock,
@@ -56,8 +56,8 @@ export async function runJobProcess(
   const forget = forwardSignals(supervisor, screen)
   try {
     const result = await supervisor.run()
-    report(result, screen)
     const durationMs = Math.round(systemClock.monotonicMs() - startMs)
+    report(result, durationMs, screen)
     if (flags.json === true) {
       process.stdout.write(`${JSON.stringify(resultData(result, options, durationMs))}\n`)
     }
@@ -68,6 +68,8 @@ export async function runJobProcess(
   }
 }
 
+/** Where a terminal does not say. */
+const COLUMNS_USUAL = 80
 /** Frames of the user's own files in stacks. */
 const ENGINE_FLAGS = ['--enable-source-maps']
 
@@ -88,10 +90,10 @@ function forwardSignals(supervisor: Supervisor, screen: RunScreen): () => void {
   }
 }
 
-function report(result: RunResult, screen: RunScreen): void {
+function report(result: RunResult, durationMs: number, screen: RunScreen): void {
   switch (result.type) {
     case 'finished':
-      screen.finished(result.summary, result.restarts)
+      screen.finished({ ...result.summary, durationMs }, result.restarts)
       break
     case 'failed':
       screen.failed(result.error)

@@ -158,6 +158,34 @@ test('SIGTERM stops cleanly with 143, and the same command goes on', async () =>
   expect(outputLines()).toBe(2_000)
 })
 
+test('a killed engine is started again, and the output is as without the kill', async () => {
+  project.write('job.ts', COUNTING)
+  const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=1000']
+  const running = project.start(args, { MILLRACE_RESTART_STRATEGY: 'fixed-delay' })
+  await running.saw(/counting runs in/)
+  await new Promise((done) => setTimeout(done, 700))
+  const owner = readFileSync(project.path('.millrace/counting/owner.json'), 'utf8')
+  process.kill((JSON.parse(owner) as { readonly pid: number }).pid, 'SIGKILL')
+  const ended = await running.ended
+  expect(ended.stderr).toMatch(/error WORKER_DIED: the engine process ended by SIGKILL/)
+  expect(ended.stderr).toMatch(/restart 1 in 1\.0 s[\s\S]*from checkpoint \d+/)
+  expect(lastLine(ended)).toMatchObject({ status: 'finished', recordsIn: 2_000, restarts: 1 })
+  expect(outputLines()).toBe(2_000)
+})
+
+test('an engine does not outlive its parent, and the same command goes on at once', async () => {
+  project.write('job.ts', COUNTING)
+  const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=1000']
+  const running = project.start(args)
+  await running.saw(/counting runs in/)
+  await new Promise((done) => setTimeout(done, 700))
+  running.child.kill('SIGKILL')
+  const ended = await project.run(args)
+  expect(ended.stderr).not.toMatch(/error/)
+  expect(lastLine(ended)).toMatchObject({ status: 'finished', recordsIn: 2_000 })
+  expect(outputLines()).toBe(2_000)
+})
+
 test('a second instance is refused with 4; stop ends the first with 0', async () => {
   project.write('job.ts', COUNTING)
   const running = project.start(['run', 'job.ts', '--set', 'records=0', '--set', 'perSecond=500'])

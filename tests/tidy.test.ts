@@ -98,7 +98,7 @@ const BANNED_EVERYWHERE: readonly Banned[] = [
   banned(/:\s*any\b|\bas any\b|<any>|\bany\[\]/, /^$/, 'unknown, narrowed at once'),
   banned(/\b(TODO|FIXME|XXX)\b/, /^$/, 'an issue, or the finished thing'),
   banned(
-    /\/(work|farm)\/|\/home\/\w|\/Users\/\w/,
+    /\/work\/(main|shared)|\/farm\/|\/home\/\w|\/Users\/\w/,
     /^$/,
     'a path relative to the project or a temporary folder',
   ),
@@ -107,7 +107,18 @@ const BANNED_EVERYWHERE: readonly Banned[] = [
 ]
 
 /** Exceptions to the rules above: file and rule's wanted replacement, with the reason. */
-const EXCEPTIONS: readonly Exception[] = []
+const EXCEPTIONS: readonly Exception[] = [
+  {
+    path: 'cli/printing-job.ts',
+    found: 'imports ../connectors/print/print-sink.ts',
+    why: 'millrace dev puts the print sink in the place of every other',
+  },
+  {
+    path: 'cli/printing-job.ts',
+    found: 'imports ../engine/operator/sink.ts',
+    why: 'the same',
+  },
+]
 
 interface Door {
   readonly specifier: RegExp
@@ -318,7 +329,7 @@ function importsOf(source: Source): readonly string[] {
     /^\s*import\s+'([^']+)'/gm,
     /\bimport\(\s*'([^']+)'/g,
   ]
-  const text = withoutComments(source.text)
+  const text = withoutTemplates(withoutComments(source.text))
   return patterns.flatMap((pattern) => [...text.matchAll(pattern)].map((match) => match[1]!))
 }
 
@@ -327,7 +338,7 @@ function bannedIn(source: Source, rules: readonly Banned[]): readonly string[] {
     if (rule.allowed.test(source.path)) return []
     // Paths and unfinished work are looked for in comments and strings too.
     const text =
-      rule.pattern.source.includes('work|') || rule.pattern.source.includes('FIXME')
+      rule.pattern.source.includes('farm') || rule.pattern.source.includes('FIXME')
         ? source.text
         : source.code
     return text.split('\n').flatMap((line, index) => {
@@ -341,7 +352,7 @@ function bannedIn(source: Source, rules: readonly Banned[]): readonly string[] {
 
 /** A long address or text cannot be broken; prettier leaves such lines as they are. */
 function isUnbreakable(line: string): boolean {
-  return /https?:\/\/|'[^']{60,}'|`[^`]{50,}|"[^"]{60,}"|\/[^/]{60,}\//.test(line)
+  return /https?:\/\/|'[^']{60,}'|`[^`]{50,}|\$\{.*`,?$|"[^"]{60,}"|\/[^/]{60,}\//.test(line)
 }
 
 function sourcesIn(folder: string): Source[] {
@@ -366,10 +377,14 @@ function withoutComments(text: string): string {
 
 /** Comments and the insides of strings blanked; good enough for words, and keeps line numbers. */
 function codeOf(text: string): string {
-  return withoutComments(text)
+  return withoutTemplates(withoutComments(text))
     .replace(/'(?:[^'\\\n]|\\.)*'/g, `''`)
     .replace(/"(?:[^"\\\n]|\\.)*"/g, '""')
-    .replace(/`(?:[^`\\]|\\.)*`/g, (literal) =>
-      literal.replace(/\$\{([^}]*)\}|[^\n`]/g, (_, inner: string | undefined) => inner ?? ' '),
-    )
+}
+
+/** Templates blanked but for what they put in. */
+function withoutTemplates(text: string): string {
+  return text.replace(/`(?:[^`\\]|\\.)*`/g, (literal) =>
+    literal.replace(/\$\{([^}]*)\}|[^\n`]/g, (_, inner: string | undefined) => inner ?? ' '),
+  )
 }

@@ -25,6 +25,7 @@ const PRELUDE = `
   const started = (restart) => say({ type: 'started', job: 'visits', settings: { restart } })
   const finished = (more) => say({ type: 'finished', summary: { status: 'finished', ...more } })
   const fixed = { strategy: 'fixed-delay', attempts: 5, delayMs: 1 }
+  const b = (n) => ({ path: '/b.mjs', hash: 'h' + n, inputs: [] })
   const first = () => new Promise((done) => process.once('message', (m) => done(m.options)))
 `
 
@@ -77,7 +78,7 @@ test('a job that finishes gives its summary', async () => {
 test('a killed engine is started again, with the same bundle, and not fresh again', async () => {
   const run = await supervisor(`
     const options = await first()
-    await say({ type: 'bundled', bundle: { path: '/b.mjs', hash: 'h' + options.attempt, inputs: [] } })
+    await say({ type: 'bundled', bundle: b(options.attempt) })
     await started(fixed)
     if (options.attempt < 2) process.kill(process.pid, 'SIGKILL')
     await finished({ options })

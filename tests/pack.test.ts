@@ -1,0 +1,77 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { ROOT } from './millrace.ts'
+
+/**
+ * The package as a stranger gets it: packed, installed into an empty folder, and its own first job
+ * run there. The registry is asked for what `npm ci` has not left in npm's cache.
+ */
+const folder = mkdtempSync(join(tmpdir(), 'millrace-pack-'))
+const app = join(folder, 'app')
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+interface Ended {
+  readonly status: number | null
+  readonly output: string
+}
+
+function run(command: string, args: readonly string[], cwd: string): Ended {
+  const ended = spawnSync(command, args, { cwd, encoding: 'utf8' })
+  return { status: ended.status, output: ended.stdout + ended.stderr }
+}
+
+const millrace = (...args: readonly string[]): Ended =>
+  run('npx', ['--no-install', 'millrace', ...args], app)
+
+test('packed and installed, it writes a job that runs', { timeout: 300_000 }, () => {
+  // What `npm test` has built is packed: the scripts would build it again.
+  const packed = run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], ROOT)
+  expect(packed.status, packed.output).toBe(0)
+  const file = readdirSync(folder).find((name) => name.endsWith('.tgz'))!
+
+  mkdirSync(app)
+  const quiet = ['--prefer-offline', '--no-audit', '--no-fund']
+  const installed = run('npm', ['install', ...quiet, join(folder, file)], app)
+  expect(installed.status, installed.output).toBe(0)
+
+  const made = millrace('init')
+  expect(made.status, made.output).toBe(0)
+  expect(made.output).toMatch(/wrote job\.ts[\s\S]*npx millrace run job\.ts/)
+
+  const ran = millrace('run', 'job.ts', '--set', 'views=60000', '--json')
+  expect(ran.status, ran.output).toBe(0)
+  const summary = ran.output
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(summary.at(-1)).toMatchObject({ status: 'finished', job: 'page-views', recordsIn: 60_000 })
+  expect(views(join(app, 'out/views'))).toBe(60_000)
+
+  // Types are checked by the project's own typescript; ours stands in for it.
+  const bin = join(app, 'node_modules/typescript/bin')
+  mkdirSync(bin, { recursive: true })
+  const ours = JSON.stringify(join(ROOT, 'node_modules/typescript/bin/tsc'))
+  writeFileSync(join(bin, 'tsc'), `require(${ours})`)
+  const checked = millrace('check', 'job.ts')
+  expect(checked.status, checked.output).toBe(0)
+  expect(checked.output).toMatch(/types: hold/)
+
+  const again = millrace('init')
+  expect(again.status).toBe(2)
+  expect(again.output).toMatch(/"job\.ts" exists here already/)
+  expect(millrace('init', '--service').status).toBe(0)
+  expect(readFileSync(join(app, 'job.service'), 'utf8')).toMatch(/RestartPreventExitStatus=2 3 5/)
+  expect(readFileSync(join(app, 'Dockerfile'), 'utf8')).toMatch(/"run", "job\.ts"/)
+})
+
+/** Sum of the counts in all published files. */
+function views(directory: string): number {
+  return readdirSync(directory)
+    .filter((name) => name.endsWith('.jsonl'))
+    .flatMap((name) => readFileSync(join(directory, name), 'utf8').trimEnd().split('\n'))
+    .map((line) => (JSON.parse(line) as { readonly views: number }).views)
+    .reduce((sum, count) => sum + count, 0)
+}
