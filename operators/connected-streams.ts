@@ -115,12 +115,12 @@ function broadcastStates(
 }
 
 /** Fields that both name are compared by kind; keys of functions were compared by the compiler. */
-export function checkSameKey(left: KeyedParts, right: KeyedParts): void {
+export function checkSameKey(left: KeyedParts, right: KeyedParts, step: string): void {
   const [ours, theirs] = [left, right].map(keyKinds)
   if (ours === undefined || theirs === undefined || ours === theirs) return
   throw stepError(
     'FIELD_TYPE',
-    `connect is given keys of different types: ${ours} and ${theirs}`,
+    `${step} is given keys of different types: ${ours} and ${theirs}`,
     'Key both streams by values of the same type.',
   )
 }

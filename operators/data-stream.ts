@@ -36,7 +36,18 @@ import {
   createWatermarks,
   createWhere,
 } from './runtime/factories.ts'
-import { commonShape, expressionShape, isExact, pickShape, shapeOf } from './shapes.ts'
+import {
+  commonShape,
+  expressionShape,
+  isExact,
+  pickShape,
+  rankedShape,
+  shapeOf,
+  WINDOW_COLUMNS,
+} from './shapes.ts'
+import { createTopN, WINDOW_KEY } from './runtime/top-n.ts'
+import { fieldNames } from '../engine/stream/schema.ts'
+import type { TopNOptions } from './runtime/top-n.ts'
 import { strategyData } from './watermarks.ts'
 
 export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStream {
@@ -111,8 +122,21 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
     return notInThisVersion('asyncMap', 'Look things up in a broadcast stream instead.')
   }
 
-  topN(): never {
-    return notInThisVersion('topN', 'Rank the rows in process() with a timer at the window end.')
+  topN(uid: unknown, given: Partial<Omit<TopNOptions, 'schema'>>): object {
+    checkUid(uid, 'topN', callSite())
+    const options = this.#topNOptions(uid, given)
+    const inputs = [repartitioned(this[PARTS].upstreams, { type: 'hash', key: WINDOW_KEY })]
+    const { schema, ...parameters } = options
+    return addStep(this.planner, {
+      kind: 'top-n',
+      uid,
+      parameters: planJson(parameters),
+      shape: rankedShape(this.#shape),
+      keys: [WINDOW_KEY],
+      eventTime: 'needs',
+      inputs,
+      runtime: createTopN({ ...parameters, schema }),
+    })
   }
 
   union(...others: readonly unknown[]): object {
@@ -254,6 +278,28 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
   #repartition(partitioning: { readonly type: 'rebalance' | 'global' }): object {
     const upstreams = repartitioned(this[PARTS].upstreams, partitioning)
     return this.planner.stream({ ...this[PARTS], upstreams })
+  }
+
+  #topNOptions(uid: string, given: Partial<Omit<TopNOptions, 'schema'>>): TopNOptions {
+    const { n, by = '', order = 'descending' } = given
+    for (const name of WINDOW_COLUMNS) checkField(this.#shape, name, 'topN', uid)
+    checkFieldKind(this.#shape, by, ['a number', 'a bigint'], 'topN', uid)
+    if (fieldNames(this.#shape)?.includes('rank') === true) {
+      throw stepError('FIELD_CLASH', `the records of "${uid}" have a "rank"`, 'Rename it.', uid)
+    }
+    if (!Number.isSafeInteger(n) || n! < 1) {
+      throw stepError('OPTION_INVALID', `topN "${uid}": n is ${String(n)}`, 'Give 1 or more.', uid)
+    }
+    for (const { node } of this[PARTS].upstreams) {
+      if (!this.planner.builder.firesTwice(node)) continue
+      throw stepError(
+        'OPTION_INVALID',
+        `topN "${uid}" stands behind a window with allowedLateness`,
+        'Remove allowedLateness: this version ranks each window once.',
+        uid,
+      )
+    }
+    return { n: n!, by, order, schema: this.#schema }
   }
 
   #last(method: string): number {

@@ -104,8 +104,14 @@ export class GraphBuilder {
     this.#nodes[id]!.parallelism = parallelism
   }
 
-  node(id: number): StreamNode {
-    return this.#nodes[id]!
+  /** Whether the rows of a window may come again behind this node, for late records. */
+  firesTwice(id: number): boolean {
+    const { kind, parameters } = this.#nodes[id]!
+    if (kind.startsWith('window-')) {
+      const { allowedLatenessMs } = parameters as { readonly allowedLatenessMs?: number }
+      return (allowedLatenessMs ?? 0) > 0
+    }
+    return this.#edges.some((edge) => edge.to === id && this.firesTwice(edge.from))
   }
 
   /** The graph; from now on nothing can be added. */
@@ -140,6 +146,8 @@ const UID_KINDS = new Set([
   'window-aggregate',
   'window-reduce',
   'window-process',
+  'interval-join',
+  'top-n',
 ])
 
 function checkStates(step: Step, states: readonly StateDescriptor[]): readonly StateDescriptor[] {

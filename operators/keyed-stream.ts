@@ -19,13 +19,15 @@ import {
   aggregation,
   declared,
   functionAggregates,
+  hashed,
   needsEventTime,
   schemaOf,
 } from './keyed-parts.ts'
-import { notInThisVersion, PARTS, partsOf } from './planner.ts'
+import { addStep, PARTS, partsOf } from './planner.ts'
 import { planJson } from './plan-json.ts'
 import { declaredStates, KeyedProcessFunction } from './process-function.ts'
 import { createAggregate, createKeyedProcess, createReduce } from './runtime/factories.ts'
+import { createIntervalJoin } from './runtime/interval-join.ts'
 import { windowData } from './windows.ts'
 import { WindowedStreamSteps } from './windowed-stream.ts'
 
@@ -91,12 +93,36 @@ export class KeyedStreamSteps
         'Call keyBy on it, or broadcast().',
       )
     }
-    checkSameKey(this, other)
+    checkSameKey(this, other, 'connect')
     return new ConnectedStreamsSteps(this, other)
   }
 
-  intervalJoin(): never {
-    return notInThisVersion('intervalJoin', 'Connect the two streams and keep one side in state.')
+  intervalJoin(uid: unknown, other: unknown, bounds: unknown, step: UserFunction): object {
+    checkUid(uid, 'intervalJoin', callSite())
+    checkFunction(step, 'intervalJoin', uid)
+    if (!(other instanceof KeyedStreamSteps)) {
+      throw stepError(
+        'OPTION_INVALID',
+        `intervalJoin "${uid}" is given a stream that is not keyed`,
+        'Call keyBy on it.',
+        uid,
+      )
+    }
+    partsOf(other, this.planner, 'intervalJoin')
+    checkSameKey(this, other, 'intervalJoin')
+    const { lower: lowerMs, upper: upperMs } = checkBounds(bounds, uid)
+    const keys = [this.key, other.key] as const
+    const schemas = [schemaOf(this), schemaOf(other)] as const
+    return addStep(this.planner, {
+      kind: 'interval-join',
+      uid,
+      parameters: planJson({ keys, lowerMs, upperMs }),
+      functionSlots: 1 + keys.filter((key) => key.type === 'function').length,
+      keys,
+      eventTime: 'needs',
+      inputs: [hashed(this), hashed(other)],
+      runtime: createIntervalJoin({ keys, schemas, lowerMs, upperMs, step }),
+    })
   }
 
   #processObject(uid: string, definition: unknown): object {
@@ -142,4 +168,21 @@ export class KeyedStreamSteps
     }
     return addKeyed(this, step, 'any')
   }
+}
+
+function checkBounds(
+  bounds: unknown,
+  uid: string,
+): { readonly lower: number; readonly upper: number } {
+  const { lower, upper } = (bounds ?? {}) as { readonly lower?: unknown; readonly upper?: unknown }
+  if (Number.isSafeInteger(lower) && Number.isSafeInteger(upper)) {
+    const known = { lower: lower as number, upper: upper as number }
+    if (known.lower <= known.upper) return known
+  }
+  throw stepError(
+    'OPTION_INVALID',
+    `intervalJoin "${uid}" has the bounds ${String(lower)} to ${String(upper)}`,
+    'Give lower and upper as durations, the lower one first: { lower: minutes(-5), upper: hours(1) }.',
+    uid,
+  )
 }

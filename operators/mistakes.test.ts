@@ -244,10 +244,58 @@ const MISTAKES: readonly [ErrorCode, string, string, (env: StreamEnvironment) =>
     },
   ],
   [
-    'OPTION_INVALID',
-    'topN is not part of this version',
-    'timer',
+    'FIELD_UNKNOWN',
+    'topN of "t" names "windowStart"',
+    'Name one of the fields',
     (env) => clicksOf(env).topN('t', { n: 1, by: 'at' }),
+  ],
+  [
+    'OPTION_INVALID',
+    'topN "t" stands behind a window with allowedLateness',
+    'Remove allowedLateness',
+    (env) =>
+      clicksOf(env)
+        .keyBy('user')
+        .window(tumbling(hours(1)))
+        .allowedLateness(seconds(1))
+        .aggregate('n', { n: count() })
+        .filter(() => true)
+        .topN('t', { n: 1, by: 'n' }),
+  ],
+  [
+    'FIELD_TYPE',
+    'topN of "t" names "user", which is a text',
+    'It takes a number',
+    (env) =>
+      clicksOf(env)
+        .keyBy('user')
+        .window(tumbling(hours(1)))
+        .aggregate('n', { n: count() })
+        .topN('t', { n: 1, by: 'user' }),
+  ],
+  [
+    'FIELD_TYPE',
+    'intervalJoin is given keys of different types: a number and a text',
+    'same type',
+    (env) =>
+      bidsOf(env)
+        .keyBy('auction')
+        .intervalJoin('j', clicksOf(env).keyBy('user'), { lower: 0, upper: 1 }, () => 1),
+  ],
+  [
+    'OPTION_INVALID',
+    'intervalJoin "j" has the bounds 1 to 0',
+    'lower one first',
+    (env) => {
+      const clicks = clicksOf(env).keyBy('user')
+      return clicks.intervalJoin('j', clicks, { lower: 1, upper: 0 }, () => 1)
+    },
+  ],
+  [
+    'OPTION_INVALID',
+    'asyncMap is not part of this version',
+    'broadcast stream',
+    (env) => clicksOf(env).asyncMap('a', async () => 1),
   ],
   [
     'JOB_INVALID',

@@ -12,6 +12,7 @@ import type { SchemaData } from '../engine/stream/schema.ts'
 const UNKNOWN: SchemaData = Object.freeze({ kind: 'packed' })
 const COUNT: SchemaData = Object.freeze({ kind: 'int64', as: 'number' })
 const NUMBER: SchemaData = Object.freeze({ kind: 'float64' })
+const RANK: SchemaData = Object.freeze({ kind: 'int32' })
 const TIME: SchemaData = Object.freeze({ kind: 'timestamp' })
 
 /** Names of the windows' own result columns. */
@@ -111,6 +112,12 @@ function mayBeEmpty(
 
 function nullableOf(schema: SchemaData): SchemaData {
   return schema.kind === 'nullable' ? schema : Object.freeze({ kind: 'nullable', of: schema })
+}
+
+/** The shape with the rank that topN adds. */
+export function rankedShape(shape: SchemaData | undefined): SchemaData | undefined {
+  if (shape?.kind !== 'struct') return undefined
+  return shapeOf([...shape.fields, { name: 'rank', schema: RANK }])
 }
 
 /** The shape of several streams together: known when it is the same for all. */
