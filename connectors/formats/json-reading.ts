@@ -190,6 +190,7 @@ function compileStruct(schema: StructData): Convert {
   const refuse = (value: unknown, field: string): never => {
     throw unfit(field, schema, value)
   }
+  const cells = schema.fields.map((field, index) => `${literalName(field.name)}: f${index}`)
   const body = [
     '"use strict"',
     'return (value, field) => {',
@@ -198,7 +199,7 @@ function compileStruct(schema: StructData): Convert {
     '  }',
     '  const prefix = field === "" ? "" : field + "."',
     ...schema.fields.map(readField),
-    `  return { ${schema.fields.map((field, index) => `${literalName(field.name)}: f${index}`).join(', ')} }`,
+    `  return { ${cells.join(', ')} }`,
     '}',
   ]
   const make = new Function('converts', 'refuse', 'hasOwn', body.join('\n')) as (

@@ -123,7 +123,9 @@ function compileStruct(schema: StructData, owner?: string): Write {
   const body = [
     '"use strict"',
     'return (value, field) => {',
-    '  if (typeof value !== "object" || value === null || Array.isArray(value)) refuse(value, field)',
+    '  if (typeof value !== "object" || value === null || Array.isArray(value)) {',
+    '    refuse(value, field)',
+    '  }',
     '  const prefix = field === "" ? "" : field + "."',
     '  let text = "{"',
     ...schema.fields.map(writeField),
