@@ -104,8 +104,15 @@ export class JobLife implements ControlHandlers {
     })
   }
 
-  start(): Promise<void> {
-    return this.#master.start()
+  /** Records flow from now on. When that fails, everything is given back before it throws. */
+  async start(): Promise<void> {
+    try {
+      await this.#master.start()
+    } catch (error) {
+      this.#master.cancel(error)
+      await this.finished().catch(() => undefined)
+      throw error
+    }
   }
 
   /** Settles when all is over: workers gone, the folder given back. */

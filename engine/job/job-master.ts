@@ -174,9 +174,9 @@ export class JobMaster {
     })
   }
 
-  /** Ends the life here and now, as a failure would. */
-  cancel(): void {
-    this.#fail(new StreamError('CANCELED', 'the job was canceled'))
+  /** Ends the life here and now, as a failure does. */
+  cancel(error: unknown = new StreamError('CANCELED', 'the job was canceled')): void {
+    this.#fail(error)
   }
 
   get lastCheckpoint(): CheckpointProgress | undefined {

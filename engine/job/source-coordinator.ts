@@ -61,7 +61,7 @@ export class SourceCoordinator {
     for (const split of restored?.enumerated ?? []) this.#known.set(split.id, split)
     for (const split of restored?.splits ?? []) positions.set(split.id, split)
     await this.#discover()
-    const splits = [...this.#known.values()].sort(byId).map((split): RestoredSplit => {
+    const all = [...this.#known.values()].sort(byId).map((split): RestoredSplit => {
       const state = positions.get(split.id)
       return {
         ...split,
@@ -70,6 +70,8 @@ export class SourceCoordinator {
         finished: state?.finished ?? false,
       }
     })
+    // Those with something left to read first, so that each subtask gets its share of them.
+    const splits = [...all.filter((split) => !split.finished), ...all.filter((s) => s.finished)]
     return this.#deal(splits, (_, order) => order % this.#vertex.parallelism, true)
   }
 

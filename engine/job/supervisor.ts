@@ -61,6 +61,8 @@ export class Supervisor {
   #bundle: BundleReference | undefined
   #child: ChildProcess | undefined
   #started = false
+  /** In any life so far. */
+  #hasFlowed = false
   #restarts = 0
   #signal: StopSignal | undefined
   #signaledAtMs = 0
@@ -178,6 +180,7 @@ export class Supervisor {
     if (message.type === 'bundled') this.#bundle = message.bundle
     if (message.type === 'started') {
       this.#started = true
+      this.#hasFlowed = true
       this.#restart = message.settings.restart
     }
   }
@@ -190,6 +193,8 @@ export class Supervisor {
       ...options,
       fresh: first && options.fresh,
       takeOver: first && options.takeOver,
+      // Once records flow the fork has been made: its own checkpoints are what to go on from.
+      fork: options.fork && !this.#hasFlowed,
       attempt: this.#restarts,
       ...(this.#bundle === undefined ? {} : { bundle: this.#bundle }),
     }
