@@ -30,7 +30,9 @@ class Splits {
 
   constructor(strategy: WatermarkStrategy, creditBatches = Infinity) {
     this.host = new OperatorHost({ create: create(strategy) }, { ...options, creditBatches })
-    this.operator = this.host.operator as AssignWatermarksOperator
+    const { operator } = this.host
+    if (!(operator instanceof AssignWatermarksOperator)) throw new Error('another operator')
+    this.operator = operator
   }
 
   change(change: SplitChange): (number | boolean)[] {

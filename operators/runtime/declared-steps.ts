@@ -155,7 +155,7 @@ function selectRowsKernel(columns: readonly SelectColumn[], fields: readonly str
       }
     } catch (thrown) { throw failAt(thrown, i) }
   }`
-  return compileKernel(source, { numberOf }) as RowsKernel
+  return compileKernel(source, { numberOf })
 }
 
 /** Arithmetic over columns: numbers in, a column of numbers out. */

@@ -29,7 +29,7 @@ import { seededRandom } from '../../engine/base/random.ts'
 import { silentLogger } from '../../engine/base/logger.ts'
 import { VirtualClock } from '../../engine/testing/virtual-clock.ts'
 
-const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 12)
+const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 6)
 const key: KeySelector = { type: 'field', field: 'k' }
 
 const aggregates = Object.entries({
@@ -71,10 +71,10 @@ const SUBJECTS: Readonly<Record<string, OperatorFactory>> = {
   reduce: createReduce({
     key,
     schema: undefined,
-    step: ((left: { v: number }, right: { v: number }) => ({
+    step: (left: { v: number }, right: { v: number }) => ({
       ...right,
       v: left.v + right.v,
-    })) as never,
+    }),
   }),
   process: timers,
   tumbling: windowed({ kind: 'windows', type: 'tumbling', sizeMs: 10, offsetMs: 3 }, 6),
@@ -123,6 +123,7 @@ class Durable {
   #host!: OperatorHost
   #writing: Promise<void>[] = []
   #pending: PendingSnapshot[] = []
+  #watermarkMs = MIN_WATERMARK
   #files = 0
   #checkpoints = 0
 
@@ -166,8 +167,10 @@ class Durable {
   }
 
   async run(element: Step, nowMs: number): Promise<void> {
-    if (element.type === 'records') this.#host.processBatch(batchOf(element.rows), 0)
-    else if (element.type === 'watermark') this.#host.advanceWatermark(nowMs)
+    if (element.type === 'watermark') {
+      this.#host.advanceWatermark(nowMs)
+      this.#watermarkMs = nowMs
+    } else if (element.type === 'records') this.#host.processBatch(batchOf(element.rows), 0)
     else if (element.type === 'snapshot') this.#snapshot()
     else if (element.type === 'written') await this.#written()
     else await this.#restore()
@@ -199,12 +202,11 @@ class Durable {
   }
 
   async #restore(): Promise<void> {
-    const watermarkMs = this.#store.timers.watermarkMs
     const pending = this.#snapshot()
     this.#pending = []
     const { chain } = await pending.write()
     await this.#store.close()
-    await this.start(chain, watermarkMs)
+    await this.start(chain, this.#watermarkMs)
   }
 }
 

@@ -52,7 +52,8 @@ export class Emitters {
   }
 
   #unknown(side: string): StreamError {
-    const names = this.#known.length === 0 ? 'none' : `"${[...this.#known].join(', ')}"`
+    const known = this.#known === 'any' ? [] : this.#known
+    const names = known.length === 0 ? 'none' : `"${known.join(', ')}"`
     return new StreamError(
       'OPTION_INVALID',
       `emitTo names "${side}", the side outputs are ${names}`,

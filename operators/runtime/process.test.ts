@@ -122,7 +122,7 @@ test('the class form declares its states as fields', () => {
       context.emit({ user, count: this.#count.value() })
     }
   }
-  const states = declaredStates(new Counter() as never)
+  const states = declaredStates(new Counter())
   const form = { type: 'class', states, create: () => new Counter() } as never
   const factory = createKeyedProcess({ key: byUser, schema: undefined, form })
   expect(factory.states.map((state) => state.name)).toEqual(['count'])

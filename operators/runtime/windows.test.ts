@@ -130,9 +130,7 @@ test('reduce and process see the records of a window', () => {
     k: left.k,
     v: left.v + right.v,
   })
-  verifyOperator(
-    keyed(createWindowReduce({ ...options, step: step as never, windows: sliding(4, 2) })),
-  )
+  verifyOperator(keyed(createWindowReduce({ ...options, step: step, windows: sliding(4, 2) })))
     .input(at(1, 2, 5), at(1, 4, 6), end())
     .expect(record({ k: 1, v: 5 }, 3), record({ k: 1, v: 11 }, 5), record({ k: 1, v: 6 }, 7), end())
 
@@ -312,8 +310,8 @@ test('tumbling and sliding windows equal the naive model', () => {
   const sizes = fc.constantFrom([10, 10], [10, 5], [10, 4], [12, 8], [7, 3], [9, 1])
   fc.assert(
     fc.property(scenario, sizes, ({ steps, latenessMs }, [size, every]) => {
-      const windows = size === every ? tumbling(size!) : sliding(size!, every!)
-      check(counts(windows, latenessMs), model(steps, latenessMs, slidingModel(size!, every!)))
+      const windows = size === every ? tumbling(size) : sliding(size, every)
+      check(counts(windows, latenessMs), model(steps, latenessMs, slidingModel(size, every)))
     }),
     { numRuns: RUNS },
   )
