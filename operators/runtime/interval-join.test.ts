@@ -47,7 +47,7 @@ test('a record is kept until no partner can come, and a late one is dropped', ()
     .input(
       left('a', 'L', 100),
       watermark(109),
-      right('a', 'late', 105),
+      right('a', 'late', 109),
       right('a', 'R', 110),
       watermark(110),
       left('a', 'M', 111),
