@@ -13,6 +13,8 @@ import { StateEntry, removeDirty } from './state-entry.ts'
 const BATCH_ENTRIES = 256
 /** Batches under way at once. */
 const BATCHES_MAX = 4
+/** How far above its budget the heap may be. */
+const SLACK = 1.25
 /** Entries the hand looks at for one batch. */
 const LOOKS_MAX = 4 * BATCH_ENTRIES
 
@@ -41,6 +43,7 @@ export class StateCache implements HeapCache {
   #place = 0
   #error: StreamError | undefined
   #waiting: (() => void)[] = []
+  #isClosed = false
 
   constructor(
     heap: KeyedHeap,
@@ -56,13 +59,16 @@ export class StateCache implements HeapCache {
 
   /** The heap is far above its budget because the store is behind: take no more records in. */
   get isBehind(): boolean {
-    return this.#heap.bytes > this.#budgetBytes * 1.25 && this.#batches > 0
+    return this.#heap.bytes > this.#budgetBytes * SLACK
   }
 
-  /** Settles when a batch is done, at once when none is under way. */
-  whenRelieved(): Promise<void> {
-    if (this.#batches === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#waiting.push(resolve))
+  /** Settles when the store has caught up, or cannot. */
+  async whenRelieved(): Promise<void> {
+    while (this.isBehind) {
+      this.relieve()
+      if (this.#batches === 0) return // What is left is in use.
+      await this.#batchDone()
+    }
   }
 
   fail(error: unknown): void {
@@ -106,7 +112,8 @@ export class StateCache implements HeapCache {
   }
 
   async close(): Promise<void> {
-    while (this.#batches > 0) await this.whenRelieved()
+    this.#isClosed = true
+    while (this.#batches > 0) await this.#batchDone()
     if (this.#opening !== undefined) await (await this.#opening).close()
   }
 
@@ -179,10 +186,16 @@ export class StateCache implements HeapCache {
       .finally(() => {
         this.#batches -= 1
         this.#leavingBytes -= bytes
+        // Goes on by itself: no record may come for a while.
+        if (!this.#isClosed && this.#error === undefined) this.relieve()
         const waiting = this.#waiting
         this.#waiting = []
         for (const resolve of waiting) resolve()
       })
+  }
+
+  #batchDone(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
   #written(entry: StateEntry, isPut: boolean): void {
