@@ -30,6 +30,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{engine,operators,connectors,cli}/**/*.test.ts'],
           exclude: [...exclude, ...kafkaTests],
+          // Each takes milliseconds; a busy machine is no reason to fail.
+          testTimeout: 30_000,
           sequence: { groupOrder: 0 },
         },
       },
