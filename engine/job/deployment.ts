@@ -4,6 +4,7 @@ import type { JobGraph } from '../graph/job-graph.ts'
 import type { JobPlan } from './job-plan.ts'
 import { createRing, ringBytes } from '../channel/ring.ts'
 import { StreamError } from '../base/errors.ts'
+import { planData } from '../graph/plan.ts'
 import { channelsOf } from '../worker/task-builder.ts'
 
 export interface DeploymentOptions {
@@ -23,13 +24,14 @@ export function deploymentsOf(options: DeploymentOptions): readonly Deployment[]
   const rings = options.parking === undefined ? [] : ringsOf(plan.graph, workers)
   const restore = restoreOf(restored)
   const watermarks = watermarksOf(plan.graph, restore)
+  const written = planData(plan.graph.graph)
   return Array.from({ length: workers }, (_, worker) => ({
     worker,
     workers,
     parallelism: plan.parallelism,
     bundle: plan.bundle,
     parameters: plan.parameters,
-    planHash: plan.planHash,
+    plan: written,
     epoch: options.epoch,
     workDir: options.workDir,
     stateCacheBytes: options.stateCacheBytes,

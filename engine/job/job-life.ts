@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Doors } from '../base/doors.ts'
 import type { Json } from '../base/json.ts'
 import type { CheckpointManifest } from '../checkpoint/manifest.ts'
-import type { WorkFolder } from '../checkpoint/work-folder.ts'
+import type { WorkFolder, WorkFolderParts } from '../checkpoint/work-folder.ts'
 import type { SpawnWorkers } from '../worker/worker-handle.ts'
 import type { ControlHandlers, ControlRequest } from './control-server.ts'
 import type { JobPlan } from './job-plan.ts'
@@ -27,6 +27,8 @@ export interface LifeParts {
   readonly spawn: SpawnWorkers
   /** Whether a parent process starts the engine again. */
   readonly hasSupervisor: boolean
+  /** For simulations: who else there is, and the lock of the folder. */
+  readonly ownership?: Pick<WorkFolderParts, 'processes' | 'takeLock'>
 }
 
 export type Begun =
@@ -51,6 +53,7 @@ export async function beginLife(parts: LifeParts): Promise<Begun> {
     parameters: storableParameters(plan.parameters),
     options: { ...options, hasSupervisor },
     settings: plan.settings.checkpointing,
+    ...parts.ownership,
   })
   if (opened.type === 'finished') {
     await opened.folder.release()

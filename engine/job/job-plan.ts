@@ -45,7 +45,7 @@ export async function planBundle(
     (reference) => readSecret(reference, files),
   )
   const written = definition.build(reviveParameters(parameters))
-  const parallelism = options.parallelism ?? availableParallelism()
+  const parallelism = options.parallelism ?? written.settings.parallelism ?? availableParallelism()
   const settings = mergeSettings(written.settings, options)
   const graph: StreamGraph = { ...written, settings }
   const jobGraph = toJobGraph(graph, parallelism)

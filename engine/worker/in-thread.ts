@@ -18,13 +18,18 @@ export function spawnInThread(doors: Doors, graph: JobGraph): SpawnWorkers {
   }
 }
 
+/** Messages arrive in the order sent, whatever order the clock gives turns in. */
 class InThreadHandle implements WorkerHandle {
   readonly #doors: Doors
   readonly #runtime: WorkerRuntime
+  readonly #onMessage: (message: FromWorker) => void
+  readonly #toWorker: ToWorker[] = []
+  readonly #fromWorker: FromWorker[] = []
   #ended = false
 
   constructor(doors: Doors, graph: JobGraph, onMessage: (message: FromWorker) => void) {
     this.#doors = doors
+    this.#onMessage = onMessage
     const channels = new LocalChannels()
     this.#runtime = new WorkerRuntime(
       doors,
@@ -34,22 +39,30 @@ class InThreadHandle implements WorkerHandle {
         parking: () => new ClockParking(doors.clock),
       },
       (message) => {
-        doors.clock.immediate(() => {
-          if (!this.#ended) onMessage(message)
-        })
+        this.#fromWorker.push(message)
+        doors.clock.immediate(this.#deliverFrom)
       },
     )
   }
 
   post(message: ToWorker): void {
-    this.#doors.clock.immediate(() => {
-      if (!this.#ended) this.#runtime.handle(message)
-    })
+    this.#toWorker.push(message)
+    this.#doors.clock.immediate(this.#deliverTo)
   }
 
   terminate(): Promise<void> {
     this.#ended = true
     this.#runtime.abandon()
     return Promise.resolve()
+  }
+
+  readonly #deliverTo = (): void => {
+    const message = this.#toWorker.shift()!
+    if (!this.#ended) this.#runtime.handle(message)
+  }
+
+  readonly #deliverFrom = (): void => {
+    const message = this.#fromWorker.shift()!
+    if (!this.#ended) this.#onMessage(message)
   }
 }

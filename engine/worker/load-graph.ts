@@ -3,7 +3,7 @@ import type { Deployment } from './protocol.ts'
 import { StreamError } from '../base/errors.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { toJobGraph } from '../graph/chaining.ts'
-import { planHash } from '../graph/plan.ts'
+import { compareDeterminism, planData } from '../graph/plan.ts'
 import { reviveParameters } from '../graph/parameters.ts'
 
 /** Imports the job's bundle, builds its graph again and refuses another plan than the master's. */
@@ -11,14 +11,12 @@ export async function loadJobGraph(deployment: Deployment): Promise<JobGraph> {
   const module = (await import(deployment.bundle!)) as { readonly default?: unknown }
   const definition = jobDefinition(module.default)
   const graph = definition.build(reviveParameters(deployment.parameters))
-  const hash = planHash(graph)
-  if (hash !== deployment.planHash) {
+  const differs = compareDeterminism(deployment.plan, planData(graph))
+  if (differs !== undefined) {
     throw new StreamError(
       'PLAN_NOT_DETERMINISTIC',
-      `worker ${deployment.worker} built another plan of job "${graph.job}"`,
-      {
-        hint: 'Build the job without time, chance or process.env: use parameters for what varies.',
-      },
+      `worker ${deployment.worker} built another plan, first at "${differs}"`,
+      { hint: 'Build without time, chance or process.env: use parameters for what varies.' },
     )
   }
   return toJobGraph(graph, deployment.parallelism)

@@ -1,5 +1,6 @@
 import type { ErrorData } from '../base/errors.ts'
 import type { ParameterValue } from '../graph/parameters.ts'
+import type { PlanData } from '../graph/plan.ts'
 import type {
   OperatorSubtaskState,
   FileReference,
@@ -79,7 +80,8 @@ export interface Deployment {
   /** URL of the job's bundle; undefined when the worker shares the master's thread. */
   readonly bundle: string | undefined
   readonly parameters: Readonly<Record<string, ParameterValue>>
-  readonly planHash: string
+  /** The master's plan: a worker that builds another refuses to start. */
+  readonly plan: PlanData
   readonly epoch: number
   /** Absolute path of the work folder. */
   readonly workDir: string

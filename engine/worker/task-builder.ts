@@ -180,7 +180,8 @@ export class TaskBuilder {
         : Array.from({ length: receiver.parallelism }, (_, to) =>
             channels.writer(edge, this.#subtask, to),
           )
-    return new ResultPartition(edge, writers, this.#subtask, receiver.maxParallelism)
+    const { uid, name } = receiver.chain[0]!
+    return new ResultPartition(edge, writers, this.#subtask, receiver.maxParallelism, uid ?? name)
   }
 
   #gateChannels(): readonly GateChannel[] {

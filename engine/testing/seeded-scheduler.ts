@@ -1,0 +1,81 @@
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
+
+interface Alarm {
+  readonly atMs: number
+  readonly order: number
+  readonly callback: () => void
+}
+
+/**
+ * A clock and scheduler for simulation: picks what runs next by chance, from a seed. Time stands
+ * still while anything waits for a turn, and jumps to the next alarm when nothing does.
+ */
+export class SeededScheduler implements Clock {
+  readonly #random: Random
+  readonly #startMs: number
+  readonly #waiting: (() => void)[] = []
+  readonly #alarms = new Set<Alarm>()
+  #nowMs: number
+  #order = 0
+  steps = 0
+
+  constructor(random: Random, startMs: number) {
+    this.#random = random
+    this.#startMs = startMs
+    this.#nowMs = startMs
+  }
+
+  nowMs(): number {
+    return this.#nowMs
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs - this.#startMs
+  }
+
+  timer(delayMs: number, callback: () => void): Timer {
+    this.#order += 1
+    const alarm = { atMs: this.#nowMs + Math.max(delayMs, 0), order: this.#order, callback }
+    this.#alarms.add(alarm)
+    return { cancel: () => this.#alarms.delete(alarm) }
+  }
+
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((done) => {
+      this.timer(delayMs, done)
+    })
+  }
+
+  immediate(callback: () => void): void {
+    this.#waiting.push(callback)
+  }
+
+  /** Runs one thing and lets promises settle. False: nothing is left to run, now or later. */
+  async step(): Promise<boolean> {
+    this.steps += 1
+    const next = this.#take() ?? this.#ring()
+    next?.()
+    // One turn of the real event loop drains the microtasks.
+    await new Promise((turn) => setImmediate(turn))
+    return next !== undefined || this.#waiting.length > 0 || this.#alarms.size > 0
+  }
+
+  #take(): (() => void) | undefined {
+    if (this.#waiting.length === 0) return undefined
+    const index = this.#random.int(this.#waiting.length)
+    return this.#waiting.splice(index, 1)[0]
+  }
+
+  #ring(): (() => void) | undefined {
+    let first: Alarm | undefined
+    for (const alarm of this.#alarms) {
+      if (first === undefined || alarm.atMs < first.atMs) first = alarm
+      else if (alarm.atMs === first.atMs && alarm.order < first.order) first = alarm
+    }
+    if (first === undefined) return undefined
+    this.#alarms.delete(first)
+    this.#nowMs = Math.max(this.#nowMs, first.atMs)
+    return first.callback
+  }
+}
