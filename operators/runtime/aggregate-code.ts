@@ -1,6 +1,6 @@
 import type { AggregateData } from '../aggregates.ts'
 import type { ExpressionData } from '../expressions.ts'
-import type { KernelInput } from './kernel-fields.ts'
+import type { KernelInput, Reference } from './kernel-fields.ts'
 import type { SchemaData } from '../../engine/stream/schema.ts'
 import { schemaData } from '../../engine/stream/schema.ts'
 import * as values from './aggregate-values.ts'
@@ -22,11 +22,15 @@ export interface NamedAggregate {
  */
 export type AggregateLayout = 'states' | 'object'
 
-/** One value of an accumulator; an average has two. */
+/**
+ * One value of an accumulator; an average has two. So has, in layout 'states', a sum, min or max of
+ * values whose type is not known beforehand: a number, which nearly all are, and 'other' for what
+ * is none, null until it comes.
+ */
 export interface AggregatePart {
   /** Place of the aggregate. */
   readonly index: number
-  readonly suffix: '' | 'sum' | 'count'
+  readonly suffix: '' | 'sum' | 'count' | 'other'
   readonly schema: SchemaData
   /** JavaScript of the part of nothing. */
   readonly zero: string
@@ -136,7 +140,12 @@ export class AggregateCode {
   resultExpressions(): readonly string[] {
     return this.aggregates.map(({ aggregate }, index) => {
       const slot = this.slot(index)
+      const other = this.slot(index, 'other')
       switch (aggregate.type) {
+        case 'sum':
+        case 'min':
+        case 'max':
+          return this.#hasOther(index) ? `(${other} === null ? ${slot} : ${other})` : slot
         case 'average': {
           const [sum, count] = [this.slot(index, 'sum'), this.slot(index, 'count')]
           return `(${count} === 0 ? null : ${sum} / ${count})`
@@ -170,16 +179,13 @@ export class AggregateCode {
         return [count]
       case 'sum': {
         const kind = this.#kindOf(aggregate.of)
-        const schema: SchemaData = kind === 'number' ? { kind: 'float64' } : { kind: 'packed' }
-        return [{ index, suffix: '', schema, zero: kind === 'bigint' ? '0n' : '0' }]
+        const zero = kind === 'bigint' ? '0n' : '0'
+        return this.#numberOrOther(index, kind, { kind: 'float64' }, zero)
       }
       case 'min':
       case 'max': {
-        const isNumber = this.#kindOf(aggregate.of) === 'number'
-        const schema: SchemaData = isNumber
-          ? { kind: 'nullable', of: { kind: 'float64' } }
-          : { kind: 'packed' }
-        return [{ index, suffix: '', schema, zero: 'null' }]
+        const schema: SchemaData = { kind: 'nullable', of: { kind: 'float64' } }
+        return this.#numberOrOther(index, this.#kindOf(aggregate.of), schema, 'null')
       }
       case 'average':
         return [
@@ -196,6 +202,23 @@ export class AggregateCode {
       default:
         return aggregate satisfies never
     }
+  }
+
+  #numberOrOther(
+    index: number,
+    kind: 'number' | 'bigint' | undefined,
+    number: SchemaData,
+    zero: string,
+  ): readonly AggregatePart[] {
+    if (kind === 'number') return [{ index, suffix: '', schema: number, zero }]
+    const packed: AggregatePart = { index, suffix: '', schema: { kind: 'packed' }, zero }
+    if (kind === 'bigint' || this.#layout === 'object') return [packed]
+    const other: AggregatePart = { ...packed, suffix: 'other', zero: 'null' }
+    return [{ index, suffix: '', schema: number, zero }, other]
+  }
+
+  #hasOther(index: number): boolean {
+    return this.parts.some((part) => part.index === index && part.suffix === 'other')
   }
 
   /** What the values of an expression are, where that is known before there are any. */
@@ -238,12 +261,12 @@ export class AggregateCode {
     const nullable = conditions.length === 0 ? 'number' : 'number?'
     switch (aggregate.type) {
       case 'sum': {
-        const code = `${slot} = sumOf(${slot}, ${value.code})${store}`
+        const code = this.#updateValue('sum', index, value, 'sumOf')
         return { code: when(conditions, code), kind: isNumber ? 'number' : 'any' }
       }
       case 'min':
       case 'max': {
-        const code = `${slot} = ${aggregate.type}Of(${slot}, ${value.code})${store}`
+        const code = this.#updateValue(aggregate.type, index, value, `${aggregate.type}Of`)
         return { code: when(conditions, code), kind: isNumber ? nullable : 'any' }
       }
       case 'average': {
@@ -263,9 +286,27 @@ export class AggregateCode {
     }
   }
 
-  #store(index: number): string {
+  #updateValue(name: string, index: number, value: Reference, fold: string): string {
+    const slot = this.slot(index)
+    if (!this.#hasOther(index)) {
+      return `${slot} = ${fold}(${slot}, ${value.code})${this.#store(index)}`
+    }
+    const other = this.slot(index, 'other')
+    const { code } = value
+    const number = `if (${other} !== null) throw mixed("${name}", ${other}, ${code})
+      ${slot} = ${fold}(${slot}, ${code})${this.#store(index, '')}`
+    if (value.type === 'number') return number
+    return `if (typeof ${code} === 'number') { ${number} } else {
+      ${other} = otherOf(${slot}, ${other}, ${code}, ${fold}, "${name}")${this.#store(index, 'other')}
+    }`
+  }
+
+  /** Writes the parts of an aggregate, or one of them. */
+  #store(index: number, only?: AggregatePart['suffix']): string {
     if (this.#layout === 'object') return ''
-    const parts = this.parts.filter((part) => part.index === index)
+    const parts = this.parts.filter((part) => {
+      return part.index === index && (only === undefined || part.suffix === only)
+    })
     return parts.map(({ suffix }) => `; s${index}${suffix}.update(a${index}${suffix})`).join('')
   }
 }

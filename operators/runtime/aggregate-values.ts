@@ -16,6 +16,18 @@ export function sumOf(total: unknown, value: unknown): unknown {
   throw mixed('sum', total, value)
 }
 
+/** Folds a value that is no number, where numbers are kept apart: there must have been none. */
+export function otherOf(
+  number: unknown,
+  other: unknown,
+  value: unknown,
+  fold: (folded: unknown, value: unknown) => unknown,
+  aggregate: string,
+): unknown {
+  if (number !== null && number !== 0) throw mixed(aggregate, number, value)
+  return fold(other ?? number, value)
+}
+
 /** Two sums; either may be of nothing. */
 export function mergeSums(left: unknown, right: unknown): unknown {
   return right === 0 || right === 0n ? left : sumOf(left, right)
@@ -81,7 +93,8 @@ function comparable(aggregate: string, value: unknown): unknown {
   throw mixed(aggregate, null, value)
 }
 
-function mixed(aggregate: string, before: unknown, value: unknown): StreamError {
+/** The error of values of different types in one aggregate. */
+export function mixed(aggregate: string, before: unknown, value: unknown): StreamError {
   const found = `a value of type ${typeof value}`
   const after = before === null ? '' : ` after one of type ${typeof before}`
   return new StreamError('VALUE_UNFIT', `${aggregate} found ${found}${after}`, {
