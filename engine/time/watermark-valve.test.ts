@@ -44,6 +44,13 @@ test('the end of one channel does not end time while another is idle', () => {
   expect(valve.onWatermark(1, MAX_WATERMARK)).toBe(MAX_WATERMARK)
 })
 
+test('a channel whose last watermark comes before its end leaves the others idle', () => {
+  const valve = new WatermarkValve(2)
+  valve.onStatus(1, true)
+  expect(valve.onWatermark(0, MAX_WATERMARK)).toBeUndefined()
+  expect(valve.onEnd(0)).toEqual({ idle: true, watermarkMs: undefined })
+})
+
 test('a restored watermark is where the valve starts', () => {
   const valve = new WatermarkValve(1, 500)
   expect(valve.onWatermark(0, 400)).toBeUndefined()

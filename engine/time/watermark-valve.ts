@@ -44,8 +44,9 @@ export class WatermarkValve {
     assert(channel < this.#watermarks.length, 'a watermark of an unknown channel')
     if (ms <= this.#watermarks[channel]!) return undefined
     this.#watermarks[channel] = ms
-    if (ms === MAX_WATERMARK) return this.#refresh().watermarkMs
-    return this.#idle[channel] === 1 ? undefined : this.#advance()
+    // At its end a channel leaves (V3); what that means for the status, `onEnd` tells.
+    if (ms !== MAX_WATERMARK && this.#idle[channel] === 1) return undefined
+    return this.#advance()
   }
 
   onStatus(channel: number, idle: boolean): StatusChange {

@@ -28,12 +28,14 @@ export class MapOperator implements StreamOperator {
     const mapped = new Array<unknown>(count)
     let index = 0
     try {
-      for (; index < count; index += 1) mapped[index] = step(rows[index])
+      for (; index < count; index += 1) {
+        const row = step(rows[index])
+        if (row instanceof Promise) throw asyncError('map', this.#context, batch, index)
+        mapped[index] = row
+      }
     } catch (thrown) {
       throw userError(thrown, this.#context, batch, index)
     }
-    // One look a batch is enough: a function that is async is so for every record.
-    if (count > 0 && isPromiseLike(mapped[0])) throw asyncError('map', this.#context, batch, 0)
     this.#context.output.emit(batch.withRows(mapped))
   }
 }
