@@ -44,6 +44,8 @@ export class StateCache implements HeapCache {
   #error: StreamError | undefined
   #waiting: (() => void)[] = []
   #isClosed = false
+  /** Bytes that could not be moved when it was last tried. */
+  #stuckBytes = 0
 
   constructor(
     heap: KeyedHeap,
@@ -59,15 +61,23 @@ export class StateCache implements HeapCache {
 
   /** The heap is far above its budget because the store is behind: take no more records in. */
   get isBehind(): boolean {
-    return this.#heap.bytes > this.#budgetBytes * SLACK
+    // After an error the next record shall come, and meet it.
+    return this.#heap.bytes - this.#stuckBytes > this.#budgetBytes * SLACK && !this.#hasFailed
   }
 
-  /** Settles when the store has caught up, or cannot. */
+  /** Settles when the store has caught up, or cannot. Never rejects. */
   async whenRelieved(): Promise<void> {
+    let looks = 0
     while (this.isBehind) {
       this.relieve()
-      if (this.#batches === 0) return // What is left is in use.
-      await this.#batchDone()
+      if (this.#batches > 0) {
+        await this.#batchDone()
+        looks = 0
+        continue
+      }
+      looks += LOOKS_MAX
+      // The hand went round twice in vain: what is left is one key, too large for any cache.
+      if (looks > 2 * this.#entryCount() + LOOKS_MAX) this.#stuckBytes = this.#heap.bytes
     }
   }
 
@@ -144,6 +154,7 @@ export class StateCache implements HeapCache {
       }
     }
     this.#spill.add(spilled)
+    if (entries.length > 0) this.#stuckBytes = 0
     if (entries.length > 0) this.#send(operations, entries)
     return entries.length > 0 || this.#heap.bytes < before
   }
@@ -187,11 +198,21 @@ export class StateCache implements HeapCache {
         this.#batches -= 1
         this.#leavingBytes -= bytes
         // Goes on by itself: no record may come for a while.
-        if (!this.#isClosed && this.#error === undefined) this.relieve()
+        if (!this.#isClosed && !this.#hasFailed) this.relieve()
         const waiting = this.#waiting
         this.#waiting = []
         for (const resolve of waiting) resolve()
       })
+  }
+
+  get #hasFailed(): boolean {
+    return this.#error !== undefined
+  }
+
+  #entryCount(): number {
+    let count = 0
+    for (const { entries } of this.#heap.tables) count += entries.count
+    return count
   }
 
   #batchDone(): Promise<void> {
