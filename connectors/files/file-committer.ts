@@ -125,8 +125,10 @@ export class FileCommitter implements Committer {
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') throw missing(from, 'is gone')
       if (errnoOf(error) !== 'EEXIST') throw error
-      const { inode } = await this.#files.stat(to)
-      if (inode === found.inode) return
+      const there = await this.#files.stat(to)
+      if (there.inode === found.inode) return
+      // A staged file that a savepoint brought back is a copy of the one that was linked.
+      if (there.bytes === bytes && (await sameContent(this.#files, from, to))) return
       throw new StreamError('SINK_TARGET_CONFLICT', `"${to}" is there already, and not ours`, {
         hint: 'Move that file away, and let no other job write into this folder.',
       })
@@ -186,6 +188,27 @@ function parseMarker(bytes: Uint8Array, path: string): TargetMarker {
   throw new StreamError('SINK_FOREIGN', `"${path}" is no marker of ours`, {
     hint: 'The file says which checkpoint was published last: bring it back as it was.',
   })
+}
+
+const COMPARED_BYTES = 1_024 * 1_024
+
+/** Of two files of one size. */
+async function sameContent(files: Files, left: string, right: string): Promise<boolean> {
+  const leftHandle = await files.open(left, 'read')
+  try {
+    const rightHandle = await files.open(right, 'read')
+    try {
+      for (let at = 0; ; at += COMPARED_BYTES) {
+        const expected = await leftHandle.read(at, COMPARED_BYTES)
+        if (expected.length === 0) return true
+        if (!Buffer.from(expected).equals(await rightHandle.read(at, COMPARED_BYTES))) return false
+      }
+    } finally {
+      await rightHandle.close()
+    }
+  } finally {
+    await leftHandle.close()
+  }
 }
 
 /** Calls `step` for every item, CALLS_MAX at a time. The first error stops the rest. */

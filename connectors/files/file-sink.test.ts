@@ -152,6 +152,23 @@ test('a name that somebody else has taken is a conflict, and is not replaced', a
   expect(await readFile(join(table, target), 'utf8')).toBe('theirs')
 })
 
+test('a staged file that was brought back as a copy is known again by its content', async () => {
+  const effects = await write([1, 2])
+  const name = (effects[0] as { staged: string }).staged
+  const path = join(`${table}.staging/sink`, name)
+  const content = await readFile(path)
+  await committer().commit(committablesOf(effects), marker)
+  await writeFile(path, content)
+  await committer().commit(committablesOf(effects), { ...marker, checkpointId: 2 })
+  expect(await published()).toEqual([1, 2])
+  const other = Buffer.from(content)
+  other.writeUInt8(0, other.length - 1)
+  await writeFile(path, other)
+  await expect(committer().commit(committablesOf(effects), marker)).rejects.toMatchObject({
+    code: 'SINK_TARGET_CONFLICT',
+  })
+})
+
 test('the sweep removes what lost lives left, and keeps what is named', async () => {
   const kept = await write([1], 'kept')
   await write([2], 'lost')
