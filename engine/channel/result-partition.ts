@@ -14,7 +14,7 @@ import type { KeySelector } from '../stream/keys.ts'
 import type { ChannelWriter } from './channel.ts'
 import type { RowDealer } from './hash-rows.ts'
 import { assert } from '../base/assert.ts'
-import { asStreamError } from '../base/errors.ts'
+import { keyError } from '../operator/user-error.ts'
 import { BATCH_RECORDS_MAX } from '../base/limits.ts'
 import { SetWriter } from '../stream/column-writer.ts'
 import { keyHash, selectKey } from '../stream/key-codec.ts'
@@ -32,21 +32,26 @@ export class ResultPartition {
   readonly #writers: readonly ChannelWriter[]
   readonly #targets: readonly Target[]
   readonly #isHash: boolean
+  readonly #subtask: number
+  readonly #receiver: string
   readonly #deal: (batch: RecordBatch) => void
 
   /**
    * `writers` has one for each receiver, by subtask; on a forward edge just the one. `subtask` is
-   * the sender's, `maxParallelism` the receiver's.
+   * the sender's, `maxParallelism` the receiver's, whose first step errors name as `receiver`.
    */
   constructor(
     edge: JobEdge,
     writers: readonly ChannelWriter[],
     subtask: number,
     maxParallelism: number,
+    receiver = '',
   ) {
     assert(writers.length > 0)
     this.edge = edge
     this.#writers = writers
+    this.#subtask = subtask
+    this.#receiver = receiver
     const { partitioning } = edge
     this.#isHash = partitioning.type === 'hash'
     switch (partitioning.type) {
@@ -119,21 +124,19 @@ export class ResultPartition {
     for (const target of this.#targets) target.flush()
   }
 
-  /** What was thrown, with the offset of the record whose key it was about. */
+  /** What was thrown, with the place of the record whose key it was about. */
   #located(thrown: unknown, batch: RecordBatch): unknown {
     const { partitioning } = this.edge
     if (partitioning.type !== 'hash') return thrown
-    const error = asStreamError(thrown, 'USER_FUNCTION_FAILED')
     const select = selectKey(partitioning.key)
     for (let index = 0; index < batch.count; index += 1) {
       try {
         keyHash(select(batch.rows[index]))
       } catch {
-        const offset = batch.offsets?.[index]
-        return offset === undefined ? error : error.at({ offset })
+        return keyError(thrown, this.#receiver, this.#subtask, batch, index)
       }
     }
-    return thrown
+    return keyError(thrown, this.#receiver, this.#subtask, batch, -1)
   }
 
   #sendToAll(element: StreamElement): void {

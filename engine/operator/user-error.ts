@@ -19,6 +19,18 @@ export function userError(
   return asStreamError(thrown, 'USER_FUNCTION_FAILED', place)
 }
 
+/** As `userError`, for a key that a record was to be sent by. `operator` is the one it goes to. */
+export function keyError(
+  thrown: unknown,
+  operator: string,
+  subtask: number,
+  batch: RecordBatch,
+  index: number,
+): StreamError {
+  const place = placeOf({ uid: operator, name: operator, subtask }, batch, index, thrown)
+  return asStreamError(thrown, 'USER_FUNCTION_FAILED', place)
+}
+
 /** An error of our own about one record of a batch. */
 export function recordError(
   code: ErrorCode,
@@ -58,7 +70,7 @@ export function isPromiseLike(value: unknown): boolean {
 }
 
 function placeOf(
-  context: OperatorContext,
+  context: Pick<OperatorContext, 'uid' | 'name' | 'subtask'>,
   batch: RecordBatch | undefined,
   index: number,
   thrown?: unknown,
