@@ -20,6 +20,8 @@ export interface Epoch {
   readonly pid: number
   readonly job: string
   readonly lineage: Lineage
+  /** What this start was told to drop (`--drop-state`), if anything. */
+  readonly dropped?: readonly string[]
 }
 
 /** Makes the next epoch, above `above`, durable. Called by the owner of the folder only. */
@@ -84,12 +86,14 @@ function decodeEpoch(bytes: Uint8Array): Epoch | undefined {
   try {
     const value = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Epoch> | null
     if (typeof value?.epoch !== 'number' || typeof value.instance !== 'string') return undefined
+    const { dropped } = value
     return {
       epoch: value.epoch,
       instance: value.instance,
       pid: typeof value.pid === 'number' ? value.pid : 0,
       job: typeof value.job === 'string' ? value.job : '',
       lineage: checkLineage(value.lineage),
+      ...(Array.isArray(dropped) ? { dropped: dropped.map(String) } : {}),
     }
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof Malformed) return undefined

@@ -156,7 +156,8 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
     throw new StreamError(decision.code, decision.message, { hint: decision.hint })
   }
   if (decision.type === 'start-fresh') return { store, decision, restored: undefined }
-  const restored = fitToJob(decision.manifest, jobFacts(parts.graph), options)
+  const dropState = await stillToDrop(parts, layout, decision.manifest)
+  const restored = fitToJob(decision.manifest, jobFacts(parts.graph), { ...options, dropState })
   if (decision.type === 'restore-and-recommit' && decision.origin === 'savepoint') {
     await importSavepoint(files, layout, store, options.from!, decision.manifest)
   } else {
@@ -164,6 +165,21 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
   }
   logger.info({ checkpointId: restored.checkpointId, type: decision.type }, 'checkpoint restored')
   return { store, decision, restored }
+}
+
+/**
+ * State is dropped once, however often the command is repeated: a checkpoint of a life that was told
+ * to drop it holds what has been gathered since.
+ */
+async function stillToDrop(
+  { doors, options }: WorkFolderParts,
+  layout: WorkLayout,
+  restored: CheckpointManifest,
+): Promise<readonly string[]> {
+  const epochs = await readEpochs(doors.files, layout)
+  const writer = epochs.find(({ instance }) => instance === restored.instance)
+  const dropped = writer?.dropped ?? []
+  return options.dropState.filter((uid) => !dropped.includes(uid))
 }
 
 /** Step 4. */
@@ -175,7 +191,15 @@ function begin(
 ): Promise<Epoch> {
   const { doors, job } = parts
   const { pid } = parts.processes ?? systemProcesses
-  const life = { instance: doors.random.hex(16), pid, job, lineage: decision.lineage }
+  const { lineage } = decision
+  const dropped = parts.options.dropState
+  const life = {
+    instance: doors.random.hex(16),
+    pid,
+    job,
+    lineage,
+    ...(dropped.length === 0 ? {} : { dropped }),
+  }
   const above = decision.type === 'start-fresh' ? 0 : epochOf(decision.manifest.checkpointId)
   return beginEpoch(doors.files, layout, life, Math.max(above, epochFloor))
 }
