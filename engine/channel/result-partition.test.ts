@@ -342,7 +342,7 @@ test('a record without its key is refused, from rows and from columns', () => {
     [key, { code: 'KEY_INVALID', place: { split: '0', offset: 9 } }],
     [
       { type: 'function', select: failing },
-      { code: 'USER_FUNCTION_FAILED', place: { split: '0', offset: 8, subtask: 0 } },
+      { code: 'USER_FUNCTION_FAILED', place: { split: '0', offset: 8 } },
     ],
   ]
   for (const [selector, expected] of cases) {
