@@ -53,6 +53,20 @@ test('a line goes above the table, which is drawn again below it', () => {
   expect(written.slice(-3)).toEqual(['\u001b[4A\r\u001b[J', 'hello\n', table])
 })
 
+test('what the job prints goes above the table by whole lines', () => {
+  const { shown, written } = screen(100)
+  const write = (bytes: Uint8Array): void => void written.push(new TextDecoder().decode(bytes))
+  shown.onMessage({ type: 'progress', steps: steps(10) })
+  const table = written.at(-1)
+  const before = written.length
+  shown.pass(new TextEncoder().encode('one'), write)
+  expect(written).toHaveLength(before)
+  shown.pass(new TextEncoder().encode(' line\nand'), write)
+  expect(written.slice(before)).toEqual(['\u001b[4A\r\u001b[J', 'one', ' line\n', table])
+  shown.close()
+  expect(written.at(-1)).toBe('and')
+})
+
 test('elsewhere there is a plain line every ten seconds', () => {
   const { shown, written, advance } = screen(undefined)
   for (let second = 1; second <= 20; second += 1) {

@@ -21,6 +21,7 @@ export interface ScreenOptions {
 }
 
 const PLAIN_EVERY_MS = 10_000
+const LINE_FEED = 10
 
 export class RunScreen {
   readonly #options: ScreenOptions
@@ -30,6 +31,8 @@ export class RunScreen {
   #drawn = 0
   #table: readonly string[] = []
   #plainMs: number
+  /** The last line of each output, while it has no end. */
+  readonly #waiting = new Map<(bytes: Uint8Array) => void, readonly Uint8Array[]>()
 
   constructor(options: ScreenOptions) {
     this.#options = options
@@ -66,10 +69,15 @@ export class RunScreen {
     this.#above(`${text}\n`)
   }
 
-  /** Output of the job itself, already ended by a line break or not. */
-  pass(write: () => void): void {
+  /** Output of the job itself: whole lines go above the table, the rest waits for its end. */
+  pass(chunk: Uint8Array, write: (bytes: Uint8Array) => void): void {
+    const end = chunk.lastIndexOf(LINE_FEED) + 1
+    const waiting = this.#waiting.get(write) ?? []
+    this.#waiting.set(write, end === 0 ? [...waiting, chunk] : [chunk.subarray(end)])
+    if (end === 0) return
     this.#erase()
-    write()
+    for (const part of waiting) write(part)
+    write(chunk.subarray(0, end))
     this.#draw()
   }
 
@@ -93,6 +101,8 @@ export class RunScreen {
   close(): void {
     this.#erase()
     this.#table = []
+    for (const [write, parts] of this.#waiting) parts.forEach(write)
+    this.#waiting.clear()
   }
 
   #onProgress(message: Extract<FromEngine, { type: 'progress' }>): void {

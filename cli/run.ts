@@ -38,14 +38,20 @@ export async function runJobProcess(
     verbose: flags.verbose ?? false,
     clock: systemClock,
   })
+  const writers = {
+    stdout: (bytes: Uint8Array) => void process.stdout.write(bytes),
+    stderr: (bytes: Uint8Array) => void process.stderr.write(bytes),
+  }
+  let job: string | undefined
   const supervisor = new Supervisor({
     enginePath: join(builtRoot(), 'engine', 'job', 'engine-process.js'),
     options,
     execArgv: ENGINE_FLAGS,
     // On a terminal what the job prints must not tear the table.
     output: terminal ? 'pipe' : 'inherit',
-    onOutput: (chunk, stream) => screen.pass(() => process[stream].write(chunk)),
+    onOutput: (chunk, stream) => screen.pass(chunk, writers[stream]),
     onMessage: (message) => {
+      if (message.type === 'started') job = message.job
       screen.onMessage(message)
       hooks.onMessage?.(message)
     },
@@ -59,7 +65,9 @@ export async function runJobProcess(
     const durationMs = Math.round(systemClock.monotonicMs() - startMs)
     report(result, durationMs, screen)
     if (flags.json === true) {
-      process.stdout.write(`${JSON.stringify(resultData(result, options, durationMs))}\n`)
+      process.stdout.write(
+        `${JSON.stringify(resultData(result, { job, jobPath: options.jobPath, durationMs }))}\n`,
+      )
     }
     return exitCode(result)
   } finally {
@@ -116,18 +124,24 @@ export function exitCode(result: RunResult): number {
 }
 
 /** The object that --json ends with. */
-function resultData(result: RunResult, options: RunOptions, durationMs: number): object {
+function resultData(
+  result: RunResult,
+  run: {
+    readonly job: string | undefined
+    readonly jobPath: string
+    readonly durationMs: number
+  },
+): object {
   const { restarts } = result
   switch (result.type) {
     case 'finished':
-      return { ...result.summary, restarts, durationMs }
+      return { ...result.summary, restarts, durationMs: run.durationMs }
     case 'failed': {
       const { code, message, hint, place } = result.error
-      const error = { code, message, hint, place }
-      return { status: 'failed', jobPath: options.jobPath, restarts, durationMs, error }
+      return { status: 'failed', ...run, restarts, error: { code, message, hint, place } }
     }
     case 'killed':
-      return { status: 'killed', jobPath: options.jobPath, restarts, durationMs }
+      return { status: 'killed', ...run, restarts }
     default:
       return result satisfies never
   }
