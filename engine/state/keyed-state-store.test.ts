@@ -9,6 +9,7 @@ import { silentLogger } from '../base/logger.ts'
 import { seededRandom } from '../base/random.ts'
 import type { FileReference } from '../checkpoint/snapshot.ts'
 import { keyHash } from '../stream/key-codec.ts'
+import type { SchemaData } from '../stream/schema.ts'
 import { MemoryDisk } from '../testing/memory-files.ts'
 import type { KeyValueStore } from './key-value-store.ts'
 import { MemoryStore } from './key-value-store.ts'
@@ -264,6 +265,21 @@ test('state of an older schema is read as the present one says', async () => {
     ...expected,
     ['b', { added: 'new', clicks: 2n ** 40n }],
   ])
+})
+
+test('a value that the schema does not hold is refused when it is put, not at the checkpoint', async () => {
+  const store = await openStore(new MemoryDisk())
+  const count = store.value<unknown>(COUNT)
+  const row: SchemaData = { kind: 'struct', fields: [{ name: 'a', schema: { kind: 'utf8' } }] }
+  const list = store.list<unknown>({ type: 'list', name: 'list', value: row })
+  const map = store.map<string, unknown>({ ...BOX, type: 'map', key: row, value: row })
+  at(store, 1)
+  const unfit = { code: 'VALUE_UNFIT' }
+  expect(() => count.update(1.5)).toThrow(expect.objectContaining(unfit))
+  expect(() => list.add({ a: 1 })).toThrow(expect.objectContaining(unfit))
+  expect(() => list.update([{ a: 'x' }, {}])).toThrow(expect.objectContaining(unfit))
+  expect(() => map.put('k', null)).toThrow(expect.objectContaining(unfit))
+  expect([count.value(), list.get(), [...map.entries()]]).toEqual([undefined, [], []])
 })
 
 test('state that does not fit is refused, naming operator and state', async () => {

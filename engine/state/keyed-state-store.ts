@@ -164,6 +164,7 @@ export class KeyedStateStore implements KeyedStateBackend {
       registry: this.#registry,
       declare: (descriptor) => {
         const now = descriptors.find((candidate) => candidate.name === descriptor.name)
+        if (now !== undefined) checkStateFits(uid, [descriptor], [now])
         this.#type(now ?? descriptor)
       },
     })

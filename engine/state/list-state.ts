@@ -27,14 +27,14 @@ export class ListStateType implements StateType {
   readonly idText: string
   readonly bit: number
   readonly fixedBytes = undefined
-  readonly #codec: ValueCodec
+  readonly codec: ValueCodec
 
   constructor(descriptor: ListDescriptor, index: number, idText: string) {
     this.descriptor = descriptor
     this.index = index
     this.idText = idText
     this.bit = bitOf(index)
-    this.#codec = new ValueCodec(descriptor.value, descriptor.name)
+    this.codec = new ValueCodec(descriptor.value, descriptor.name)
   }
 
   sizeOf(slot: unknown): number {
@@ -59,7 +59,7 @@ export class ListStateType implements StateType {
   load(slot: unknown, suffix: string, bytes: Uint8Array): unknown {
     const list = (slot ?? newList([])) as ListSlot
     assert(suffix === uint32Text(list.items.length), 'the items of a list follow one another')
-    const item = this.#codec.decode(bytes)
+    const item = this.codec.decode(bytes)
     list.items.push(item)
     list.bytes += 8 + estimateBytes(item)
     list.changedFrom = list.items.length
@@ -73,7 +73,7 @@ export class ListStateType implements StateType {
   #encode(list: ListSlot, from: number, prefix: string, cells: Cell[]): void {
     const prefixLength = prefix.length
     for (let index = from; index < list.items.length; index += 1) {
-      const value = this.#codec.encode(list.items[index])
+      const value = this.codec.encode(list.items[index])
       cells.push({ sort: prefix + uint32Text(index), prefixLength, kind: VALUE, value })
     }
   }
@@ -89,11 +89,13 @@ export class ListHandle<V> implements ListState<V> {
   readonly #heap: KeyedHeap
   readonly #index: number
   readonly #bit: number
+  readonly #codec: ValueCodec
 
   constructor(heap: KeyedHeap, type: ListStateType) {
     this.#heap = heap
     this.#index = type.index
     this.#bit = type.bit
+    this.#codec = type.codec
   }
 
   /** A view of the list: it grows with `add`. */
@@ -106,6 +108,7 @@ export class ListHandle<V> implements ListState<V> {
   }
 
   add(value: V): void {
+    this.#codec.check(value)
     const entry = this.#heap.change()
     entry.dirtyMask |= this.#bit
     const list = entry.slot(this.#index) as ListSlot | undefined
@@ -124,6 +127,7 @@ export class ListHandle<V> implements ListState<V> {
       this.clear()
       return
     }
+    for (const value of values) this.#codec.check(value)
     const entry = this.#heap.change()
     entry.dirtyMask |= this.#bit
     entry.setSlot(this.#index, { ...newList([...values]), isCleared: true })

@@ -42,7 +42,7 @@ export class MapStateType implements StateType {
   readonly idText: string
   readonly bit: number
   readonly fixedBytes = undefined
-  readonly #codec: ValueCodec
+  readonly codec: ValueCodec
   readonly #writer = new ByteWriter()
 
   constructor(descriptor: MapDescriptor, index: number, idText: string) {
@@ -50,7 +50,7 @@ export class MapStateType implements StateType {
     this.index = index
     this.idText = idText
     this.bit = bitOf(index)
-    this.#codec = new ValueCodec(descriptor.value, descriptor.name)
+    this.codec = new ValueCodec(descriptor.value, descriptor.name)
   }
 
   sizeOf(slot: unknown): number {
@@ -86,7 +86,7 @@ export class MapStateType implements StateType {
     const reader = new ByteReader(bytes)
     const sequence = reader.count()
     const key = keyOfText(suffix)
-    const item = { key, heapKey: heapKey(key), sequence, value: this.#codec.read(reader) }
+    const item = { key, heapKey: heapKey(key), sequence, value: this.codec.read(reader) }
     map.items.set(item.heapKey, item)
     map.nextSequence = Math.max(map.nextSequence, sequence + 1)
     map.bytes += itemBytes(item.key, item.value)
@@ -105,7 +105,7 @@ export class MapStateType implements StateType {
   #encode(item: MapItem, prefix: string, cells: Cell[]): void {
     this.#writer.clear()
     this.#writer.count(item.sequence)
-    this.#codec.write(this.#writer, item.value)
+    this.codec.write(this.#writer, item.value)
     const sort = prefix + keyText(item.key)
     cells.push({ sort, prefixLength: prefix.length, kind: VALUE, value: this.#writer.take() })
   }
@@ -123,11 +123,13 @@ export class MapHandle<K, V> implements MapState<K, V> {
   readonly #heap: KeyedHeap
   readonly #index: number
   readonly #bit: number
+  readonly #codec: ValueCodec
 
   constructor(heap: KeyedHeap, type: MapStateType) {
     this.#heap = heap
     this.#index = type.index
     this.#bit = type.bit
+    this.#codec = type.codec
   }
 
   get(key: K): V | undefined {
@@ -142,6 +144,7 @@ export class MapHandle<K, V> implements MapState<K, V> {
   }
 
   put(key: K, value: V): void {
+    this.#codec.check(value)
     const map = this.#change()
     const own = heapKey(key)
     const item = map.items.get(own)

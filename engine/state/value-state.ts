@@ -19,7 +19,7 @@ export class ValueStateType implements StateType {
   readonly idText: string
   readonly bit: number
   readonly fixedBytes: number | undefined
-  readonly #codec: ValueCodec
+  readonly codec: ValueCodec
 
   constructor(descriptor: ValueDescriptor, index: number, idText: string) {
     this.descriptor = descriptor
@@ -27,7 +27,7 @@ export class ValueStateType implements StateType {
     this.idText = idText
     this.bit = bitOf(index)
     this.fixedBytes = fixedBytes(descriptor.value)
-    this.#codec = new ValueCodec(descriptor.value, descriptor.name)
+    this.codec = new ValueCodec(descriptor.value, descriptor.name)
   }
 
   sizeOf(slot: unknown): number {
@@ -44,12 +44,12 @@ export class ValueStateType implements StateType {
   }
 
   encodeAll(slot: unknown, prefix: string, cells: Cell[]): void {
-    const value = this.#codec.encode(slot === UNDEFINED ? undefined : slot)
+    const value = this.codec.encode(slot === UNDEFINED ? undefined : slot)
     cells.push({ sort: prefix, prefixLength: prefix.length, kind: VALUE, value })
   }
 
   load(_slot: unknown, _suffix: string, bytes: Uint8Array): unknown {
-    const value = this.#codec.decode(bytes)
+    const value = this.codec.decode(bytes)
     return value === undefined ? UNDEFINED : value
   }
 
@@ -80,6 +80,7 @@ export class ValueHandle<V> implements ValueState<V, V | undefined> {
   readonly #index: number
   readonly #bit: number
   readonly #isFixed: boolean
+  readonly #codec: ValueCodec
   /** Undefined: the default is no object and can be given to everybody. */
   readonly #packedDefault: Uint8Array | undefined
   readonly #default: V | undefined
@@ -89,6 +90,7 @@ export class ValueHandle<V> implements ValueState<V, V | undefined> {
     this.#index = type.index
     this.#bit = type.bit
     this.#isFixed = type.fixedBytes !== undefined
+    this.#codec = type.codec
     const given = descriptor.default
     this.#default = given as V | undefined
     this.#packedDefault = given instanceof Object ? packValue(given) : undefined
@@ -107,6 +109,7 @@ export class ValueHandle<V> implements ValueState<V, V | undefined> {
   }
 
   update(value: V): void {
+    this.#codec.check(value)
     const entry = this.#heap.change()
     entry.dirtyMask |= this.#bit
     const slot = value === undefined ? UNDEFINED : value

@@ -33,6 +33,7 @@ export class ValueCodec {
   /** Throws VALUE_UNFIT when the value is not of the schema. */
   readonly write: ValueWriter
   readonly read: ValueReader
+  readonly #fits: (value: unknown) => boolean
   readonly #writer = new ByteWriter()
 
   /** `name` is what error messages call the value. */
@@ -40,6 +41,12 @@ export class ValueCodec {
     this.schema = schema
     this.write = valueWriter(schema, name)
     this.read = valueReader(schema)
+    this.#fits = fitting(schema)
+  }
+
+  /** Throws VALUE_UNFIT where it can be told at little cost: lists and packed values are not entered. */
+  check(value: unknown): void {
+    if (!this.#fits(value)) this.encode(value) // Says in full what does not fit.
   }
 
   encode(value: unknown): Uint8Array {
@@ -51,6 +58,53 @@ export class ValueCodec {
   decode(bytes: Uint8Array): unknown {
     return this.read(new ByteReader(bytes))
   }
+}
+
+/** Whether a value fits, but for what is in lists and packed values. */
+function fitting(schema: SchemaData): (value: unknown) => boolean {
+  switch (schema.kind) {
+    case 'utf8':
+    case 'date':
+    case 'decimal':
+      return (value) => typeof value === 'string'
+    case 'int32':
+      return (value) => typeof value === 'number' && (value | 0) === value
+    case 'int64':
+      if (schema.as === 'number') return Number.isSafeInteger
+      return (value) => typeof value === 'bigint' && BigInt.asIntN(64, value) === value
+    case 'float64':
+    case 'timestamp':
+      return (value) => typeof value === 'number'
+    case 'bool':
+      return (value) => typeof value === 'boolean'
+    case 'binary':
+      return (value) => value instanceof Uint8Array
+    case 'list':
+      return (value) => Array.isArray(value)
+    case 'struct':
+      return fittingStruct(schema.fields)
+    case 'nullable':
+      return fittingOrNull(fitting(schema.of))
+    case 'packed':
+      return () => true
+    default:
+      return schema satisfies never
+  }
+}
+
+function fittingStruct(fields: readonly FieldData[]): (value: unknown) => boolean {
+  const parts = fields.map(({ name, schema }) => ({ name, fits: fitting(schema) }))
+  return (value) => {
+    if (typeof value !== 'object' || value === null) return false
+    for (const { name, fits } of parts) {
+      if (!fits((value as Readonly<Record<string, unknown>>)[name])) return false
+    }
+    return true
+  }
+}
+
+function fittingOrNull(fits: (value: unknown) => boolean): (value: unknown) => boolean {
+  return (value) => value === null || value === undefined || fits(value)
 }
 
 export function valueWriter(schema: SchemaData, name: string): ValueWriter {
