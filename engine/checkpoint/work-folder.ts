@@ -168,8 +168,8 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
 }
 
 /**
- * State is dropped once, however often the command is repeated: a checkpoint of a life that was told
- * to drop it holds what has been gathered since.
+ * State is dropped once, however often the command is repeated: a checkpoint of a life that was
+ * told to drop it holds what has been gathered since.
  */
 async function stillToDrop(
   { doors, options }: WorkFolderParts,
