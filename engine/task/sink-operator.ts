@@ -1,7 +1,8 @@
-import type { OperatorContext, StreamOperator } from '../operator/operator.ts'
-import type { Committable, SinkWriter } from '../operator/sink.ts'
+import type { StreamOperator } from '../operator/operator.ts'
+import type { Committable, SinkWriter, WriterContext } from '../operator/sink.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
+import { asStreamError, type StreamError } from '../base/errors.ts'
 
 /**
  * The end of a chain: hands batches to a sink's writer and keeps its committables.
@@ -12,22 +13,31 @@ import type { RecordBatch } from '../stream/record-batch.ts'
 export class SinkOperator implements StreamOperator {
   readonly uid: string
   readonly #writer: SinkWriter
-  readonly #subtask: number
+  readonly #context: Pick<WriterContext, 'recordIndex' | 'subtask'>
   #unconfirmed: Committable[] = []
   #lastCut: Promise<unknown> = Promise.resolve()
 
-  constructor(uid: string, subtask: number, writer: SinkWriter) {
+  /** `context` is the one that the writer has: it says there which record it refuses. */
+  constructor(
+    uid: string,
+    context: Pick<WriterContext, 'recordIndex' | 'subtask'>,
+    writer: SinkWriter,
+  ) {
     this.uid = uid
-    this.#subtask = subtask
+    this.#context = context
     this.#writer = writer
   }
 
-  open(_context: OperatorContext): void {
+  open(): void {
     // A writer has been opened, asynchronously, before the chain is.
   }
 
   processBatch(batch: RecordBatch): void {
-    this.#writer.write(batch)
+    try {
+      this.#writer.write(batch)
+    } catch (thrown) {
+      throw this.#placed(thrown, batch)
+    }
   }
 
   ready(): boolean {
@@ -43,7 +53,7 @@ export class SinkOperator implements StreamOperator {
         this.#unconfirmed.push({
           uid: this.uid,
           bornAt: checkpointId,
-          subtask: this.#subtask,
+          subtask: this.#context.subtask,
           sequence,
           effect,
         })
@@ -56,6 +66,19 @@ export class SinkOperator implements StreamOperator {
 
   confirm(checkpointId: CheckpointId): void {
     this.#unconfirmed = this.#unconfirmed.filter((item) => item.bornAt > checkpointId)
+  }
+
+  #placed(thrown: unknown, batch: RecordBatch): StreamError {
+    const { subtask, recordIndex } = this.#context
+    const place = { operator: this.uid, subtask }
+    const split =
+      recordIndex === undefined || typeof batch.splits !== 'object'
+        ? batch.splits
+        : batch.splits[recordIndex]
+    return asStreamError(thrown, 'BUG', {
+      ...place,
+      ...(typeof split === 'number' ? { split: String(split) } : {}),
+    })
   }
 
   close(): Promise<void> {

@@ -68,7 +68,9 @@ export class SubtaskState {
     let bytesWritten = 0
     // Every store writes, whatever happens to another: a delta that is not written is kept by its
     // store.
-    const chains = await Promise.all(parts.map((part) => part.keyed?.write()))
+    const chains = await Promise.all(
+      parts.map((part) => part.keyed?.write() ?? Promise.resolve(undefined)),
+    )
     for (const [index, part] of parts.entries()) {
       const written = chains[index]
       bytesWritten += written?.bytesWritten ?? 0

@@ -87,22 +87,17 @@ class SimulatedLife {
 
   /** Runs up to `limit` steps; the summary when the job has ended before. */
   async run(limit: number): Promise<RunSummary | undefined> {
-    let ended: { readonly summary: RunSummary } | { readonly error: unknown } | undefined
-    this.#live().then(
-      (summary) => {
-        ended = { summary }
-      },
-      (error: unknown) => {
-        ended = { error }
-      },
-    )
-    for (let step = 0; step < limit && ended === undefined; step += 1) {
-      const isAlive = await this.scheduler.step()
-      assert(isAlive || ended !== undefined, 'the simulation stands still')
+    const life = this.#live()
+    const outcome: { isSettled: boolean } = { isSettled: false }
+    const settled = (): void => {
+      outcome.isSettled = true
     }
-    if (ended === undefined) return undefined
-    if ('error' in ended) throw ended.error
-    return ended.summary
+    life.then(settled, settled)
+    for (let step = 0; step < limit && !outcome.isSettled; step += 1) {
+      const isAlive = await this.scheduler.step()
+      assert(isAlive || outcome.isSettled, 'the simulation stands still')
+    }
+    return outcome.isSettled ? await life : undefined
   }
 
   async abandon(): Promise<void> {

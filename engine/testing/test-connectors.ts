@@ -33,7 +33,11 @@ export class TestFeed {
         close: () => Promise.resolve(),
       }),
       createReader: (context) => {
-        if (context.subtask === 0) this.#kick = context.kick
+        if (context.subtask === 0) {
+          this.#kick = () => {
+            context.kick()
+          }
+        }
         return new FeedReader(this, context.subtask === 0)
       },
     }

@@ -153,7 +153,7 @@ class RunningTest implements TestJob {
     while (!this.#isOver) {
       await this.#settle()
       // Workers close, and retries wait, on the clock.
-      if (!this.#isOver) await this.#clock.advance(1)
+      await this.#clock.advance(1)
     }
     await this.#result
   }

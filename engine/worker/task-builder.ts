@@ -119,15 +119,16 @@ export class TaskBuilder {
         })
         return new PassThrough()
       case 'sink': {
-        const writer = runtime.sink.createWriter({
+        const context = {
           ...place,
           parallelism,
           uniqueName: () => this.#files.name(place.uid),
           kick: this.#parts.kick,
           fail,
-        })
+        }
+        const writer = runtime.sink.createWriter(context)
         await writer.open?.()
-        const sink = new SinkOperator(place.uid, this.#subtask, writer)
+        const sink = new SinkOperator(place.uid, context, writer)
         this.#sinks.push(sink)
         return sink
       }
