@@ -88,6 +88,11 @@ export class JobLife implements ControlHandlers {
     this.#folder = folder
     this.#startedMs = startedMs
     const workers = plan.workers
+    let splits = 0
+    const nextIndex = (): number => {
+      splits += 1
+      return splits - 1
+    }
     this.#master = new JobMaster({
       doors,
       plan,
@@ -95,7 +100,7 @@ export class JobLife implements ControlHandlers {
       keeper: folder,
       sources: plan.graph.vertices
         .filter((vertex) => vertex.chain[0]!.runtime.type === 'source')
-        .map((vertex) => new SourceCoordinator(vertex, doors)),
+        .map((vertex) => new SourceCoordinator(vertex, doors, nextIndex)),
       deployment: {
         workers,
         epoch: folder.epoch,

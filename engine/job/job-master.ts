@@ -8,18 +8,19 @@ import type {
 import type { CheckpointManifest } from '../checkpoint/manifest.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { SourceState, SubtaskSnapshot } from '../checkpoint/snapshot.ts'
-import type { FromWorker, ToWorker } from '../worker/protocol.ts'
-import type { SpawnWorkers, WorkerHandle } from '../worker/worker-handle.ts'
+import type { ToWorker } from '../worker/protocol.ts'
+import type { SpawnWorkers } from '../worker/worker-handle.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { CheckpointProgress, StepProgress } from './protocol.ts'
 import type { SourceCoordinator, SplitAssignment } from './source-coordinator.ts'
 import { deferred, type Deferred } from '../base/deferred.ts'
 import { asStreamError, StreamError } from '../base/errors.ts'
-import { WORKER_CLOSE_MS } from '../base/limits.ts'
 import { assembleState, type AssembledState } from '../checkpoint/assemble.ts'
 import { coordinate, startCoordinator } from '../checkpoint/coordinator.ts'
 import { deploymentsOf, type DeploymentOptions } from './deployment.ts'
 import { Progress, type StepCounts } from './progress.ts'
+import { SavepointRequests } from './savepoint-requests.ts'
+import { WorkerGroup, type TaskMessage } from './worker-group.ts'
 
 /** What the master needs of the disk and of the targets; it decides nothing about them. */
 export interface CheckpointKeeper {
@@ -57,12 +58,6 @@ export interface MasterResult {
   readonly recordsOut: number
 }
 
-interface SavepointRequest {
-  readonly target: string | undefined
-  readonly done: (path: string) => void
-  readonly failed: (error: unknown) => void
-}
-
 /**
  * The control plane of one life of a job: deploys its tasks, drives checkpoints, hands out splits.
  *
@@ -78,22 +73,18 @@ export class JobMaster {
   readonly #enumerated = new Map<CheckpointId, readonly SourceState[]>()
   readonly #triggeredMs = new Map<CheckpointId, number>()
   readonly #manifests = new Map<CheckpointId, CheckpointManifest>()
-  readonly #requests = new Map<number, SavepointRequest>()
+  readonly #requests = new SavepointRequests()
   readonly #base: StepCounts
-  #workers: readonly WorkerHandle[] = []
+  readonly #workers: WorkerGroup
   #coordinator: CoordinatorState
   #timer: Timer | undefined
   #expiry: Timer | undefined
   #writing: Promise<void> = Promise.resolve()
   #committing: Promise<void> = Promise.resolve()
-  #closed = 0
   #checkpoints = 0
   #lastCheckpoint: CheckpointProgress | undefined
   #savepoint: string | undefined
-  #nextRequest = 0
   #isOver = false
-  #deployedCount = 0
-  readonly #deployed: Deferred<void> = deferred()
   readonly #result: Deferred<MasterResult> = deferred()
 
   constructor(parts: MasterParts) {
@@ -109,25 +100,28 @@ export class JobMaster {
       Array.from({ length: vertex.parallelism }, (_, subtask) => `${vertex.id}:${subtask}`),
     )
     this.#coordinator = startCoordinator(plan.settings.checkpointing, deployment.epoch, subtasks)
+    this.#workers = new WorkerGroup(
+      parts.spawn,
+      deployment.workers,
+      parts.doors.clock,
+      (message) => {
+        this.#receive(message)
+      },
+    )
     // Whoever awaits the result gets the failure; before that it is no unhandled rejection.
     this.#result.promise.catch(() => undefined)
   }
 
   /** Deploys the tasks, restored, and lets records flow. Throws what kept it from it. */
   async start(): Promise<void> {
-    const { spawn, plan, deployment, sources } = this.#parts
-    this.#workers = spawn(deployment.workers, (message) => {
-      this.#receive(message)
-    })
-    for (const [index, told] of deploymentsOf({ ...deployment, plan }).entries()) {
-      this.#workers[index]!.post({ type: 'deploy', deployment: told })
-    }
-    await Promise.race([this.#deployed.promise, this.#result.promise])
+    const { plan, deployment, sources } = this.#parts
+    const deployed = this.#workers.deploy(deploymentsOf({ ...deployment, plan }))
+    await Promise.race([deployed, this.#result.promise])
     for (const source of sources) {
       const restored = deployment.restored?.sources.find(({ uid }) => uid === source.uid)
       this.#assign(source, await source.start(restored))
     }
-    this.#tell({ type: 'start' })
+    this.#workers.tell({ type: 'start' })
     for (const source of sources) {
       source.watch(
         (assignments) => {
@@ -152,7 +146,7 @@ export class JobMaster {
 
   /** Resolves to the folder of a savepoint, when it is complete. */
   takeSavepoint(target: string | undefined): Promise<string> {
-    return this.#request(target, (request) => {
+    return this.#requests.add(target, (request) => {
       this.#on({ type: 'savepoint-requested', request })
     })
   }
@@ -169,7 +163,7 @@ export class JobMaster {
       await this.#result.promise
       return undefined
     }
-    return await this.#request(options.target, (request) => {
+    return await this.#requests.add(options.target, (request) => {
       this.#on({ type, request })
     })
   }
@@ -196,16 +190,7 @@ export class JobMaster {
     }
   }
 
-  #request(target: string | undefined, ask: (request: number) => void): Promise<string> {
-    if (this.#isOver) throw new StreamError('JOB_NOT_RUNNING', 'the job has already ended')
-    const request = (this.#nextRequest += 1)
-    return new Promise((done, failed) => {
-      this.#requests.set(request, { target, done, failed })
-      ask(request)
-    })
-  }
-
-  #receive(message: FromWorker): void {
+  #receive(message: TaskMessage): void {
     if (message.type === 'log') {
       this.#parts.doors.logger[message.level](message.fields, message.message)
       return
@@ -213,10 +198,6 @@ export class JobMaster {
     if (message.type === 'metrics') this.#progress.update(message.subtasks)
     if (this.#isOver) return
     switch (message.type) {
-      case 'deployed':
-        this.#deployedCount += 1
-        if (this.#deployedCount === this.#workers.length) this.#deployed.resolve()
-        break
       case 'acknowledged':
         this.#on({ type: 'acknowledged', snapshot: message.snapshot })
         break
@@ -228,9 +209,6 @@ export class JobMaster {
         break
       case 'failed':
         this.#fail(this.#named(StreamError.fromData(message.error)))
-        break
-      case 'closed':
-        this.#closed += 1
         break
       case 'metrics':
         break
@@ -283,7 +261,7 @@ export class JobMaster {
           effect.checkpointId,
           this.#parts.sources.map((source) => source.snapshot()),
         )
-        this.#tell(effect)
+        this.#workers.tell(effect)
         break
       case 'write':
         this.#writing = this.#after(this.#writing, () => this.#write(effect))
@@ -293,7 +271,7 @@ export class JobMaster {
         break
       case 'confirm':
         this.#forget(effect.checkpointId - 1)
-        this.#tell({ type: 'confirmed', checkpointId: effect.checkpointId })
+        this.#workers.tell({ type: 'confirmed', checkpointId: effect.checkpointId })
         break
       case 'aborted':
         this.#enumerated.delete(effect.checkpointId)
@@ -301,7 +279,7 @@ export class JobMaster {
         logger.warn({ checkpointId: effect.checkpointId, ...effect.error }, 'checkpoint aborted')
         break
       case 'drain-sources':
-        this.#tell({ type: 'drain' })
+        this.#workers.tell({ type: 'drain' })
         break
       case 'savepoint':
         this.#committing = this.#after(this.#committing, () =>
@@ -362,7 +340,7 @@ export class JobMaster {
       bytes: snapshots.reduce((total, { bytesWritten }) => total + bytesWritten, 0),
       count: this.#checkpoints,
     }
-    this.#tell({ type: 'completed', checkpointId })
+    this.#workers.tell({ type: 'completed', checkpointId })
     this.#on({ type: 'written', checkpointId })
   }
 
@@ -372,21 +350,16 @@ export class JobMaster {
   }
 
   async #copySavepoint(request: number, checkpointId: CheckpointId): Promise<void> {
-    const { target, done, failed } = this.#requests.get(request)!
-    this.#requests.delete(request)
-    try {
-      const manifest = this.#manifests.get(checkpointId)!
-      this.#savepoint = await this.#parts.keeper.savepoint(manifest, target)
-      done(this.#savepoint)
-    } catch (error) {
-      // The checkpoint stands; only its copy failed, and who asked for it is told.
-      failed(error)
-    }
+    const manifest = this.#manifests.get(checkpointId)!
+    const path = await this.#requests.answer(request, (target) =>
+      this.#parts.keeper.savepoint(manifest, target),
+    )
+    this.#savepoint = path ?? this.#savepoint
   }
 
   async #end(status: 'finished' | 'stopped', checkpointId: CheckpointId): Promise<void> {
     const counters = this.#manifests.get(checkpointId)!.counters
-    await this.#closeWorkers()
+    await this.#workers.close()
     this.#isOver = true
     this.#result.resolve({
       status,
@@ -396,16 +369,6 @@ export class JobMaster {
       recordsIn: counters['recordsIn'] ?? 0,
       recordsOut: counters['recordsOut'] ?? 0,
     })
-  }
-
-  /** Lets every worker close what it holds, for as long as that may take. */
-  async #closeWorkers(): Promise<void> {
-    const { clock } = this.#parts.doors
-    const deadlineMs = clock.monotonicMs() + WORKER_CLOSE_MS
-    this.#tell({ type: 'close' })
-    while (this.#closed < this.#workers.length && clock.monotonicMs() < deadlineMs) {
-      await clock.sleep(1)
-    }
   }
 
   #counters(snapshots: readonly SubtaskSnapshot[]): StepCounts {
@@ -427,12 +390,8 @@ export class JobMaster {
   #assign(source: SourceCoordinator, assignments: readonly SplitAssignment[]): void {
     for (const { subtask, splits, complete } of assignments) {
       const message: ToWorker = { type: 'splits', vertex: source.vertex, subtask, splits, complete }
-      this.#workers[subtask % this.#workers.length]!.post(message)
+      this.#workers.tellSubtask(subtask, message)
     }
-  }
-
-  #tell(message: ToWorker): void {
-    for (const worker of this.#workers) worker.post(message)
   }
 
   /** M2. */
@@ -440,8 +399,7 @@ export class JobMaster {
     if (this.#isOver) return
     this.#isOver = true
     this.#result.reject(error)
-    for (const { failed } of this.#requests.values()) failed(error)
-    this.#requests.clear()
+    this.#requests.end(error)
   }
 
   async #close(): Promise<void> {
@@ -449,7 +407,8 @@ export class JobMaster {
     this.#timer?.cancel()
     this.#expiry?.cancel()
     for (const source of this.#parts.sources) await source.close()
-    await Promise.all(this.#workers.map((worker) => worker.terminate()))
+    this.#requests.end()
+    await this.#workers.terminate()
     await Promise.all([this.#writing, this.#committing])
   }
 }

@@ -16,7 +16,8 @@ export interface SplitAssignment {
 /**
  * Knows every split of one source and who reads it (architecture A13).
  *
- * E1. A split has its index for the whole life of the job; it is stored before it is assigned.
+ * E1. A split has one index, among all sources, for one life of the engine; it is stored before it
+ *     is assigned.
  * E2. What a restore deals out is the union of what was enumerated and what readers had, sorted by
  *     id; the reader's position wins.
  */
@@ -26,12 +27,15 @@ export class SourceCoordinator {
   readonly #definition: SourceDefinition
   readonly #doors: Doors
   readonly #enumerator: SplitEnumerator
+  readonly #nextIndex: () => number
   readonly #known = new Map<string, EnumeratorSplit>()
   #complete = false
   #timer: Timer | undefined
   #closed = false
 
-  constructor(vertex: JobVertex, doors: Doors) {
+  /** `nextIndex` gives a number that no split of any source of this life has. */
+  constructor(vertex: JobVertex, doors: Doors, nextIndex: () => number) {
+    this.#nextIndex = nextIndex
     const node = vertex.chain[0]!
     assert(node.runtime.type === 'source')
     this.uid = node.uid!
@@ -58,7 +62,9 @@ export class SourceCoordinator {
   /** Finds all splits and deals them out. Throws StreamError when a known one has changed. */
   async start(restored: SourceState | undefined): Promise<readonly SplitAssignment[]> {
     const positions = new Map<string, SplitState>()
-    for (const split of restored?.enumerated ?? []) this.#known.set(split.id, split)
+    for (const split of restored?.enumerated ?? []) {
+      this.#known.set(split.id, { ...split, index: this.#nextIndex() })
+    }
     for (const split of restored?.splits ?? []) positions.set(split.id, split)
     await this.#discover()
     const all = [...this.#known.values()].sort(byId).map((split): RestoredSplit => {
@@ -124,7 +130,7 @@ export class SourceCoordinator {
     const found: EnumeratorSplit[] = []
     for (const { id, start } of splits) {
       if (this.#known.has(id)) continue
-      const split = { id, start, index: this.#known.size }
+      const split = { id, start, index: this.#nextIndex() }
       this.#known.set(id, split)
       found.push(split)
     }

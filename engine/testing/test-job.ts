@@ -83,7 +83,7 @@ export async function testJob(job: unknown, options: TestJobOptions = {}): Promi
     keeper: new MemoryKeeper(definition.name),
     sources: jobGraph.vertices
       .filter((vertex) => vertex.chain[0]!.runtime.type === 'source')
-      .map((vertex) => new SourceCoordinator(vertex, doors)),
+      .map((vertex, index) => new SourceCoordinator(vertex, doors, () => index)),
     deployment: {
       workers: 1,
       epoch: 1,
