@@ -20,12 +20,7 @@ const FILE_LINES_MAX = 400
 const LINE_COLUMNS_MAX = 100
 
 /** Longer files, each with its bound and its reason. */
-const LONG_FILES: Readonly<Record<string, { readonly lines: number; readonly why: string }>> = {
-  'engine/job/job-master.ts': {
-    lines: 480,
-    why: 'workers, sources, checkpoints and committers meet in it; it decides nothing itself',
-  },
-}
+const LONG_FILES: Readonly<Record<string, { readonly lines: number; readonly why: string }>> = {}
 
 /** Who alone may import a package or a part of node, and what others use instead. */
 const DOORS: readonly Door[] = [

@@ -7,7 +7,7 @@ import type {
 } from '../checkpoint/coordinator.ts'
 import type { CheckpointManifest } from '../checkpoint/manifest.ts'
 import type { CheckpointId } from '../stream/elements.ts'
-import type { SourceState, SubtaskSnapshot } from '../checkpoint/snapshot.ts'
+import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
 import type { ToWorker } from '../worker/protocol.ts'
 import type { SpawnWorkers } from '../worker/worker-handle.ts'
 import type { JobPlan } from './job-plan.ts'
@@ -17,6 +17,7 @@ import { deferred, type Deferred } from '../base/deferred.ts'
 import { asStreamError, StreamError } from '../base/errors.ts'
 import { assembleState, type AssembledState } from '../checkpoint/assemble.ts'
 import { coordinate, startCoordinator } from '../checkpoint/coordinator.ts'
+import { CheckpointLog } from './checkpoint-log.ts'
 import { deploymentsOf, type DeploymentOptions } from './deployment.ts'
 import { Progress, type StepCounts } from './progress.ts'
 import { SavepointRequests } from './savepoint-requests.ts'
@@ -70,9 +71,7 @@ export interface MasterResult {
 export class JobMaster {
   readonly #parts: MasterParts
   readonly #progress: Progress
-  readonly #enumerated = new Map<CheckpointId, readonly SourceState[]>()
-  readonly #triggeredMs = new Map<CheckpointId, number>()
-  readonly #manifests = new Map<CheckpointId, CheckpointManifest>()
+  readonly #log: CheckpointLog
   readonly #requests = new SavepointRequests()
   readonly #base: StepCounts
   readonly #workers: WorkerGroup
@@ -81,8 +80,6 @@ export class JobMaster {
   #expiry: Timer | undefined
   #writing: Promise<void> = Promise.resolve()
   #committing: Promise<void> = Promise.resolve()
-  #checkpoints = 0
-  #lastCheckpoint: CheckpointProgress | undefined
   #savepoint: string | undefined
   #isOver = false
   readonly #result: Deferred<MasterResult> = deferred()
@@ -91,6 +88,7 @@ export class JobMaster {
     this.#parts = parts
     const { plan, deployment } = parts
     this.#progress = new Progress(plan.graph)
+    this.#log = new CheckpointLog(parts.doors.clock)
     const counters = deployment.restored?.counters
     this.#base = {
       recordsIn: counters?.['recordsIn'] ?? 0,
@@ -174,7 +172,7 @@ export class JobMaster {
   }
 
   get lastCheckpoint(): CheckpointProgress | undefined {
-    return this.#lastCheckpoint
+    return this.#log.last
   }
 
   steps(): readonly StepProgress[] {
@@ -256,8 +254,7 @@ export class JobMaster {
         break
       }
       case 'trigger':
-        this.#triggeredMs.set(effect.checkpointId, clock.monotonicMs())
-        this.#enumerated.set(
+        this.#log.onTriggered(
           effect.checkpointId,
           this.#parts.sources.map((source) => source.snapshot()),
         )
@@ -270,12 +267,11 @@ export class JobMaster {
         this.#committing = this.#after(this.#committing, () => this.#commit(effect.checkpointId))
         break
       case 'confirm':
-        this.#forget(effect.checkpointId - 1)
+        this.#log.onCommitted(effect.checkpointId)
         this.#workers.tell({ type: 'confirmed', checkpointId: effect.checkpointId })
         break
       case 'aborted':
-        this.#enumerated.delete(effect.checkpointId)
-        this.#triggeredMs.delete(effect.checkpointId)
+        this.#log.onAborted(effect.checkpointId)
         logger.warn({ checkpointId: effect.checkpointId, ...effect.error }, 'checkpoint aborted')
         break
       case 'drain-sources':
@@ -312,11 +308,10 @@ export class JobMaster {
 
   async #write(effect: Extract<CoordinatorEffect, { type: 'write' }>): Promise<void> {
     const { checkpointId, snapshots, final, drained } = effect
-    const { clock } = this.#parts.doors
     const state = assembleState(
       this.#parts.plan.graph.vertices,
       snapshots,
-      this.#enumerated.get(checkpointId)!,
+      this.#log.sourcesAt(checkpointId),
     )
     try {
       const manifest = await this.#parts.keeper.write({
@@ -326,31 +321,23 @@ export class JobMaster {
         drained,
         counters: { ...this.#counters(snapshots) },
       })
-      this.#manifests.set(checkpointId, manifest)
+      this.#log.onWritten(checkpointId, manifest, snapshots)
     } catch (error) {
       const data = asStreamError(error, 'CHECKPOINT_FAILED').toData()
       this.#on({ type: 'write-failed', checkpointId, error: data })
       return
-    }
-    this.#checkpoints += 1
-    this.#lastCheckpoint = {
-      id: checkpointId,
-      completedAtMs: clock.nowMs(),
-      durationMs: clock.monotonicMs() - this.#triggeredMs.get(checkpointId)!,
-      bytes: snapshots.reduce((total, { bytesWritten }) => total + bytesWritten, 0),
-      count: this.#checkpoints,
     }
     this.#workers.tell({ type: 'completed', checkpointId })
     this.#on({ type: 'written', checkpointId })
   }
 
   async #commit(checkpointId: CheckpointId): Promise<void> {
-    await this.#parts.keeper.commit(this.#manifests.get(checkpointId)!)
+    await this.#parts.keeper.commit(this.#log.manifestOf(checkpointId))
     this.#on({ type: 'committed', checkpointId })
   }
 
   async #copySavepoint(request: number, checkpointId: CheckpointId): Promise<void> {
-    const manifest = this.#manifests.get(checkpointId)!
+    const manifest = this.#log.manifestOf(checkpointId)
     const path = await this.#requests.answer(request, (target) =>
       this.#parts.keeper.savepoint(manifest, target),
     )
@@ -358,14 +345,14 @@ export class JobMaster {
   }
 
   async #end(status: 'finished' | 'stopped', checkpointId: CheckpointId): Promise<void> {
-    const counters = this.#manifests.get(checkpointId)!.counters
+    const counters = this.#log.manifestOf(checkpointId).counters
     await this.#workers.close()
     this.#isOver = true
     this.#result.resolve({
       status,
       checkpointId,
       savepoint: this.#savepoint,
-      checkpoints: this.#checkpoints,
+      checkpoints: this.#log.count,
       recordsIn: counters['recordsIn'] ?? 0,
       recordsOut: counters['recordsOut'] ?? 0,
     })
@@ -378,13 +365,6 @@ export class JobMaster {
       recordsOut += snapshot.recordsWritten
     }
     return { recordsIn, recordsOut }
-  }
-
-  /** Drops what was kept for checkpoints up to this one. */
-  #forget(checkpointId: CheckpointId): void {
-    for (const kept of [this.#enumerated, this.#triggeredMs, this.#manifests]) {
-      for (const id of kept.keys()) if (id <= checkpointId) kept.delete(id)
-    }
   }
 
   #assign(source: SourceCoordinator, assignments: readonly SplitAssignment[]): void {

@@ -1,0 +1,70 @@
+import type { Clock } from '../base/clock.ts'
+import type { CheckpointManifest } from '../checkpoint/manifest.ts'
+import type { SourceState, SubtaskSnapshot } from '../checkpoint/snapshot.ts'
+import type { CheckpointId } from '../stream/elements.ts'
+import type { CheckpointProgress } from './protocol.ts'
+
+/** What the master keeps of each checkpoint between its trigger and the commit of the next. */
+export class CheckpointLog {
+  readonly #clock: Clock
+  readonly #triggered = new Map<
+    CheckpointId,
+    { readonly atMs: number; readonly sources: readonly SourceState[] }
+  >()
+  readonly #manifests = new Map<CheckpointId, CheckpointManifest>()
+  #count = 0
+  #last: CheckpointProgress | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Complete ones, in this life. */
+  get count(): number {
+    return this.#count
+  }
+
+  get last(): CheckpointProgress | undefined {
+    return this.#last
+  }
+
+  /** `sources` is what the enumerators know now. */
+  onTriggered(id: CheckpointId, sources: readonly SourceState[]): void {
+    this.#triggered.set(id, { atMs: this.#clock.monotonicMs(), sources })
+  }
+
+  sourcesAt(id: CheckpointId): readonly SourceState[] {
+    return this.#triggered.get(id)!.sources
+  }
+
+  onWritten(
+    id: CheckpointId,
+    manifest: CheckpointManifest,
+    snapshots: readonly SubtaskSnapshot[],
+  ): void {
+    this.#manifests.set(id, manifest)
+    this.#count += 1
+    this.#last = {
+      id,
+      completedAtMs: this.#clock.nowMs(),
+      durationMs: this.#clock.monotonicMs() - this.#triggered.get(id)!.atMs,
+      bytes: snapshots.reduce((total, { bytesWritten }) => total + bytesWritten, 0),
+      count: this.#count,
+    }
+  }
+
+  manifestOf(id: CheckpointId): CheckpointManifest {
+    return this.#manifests.get(id)!
+  }
+
+  onAborted(id: CheckpointId): void {
+    this.#triggered.delete(id)
+  }
+
+  /** What was before this one is of no use any more. */
+  onCommitted(id: CheckpointId): void {
+    for (const kept of [this.#triggered, this.#manifests]) {
+      for (const older of kept.keys()) if (older < id) kept.delete(older)
+    }
+  }
+}
