@@ -47,8 +47,9 @@ class Driver {
   state: CoordinatorState
   nowMs = 0
 
-  constructor(changed: Partial<CheckpointSettings> = {}) {
+  constructor(changed: Partial<CheckpointSettings> = {}, isStarted = true) {
     this.state = startCoordinator({ ...settings, ...changed }, 3, SUBTASKS)
+    if (isStarted) this.state = coordinate(this.state, { type: 'started' }, 0).state
   }
 
   on(event: CoordinatorEvent): readonly CoordinatorEffect[] {
@@ -75,7 +76,7 @@ class Driver {
 const types = (effects: readonly CoordinatorEffect[]) => effects.map((effect) => effect.type)
 
 test('a checkpoint is written when every subtask has acknowledged, then committed, then confirmed', () => {
-  const driver = new Driver()
+  const driver = new Driver({}, false)
   expect(types(driver.on({ type: 'started' }))).toEqual(['set-timer'])
   expect(types(driver.on({ type: 'timer' }))).toEqual(['trigger', 'set-expiry', 'set-timer'])
   expect(types(driver.acknowledgeAll(id(1)))).toEqual(['write'])
@@ -85,6 +86,22 @@ test('a checkpoint is written when every subtask has acknowledged, then committe
   expect(driver.on({ type: 'committed', checkpointId: id(1) })).toEqual([
     { type: 'confirm', checkpointId: id(1) },
   ])
+})
+
+test('what is asked for before records flow waits until they do', () => {
+  const stopped = new Driver({}, false)
+  expect(stopped.on({ type: 'stop-requested', request: 1 })).toEqual([])
+  expect(stopped.on({ type: 'started' })).toContainEqual({
+    type: 'trigger',
+    checkpointId: id(1),
+    stop: true,
+  })
+  const drained = new Driver({}, false)
+  expect(drained.on({ type: 'drain-requested' })).toEqual([])
+  expect(types(drained.on({ type: 'started' }))).toEqual(['set-timer', 'drain-sources'])
+  const asked = new Driver({}, false)
+  expect(asked.on({ type: 'savepoint-requested', request: 1 })).toEqual([])
+  expect(types(asked.on({ type: 'started' }))).toContain('trigger')
 })
 
 test('a late, doubled or foreign acknowledgement is ignored', () => {

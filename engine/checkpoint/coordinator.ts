@@ -21,6 +21,7 @@ import { checkpointIdOf } from './layout.ts'
  * C5. With UNCOMMITTED_CHECKPOINTS_MAX written and not committed, none is triggered.
  * C6. The job is finished when a checkpoint that was triggered after the end of every subtask is
  *     committed, and stopped when the one that carried the stop is.
+ * C7. Nothing is triggered or drained before records flow: what was asked for earlier waits.
  */
 export interface CoordinatorState {
   readonly settings: CheckpointSettings
@@ -38,6 +39,7 @@ export interface CoordinatorState {
   readonly savepoints: readonly number[]
   readonly stop: 'none' | 'requested' | 'triggered'
   readonly isDrained: boolean
+  readonly isStarted: boolean
   readonly isOver: boolean
 }
 
@@ -125,6 +127,7 @@ export function startCoordinator(
     savepoints: [],
     stop: 'none',
     isDrained: false,
+    isStarted: false,
     isOver: false,
   }
 }
@@ -144,7 +147,10 @@ export function coordinate(
 function react(state: CoordinatorState, event: CoordinatorEvent, nowMs: number): CoordinatorStep {
   switch (event.type) {
     case 'started':
-      return { state, effects: interval(state) }
+      return {
+        state: { ...state, isStarted: true },
+        effects: [...interval(state), ...drainOf(state.isDrained)],
+      }
     case 'timer':
       return only({ ...state, isDue: true })
     case 'acknowledged':
@@ -170,7 +176,7 @@ function react(state: CoordinatorState, event: CoordinatorEvent, nowMs: number):
     case 'drain-requested':
       return {
         state: { ...state, isDrained: true, savepoints: withRequest(state, event.request) },
-        effects: [{ type: 'drain-sources' }],
+        effects: drainOf(state.isStarted),
       }
     case 'subtask-ended': {
       const ended = new Set(state.ended).add(`${event.vertex}:${event.subtask}`)
@@ -181,9 +187,9 @@ function react(state: CoordinatorState, event: CoordinatorEvent, nowMs: number):
   }
 }
 
-/** C1, C5: triggers the next checkpoint if one is wanted and may be. */
+/** C1, C5, C7: triggers the next checkpoint if one is wanted and may be. */
 function decideTrigger(state: CoordinatorState, nowMs: number): CoordinatorStep {
-  if (state.isOver || state.pending !== undefined) return only(state)
+  if (!state.isStarted || state.isOver || state.pending !== undefined) return only(state)
   if (state.stop === 'triggered' || isFinalUnderWay(state)) return only(state)
   if (state.uncommitted.length >= UNCOMMITTED_CHECKPOINTS_MAX) return only(state)
   const hasEnded = state.ended.size === state.subtasks.length
@@ -340,6 +346,11 @@ function isFinalUnderWay(state: CoordinatorState): boolean {
 function interval(state: CoordinatorState): readonly CoordinatorEffect[] {
   const { everyMs } = state.settings
   return everyMs === undefined ? [] : [{ type: 'set-timer', afterMs: everyMs }]
+}
+
+/** C7. */
+function drainOf(isTime: boolean): readonly CoordinatorEffect[] {
+  return isTime ? [{ type: 'drain-sources' }] : []
 }
 
 function withRequest(state: CoordinatorState, request: number | undefined): readonly number[] {
