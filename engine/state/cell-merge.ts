@@ -113,6 +113,7 @@ export async function mergeCells(
   emit: (cell: Cell) => void | Promise<void>,
   options: MergeOptions,
 ): Promise<void> {
+  if (cursors.length === 1) return passCells(cursors[0]!, emit, options)
   const heap = new SourceHeap()
   for (const [rank, cursor] of cursors.entries()) {
     const cell = await advance(cursor)
@@ -145,6 +146,24 @@ export async function mergeCells(
       top.cell = next
       heap.sinkTop()
     }
+  }
+}
+
+/** The cells of a single source: nothing hides anything. */
+async function passCells(
+  cursor: CellCursor,
+  emit: (cell: Cell) => void | Promise<void>,
+  options: MergeOptions,
+): Promise<void> {
+  for (;;) {
+    const cell = cursor.next() ?? (await advance(cursor))
+    if (cell === undefined) return
+    if (cell.kind === VALUE || !options.isBase) {
+      const pending = emit(cell)
+      if (pending !== undefined) await pending
+    }
+    const pause = options.pace.spend(cell.sort.length + cell.value.length)
+    if (pause !== undefined) await pause
   }
 }
 

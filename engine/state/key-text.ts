@@ -20,6 +20,10 @@ export function keyText(key: unknown): string {
 }
 
 export function keyOfText(text: string): Key {
+  if (text.charCodeAt(0) === 3) {
+    const high = (text.charCodeAt(1) << 24) | (text.charCodeAt(2) << 16)
+    return high | (text.charCodeAt(3) << 8) | text.charCodeAt(4)
+  }
   return decodeKey(bytesOfText(text))
 }
 

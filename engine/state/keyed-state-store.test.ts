@@ -169,6 +169,27 @@ test('a restored chain goes on where the key groups are the same', async () => {
   expect(base.chain[0]!.bytes).toBeLessThan(chain[0]!.bytes * 0.7)
 })
 
+test('a snapshot that was written survives a power loss, one under way leaves the last as it was', async () => {
+  const disk = new MemoryDisk()
+  const { store, add } = await counted(disk, 100)
+  add(1, 1)
+  const { chain } = await store.snapshot(2).write()
+  add(2, 1)
+  let operations = 0
+  disk.fault = () => ((operations += 1) === 3 ? 'power-loss' : undefined)
+  void store.snapshot(3).write()
+  for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+  expect(operations).toBe(3)
+  disk.fault = undefined
+  const restored = await openStore(disk)
+  await restored.restore([chain], { descriptors: [COUNT], watermarkMs: 0 })
+  const count = restored.value<number>(COUNT)
+  for (let key = 0; key < 100; key += 1) {
+    at(restored, key)
+    expect(count.value()).toBe(key === 1 ? 2 : key)
+  }
+})
+
 test('damage of any byte of any file is found before a record is read, and the file is named', async () => {
   const disk = new MemoryDisk()
   const { store, add } = await counted(disk, 50)
