@@ -3,8 +3,8 @@ import type { OperatorRestore, Deployment, RingDescription } from '../worker/pro
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { JobPlan } from './job-plan.ts'
 import { createRing, ringBytes } from '../channel/ring.ts'
-import { StreamError } from '../base/errors.ts'
 import { planData } from '../graph/plan.ts'
+import { MIN_WATERMARK } from '../stream/elements.ts'
 import { channelsOf } from '../worker/task-builder.ts'
 
 export interface DeploymentOptions {
@@ -68,8 +68,11 @@ function restoreOf(
 }
 
 /**
- * The watermark that each vertex with keyed state stood at. All its subtasks stood at the same one:
- * watermarks go out on every channel, before the barrier (architecture A13).
+ * The watermark that each vertex with keyed state starts at: the greatest of its subtasks.
+ *
+ * They stand at the same one, because watermarks go out on every channel, before the barrier
+ * (architecture A13); but for inputs that were idle and came back: what a subtask had seen of the
+ * others by then decides how far it went on. Those that were behind fire first what is up to there.
  */
 function watermarksOf(
   graph: JobGraph,
@@ -77,19 +80,11 @@ function watermarksOf(
 ): Readonly<Record<number, number>> {
   const watermarks: Record<number, number> = {}
   for (const vertex of graph.vertices) {
-    for (const node of vertex.chain) {
-      const operator = node.uid === undefined ? undefined : restore[node.uid]
+    for (const { uid } of vertex.chain) {
+      const operator = uid === undefined ? undefined : restore[uid]
       if (operator === undefined) continue
-      const [first, ...others] = operator.subtasks.map((subtask) => subtask.watermarkMs)
-      if (first === undefined) continue
-      if (others.some((watermarkMs) => watermarkMs !== first)) {
-        throw new StreamError(
-          'CHECKPOINT_DAMAGED',
-          `the subtasks of "${node.name}" stood at different watermarks: ${[first, ...others].join(', ')}`,
-          { hint: 'This is a bug in Millrace: please report it with the manifest.' },
-        )
-      }
-      watermarks[vertex.id] = Math.max(watermarks[vertex.id] ?? first, first)
+      const reached = operator.subtasks.map(({ watermarkMs }) => watermarkMs)
+      watermarks[vertex.id] = Math.max(...reached, watermarks[vertex.id] ?? MIN_WATERMARK)
     }
   }
   return watermarks

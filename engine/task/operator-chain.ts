@@ -115,13 +115,6 @@ export class ChainLink implements Output {
     this.#partitionSides.push(side)
   }
 
-  /** After a restore: all up to `ms` has been fired before the checkpoint. */
-  restoreWatermark(ms: number): void {
-    this.offeredMs = ms
-    this.reachedMs = ms
-    this.#emittedMs = ms
-  }
-
   emit(batch: RecordBatch): void {
     this.#deliver(batch, undefined)
   }

@@ -122,8 +122,9 @@ export class StreamTask {
   /** Whether `runSlice` would find something to do: asked once more before parking. */
   hasWork(): boolean {
     if (!this.#mayProduce()) return false
-    if (this.#triggers.length > 0 && this.#parts.source !== undefined) return true
-    if (this.#processingTimeIsDue()) return true
+    if (this.#barrier !== undefined || this.#triggers.length > 0) return true
+    if (this.#parts.chain.hasPendingWatermark || this.#processingTimeIsDue()) return true
+    if (this.#inputEnded && !this.#ended && !this.#stopped) return true
     if (this.#parts.gate !== undefined) return !this.#stopped && this.#parts.gate.hasNext()
     return !this.#waiting && !this.#inputEnded && !this.#stopped
   }

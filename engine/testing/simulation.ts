@@ -22,6 +22,8 @@ export interface SimulationOptions {
   readonly seed: number
   /** A life ends at a random step up to here. */
   readonly stepsMax: number
+  /** Whether some lives are asked to stop, or for a savepoint, at a step of theirs. */
+  readonly stops?: boolean
 }
 
 export interface SimulationReport {
@@ -46,7 +48,11 @@ export async function simulateJob(options: SimulationOptions): Promise<Simulatio
   for (const parallelism of options.parallelisms.slice(0, -1)) {
     const life = new SimulatedLife(options, disk, random, parallelism, startMs)
     const limit = random.int(options.stepsMax)
-    const ended = await life.run(limit)
+    let ended = await life.run(limit)
+    if (ended === undefined && options.stops === true) {
+      history.push(`p${parallelism} ${life.ask(random.int(4))} after ${limit} steps`)
+      ended = await life.run(random.int(options.stepsMax))
+    }
     steps += life.scheduler.steps
     startMs = life.scheduler.nowMs() + 1_000
     if (ended !== undefined) {
@@ -71,6 +77,9 @@ class SimulatedLife {
   readonly #doors: Doors
   readonly #parallelism: number
   #workers: readonly WorkerHandle[] = []
+  #life: JobLife | undefined
+  #ended: { readonly summary: RunSummary } | { readonly error: unknown } | undefined
+  #isBegun = false
 
   constructor(
     options: SimulationOptions,
@@ -85,23 +94,47 @@ class SimulatedLife {
     this.#doors = { clock: this.scheduler, random, files: disk.files(), logger: silentLogger }
   }
 
-  /** Runs up to `limit` steps; the summary when the job has ended before. */
+  /** Runs up to `limit` more steps; the summary when the job has ended before. */
   async run(limit: number): Promise<RunSummary | undefined> {
-    const life = this.#live()
-    const outcome: { isSettled: boolean } = { isSettled: false }
-    const settled = (): void => {
-      outcome.isSettled = true
-    }
-    life.then(settled, settled)
-    for (let step = 0; step < limit && !outcome.isSettled; step += 1) {
+    if (!this.#isBegun) this.#begin()
+    for (let step = 0; step < limit && this.#ended === undefined; step += 1) {
       const isAlive = await this.scheduler.step()
-      assert(isAlive || outcome.isSettled, 'the simulation stands still')
+      assert(isAlive || this.#ended !== undefined, 'the simulation stands still')
     }
-    return outcome.isSettled ? await life : undefined
+    if (this.#ended === undefined) return undefined
+    if ('error' in this.#ended) throw this.#ended.error
+    return this.#ended.summary
+  }
+
+  /** Asks for a stop or a savepoint, as a user does at any time; returns what it was. */
+  ask(dice: number): string {
+    const life = this.#life
+    if (life === undefined) return 'asked too early'
+    // Who asks is told of a failure; here, the run tells.
+    const done = (): void => undefined
+    if (dice === 0) {
+      life.savepoint({ type: 'savepoint' }).then(done, done)
+      return 'savepoint'
+    }
+    const savepoint = dice === 1
+    life.requestStop({ drain: false, savepoint, target: undefined }).then(done, done)
+    return savepoint ? 'stop with savepoint' : 'stop'
   }
 
   async abandon(): Promise<void> {
     for (const worker of this.#workers) await worker.terminate()
+  }
+
+  #begin(): void {
+    this.#isBegun = true
+    this.#live().then(
+      (summary) => {
+        this.#ended = { summary }
+      },
+      (error: unknown) => {
+        this.#ended = { error }
+      },
+    )
   }
 
   async #live(): Promise<RunSummary> {
@@ -135,7 +168,8 @@ class SimulatedLife {
       },
     })
     if (begun.type === 'already-finished') return begun.summary
-    const life: JobLife = begun.life
+    const { life } = begun
+    this.#life = life
     await life.start()
     return await life.finished()
   }

@@ -168,8 +168,9 @@ export class TaskBuilder {
           broadcast: stores?.broadcast,
         }),
       )
-      if (restoredMs !== MIN_WATERMARK) link.restoreWatermark(restoredMs)
     }
+    // Fires what this subtask had still to fire, and tells it to those behind, who start anew.
+    chain.offerWatermark(restoredMs)
   }
 
   #partition(edge: JobEdge): ResultPartition {
