@@ -1,0 +1,165 @@
+/**
+ * The documents hold: every ```ts block compiles against the real types, every block that is a whole
+ * job is planned, every `millrace …` and `npm run …` in a ```sh block is a call that exists, and every
+ * link leads somewhere.
+ *
+ * D1. A block with an import stands by itself. One without gets the page's prelude before it, the
+ *     comment `<!-- prelude … -->`, which readers do not see.
+ * D2. A whole job has `export default defineJob`. What its plan needs (`--set …`) stands in the
+ *     comment `<!-- plan … -->` in front of it.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import ts from 'typescript'
+import { afterAll, describe, expect, test } from 'vitest'
+import { program } from '../cli/program.ts'
+import { Project, ROOT } from './millrace.ts'
+
+interface Block {
+  readonly page: string
+  readonly line: number
+  readonly language: string
+  readonly text: string
+  readonly plan: readonly string[]
+}
+
+const pages = [
+  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'examples/README.md'],
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+].sort()
+const blocks = pages.flatMap(blocksOf)
+const code = blocks.filter(({ language }) => language === 'ts')
+const calls = blocks
+  .filter(({ language }) => language === 'sh')
+  .flatMap(({ page, line, text }) => callsOf(text).map((words) => ({ page, line, words })))
+
+function blocksOf(page: string): readonly Block[] {
+  const text = readFileSync(join(ROOT, page), 'utf8')
+  const prelude = /<!-- prelude\n([\s\S]*?)-->/.exec(text)?.[1] ?? ''
+  const found: Block[] = []
+  for (const match of text.matchAll(/(?:<!-- plan (.*) -->\n+)?^```(\w+)\n([\s\S]*?)^```$/gm)) {
+    const [, plan = '', language, body] = match
+    const before = language !== 'ts' || /^import /m.test(body!) ? '' : prelude
+    const line = text.slice(0, match.index).split('\n').length
+    const words = plan.split(' ').filter((word) => word !== '')
+    found.push({ page, line, language: language!, text: `${before}${body!}`, plan: words })
+  }
+  return found
+}
+
+/** The commands of a shell block, as words; comments and what is piped on are left out. */
+function callsOf(text: string): readonly (readonly string[])[] {
+  return text
+    .replaceAll('\\\n', ' ')
+    .split('\n')
+    .flatMap((line) => line.replace(/(^|\s)#.*$/, '').split(/&&|;/))
+    .map((call) => call.replace(/[|>].*$/, '').trim())
+    .filter((call) => call !== '')
+    .map((call) => call.split(/\s+/))
+}
+
+test('every block of TypeScript compiles', () => {
+  expect(code.length).toBeGreaterThan(20)
+  const nameOf = (index: number): string => join(ROOT, 'docs', `block-${index}.ts`)
+  const texts = new Map(code.map(({ text }, index) => [nameOf(index), `${text}\nexport {}\n`]))
+  const config = ts.getParsedCommandLineOfConfigFile(join(ROOT, 'tsconfig.json'), undefined, {
+    ...ts.sys,
+    onUnRecoverableConfigFileDiagnostic: (diagnostic) => {
+      throw new Error(ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n'))
+    },
+  })!
+  const real = ts.createCompilerHost(config.options)
+  const host: ts.CompilerHost = {
+    ...real,
+    fileExists: (name) => texts.has(name) || real.fileExists(name),
+    readFile: (name) => texts.get(name) ?? real.readFile(name),
+    getSourceFile(name, ...rest) {
+      const text = texts.get(name)
+      if (text === undefined) return real.getSourceFile(name, ...rest)
+      return ts.createSourceFile(name, text, ts.ScriptTarget.ES2023)
+    },
+  }
+  const compiled = ts.createProgram([...texts.keys()], config.options, host)
+  const errors = code.flatMap(({ page, line, text }, index) => {
+    const file = compiled.getSourceFile(nameOf(index))!
+    const wrong = [
+      ...compiled.getSyntacticDiagnostics(file),
+      ...compiled.getSemanticDiagnostics(file),
+    ]
+    return wrong.map(({ start = 0, messageText }) => {
+      const at = file.getLineAndCharacterOfPosition(start).line
+      const message = ts.flattenDiagnosticMessageText(messageText, '\n')
+      return `${page}, block at line ${line}: ${text.split('\n')[at] ?? ''}\n  ${message}`
+    })
+  })
+  expect(errors).toEqual([])
+})
+
+describe('every whole job has a plan', () => {
+  const project = new Project()
+  afterAll(() => project.remove())
+  const jobs = code.filter(({ text }) => text.includes('export default defineJob'))
+  test('there are some', () => expect(jobs.length).toBeGreaterThanOrEqual(4))
+  test.each(jobs)('$page, line $line', async ({ text, plan }) => {
+    project.write('job.ts', text)
+    const explained = await project.run(['explain', 'job.ts', ...plan])
+    expect(explained.exitCode, explained.stderr).toBe(0)
+  })
+})
+
+test('every call of the command line exists', async () => {
+  const wrong: string[] = []
+  let seen = 0
+  for (const { page, line, words } of calls) {
+    const at = words.indexOf('millrace')
+    if (at < 0 || at > 1 || (at === 1 && words[0] !== 'npx')) continue
+    seen += 1
+    const root = program('0', () => undefined)
+    for (const command of root.commands) {
+      command.action(() => undefined).configureOutput({ writeErr: () => undefined })
+    }
+    try {
+      await root.parseAsync(words.slice(at + 1), { from: 'user' })
+    } catch (error) {
+      wrong.push(`${page}, block at line ${line}: ${words.join(' ')}\n  ${String(error)}`)
+    }
+  }
+  expect(wrong).toEqual([])
+  expect(seen).toBeGreaterThan(15)
+})
+
+test('every npm script that is named exists', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    readonly scripts: Readonly<Record<string, string>>
+  }
+  const named = calls.flatMap(({ page, words: [tool, verb, name] }) => {
+    if (tool !== 'npm') return []
+    if (verb === 'run') return [{ page, name: name! }]
+    return verb === 'start' || verb === 'test' ? [{ page, name: verb }] : []
+  })
+  expect(named.filter(({ name }) => !Object.hasOwn(scripts, name))).toEqual([])
+})
+
+test('every link leads to a file, and to a heading of it', () => {
+  const slug = (heading: string): string =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-')
+  const headings = (path: string): readonly string[] =>
+    [...readFileSync(path, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading]) => slug(heading!))
+  const broken = pages.flatMap((page) => {
+    const text = readFileSync(join(ROOT, page), 'utf8').replaceAll(/^```[\s\S]*?^```$/gm, '')
+    return [...text.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, target]) => {
+      if (/^https?:/.test(target!)) return []
+      const [file, anchor] = target!.split('#')
+      const path = file === '' ? join(ROOT, page) : join(ROOT, dirname(page), file!)
+      if (!existsSync(path)) return [`${page}: ${target!}`]
+      if (anchor === undefined || headings(path).includes(anchor)) return []
+      return [`${page}: no heading ${target!} in ${relative(ROOT, path)}`]
+    })
+  })
+  expect(broken).toEqual([])
+})
