@@ -23,7 +23,7 @@ const SLICE = 4_096
 
 interface Case {
   readonly name: string
-  readonly keys: readonly unknown[]
+  readonly keys: () => readonly unknown[]
   readonly cacheBytes: number
   readonly rounds: number
 }
@@ -47,7 +47,9 @@ function openStore(workDir: string, cacheBytes: number): KeyedStateStore {
   })
 }
 
-async function run(workDir: string, { name, keys, cacheBytes, rounds }: Case): Promise<boolean> {
+async function run(workDir: string, one: Case): Promise<boolean> {
+  const { name, cacheBytes, rounds } = one
+  const keys = one.keys()
   const hashes = Int32Array.from(keys, (key) => keyHash(key))
   const expected = new Int32Array(keys.length)
   const store = openStore(workDir, cacheBytes)
@@ -98,7 +100,7 @@ async function run(workDir: string, { name, keys, cacheBytes, rounds }: Case): P
   const second = await snapshot.write()
   line['secondSnapshotBytes'] = second.bytesWritten
   line['chainBytes'] = second.chain.reduce((sum, file) => sum + file.bytes, 0)
-  let correct = matches(store, state, keys, hashes, expected)
+  let correct = await matches(store, state, keys, hashes, expected)
   await store.close()
   const restored = openStore(workDir, cacheBytes)
   line['restoreMs'] = Math.round(
@@ -106,21 +108,23 @@ async function run(workDir: string, { name, keys, cacheBytes, rounds }: Case): P
       restored.restore([second.chain], { descriptors: [COUNT], watermarkMs: 0 }),
     ),
   )
-  correct = matches(restored, restored.value<number>(COUNT), keys, hashes, expected) && correct
+  correct =
+    (await matches(restored, restored.value<number>(COUNT), keys, hashes, expected)) && correct
   await restored.close()
   line['maxRssMb'] = Math.round(process.resourceUsage().maxRSS / 1_024)
   console.log(JSON.stringify({ ...line, correct }))
   return correct
 }
 
-function matches(
+async function matches(
   store: KeyedStateStore,
   state: { value(): number | undefined },
   keys: readonly unknown[],
   hashes: Int32Array,
   expected: Int32Array,
-): boolean {
+): Promise<boolean> {
   for (const [index, key] of keys.entries()) {
+    if (!store.isReady) await store.whenReady()
     store.setCurrentKey(key, hashes[index]!)
     if (state.value() !== expected[index]) return false
   }
@@ -138,13 +142,13 @@ const numbers = (count: number): number[] => Array.from({ length: count }, (_, i
 const texts = (count: number): string[] => numbers(count).map((index) => `user-${index}`)
 
 const CASES: readonly Case[] = [
-  { name: 'int keys', keys: numbers(10_000), cacheBytes: 1e9, rounds: ROUNDS },
-  { name: 'string keys', keys: texts(10_000), cacheBytes: 1e9, rounds: ROUNDS },
-  { name: 'int keys', keys: numbers(1_000_000), cacheBytes: 1e9, rounds: ROUNDS },
-  { name: 'string keys', keys: texts(1_000_000), cacheBytes: 1e9, rounds: ROUNDS },
+  { name: 'int keys', keys: () => numbers(10_000), cacheBytes: 1e9, rounds: ROUNDS },
+  { name: 'string keys', keys: () => texts(10_000), cacheBytes: 1e9, rounds: ROUNDS },
+  { name: 'int keys', keys: () => numbers(1_000_000), cacheBytes: 1e9, rounds: ROUNDS },
+  { name: 'string keys', keys: () => texts(1_000_000), cacheBytes: 1e9, rounds: ROUNDS },
   {
     name: 'cache of a tenth',
-    keys: numbers(1_000_000),
+    keys: () => numbers(1_000_000),
     cacheBytes: 22_000_000,
     rounds: 4 * DISK_ROUNDS,
   },
