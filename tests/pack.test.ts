@@ -37,6 +37,8 @@ test('packed and installed, it writes a job that runs', { timeout: 300_000 }, ()
   const installed = run('npm', ['install', ...quiet, join(folder, file)], app)
   expect(installed.status, installed.output).toBe(0)
 
+  expectOnlyWhatUsersNeed(join(app, 'node_modules/millrace'))
+
   const made = millrace('init')
   expect(made.status, made.output).toBe(0)
   expect(made.output).toMatch(/wrote job\.ts[\s\S]*npx millrace run job\.ts/)
@@ -74,4 +76,41 @@ function views(directory: string): number {
     .flatMap((name) => readFileSync(join(directory, name), 'utf8').trimEnd().split('\n'))
     .map((line) => (JSON.parse(line) as { readonly views: number }).views)
     .reduce((sum, count) => sum + count, 0)
+}
+
+/** No tests, no benches; what is there needs nothing but its dependencies. */
+function expectOnlyWhatUsersNeed(installed: string): void {
+  const names = readdirSync(installed, { recursive: true, encoding: 'utf8' })
+  const top = readdirSync(installed).sort()
+  expect(top.filter((name) => !/^(README|CHANGELOG)\.md$|^LICENSE$/.test(name))).toEqual(
+    ['dist', 'docs', 'examples', 'package.json'].sort(),
+  )
+  expect(top).toContain('README.md')
+  expect(names).toContain('docs/guide/getting-started.md')
+  expect(names).toContain('examples/01-word-count.ts')
+  expect(names.filter((name) => /\.test\.|(^|\/)(bench|tests)(\/|$)/.test(name))).toEqual([])
+
+  const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
+    readonly dependencies: Readonly<Record<string, string>>
+  }
+  const known = new Set([...Object.keys(dependencies), 'millrace'])
+  const strange = names
+    .filter((name) => name.startsWith('dist/') && name.endsWith('.js'))
+    .flatMap((name) => {
+      const text = readFileSync(join(installed, name), 'utf8')
+      return [...text.matchAll(/^(?:import|export) .*?from '([^'.][^']*)'/gm)]
+        .map(([, specifier]) => specifier!)
+        .filter((specifier) => !specifier.startsWith('node:'))
+        .filter((specifier) => !known.has(packageOf(specifier)))
+        .map((specifier) => `${name}: ${specifier}`)
+    })
+  expect(strange).toEqual([])
+}
+
+/** `@scope/name` of `@scope/name/file`. */
+function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
 }
