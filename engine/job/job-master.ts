@@ -73,6 +73,8 @@ export class JobMaster {
   readonly #progress: Progress
   readonly #log: CheckpointLog
   readonly #requests = new SavepointRequests()
+  /** Of the checkpoint that has just been committed. */
+  #requestsDue: number[] = []
   readonly #base: StepCounts
   readonly #workers: WorkerGroup
   #coordinator: CoordinatorState
@@ -278,9 +280,7 @@ export class JobMaster {
         this.#workers.tell({ type: 'drain' })
         break
       case 'savepoint':
-        this.#committing = this.#after(this.#committing, () =>
-          this.#copySavepoint(effect.request, effect.checkpointId),
-        )
+        this.#requestsDue.push(effect.request)
         break
       case 'over':
         this.#committing = this.#after(this.#committing, () =>
@@ -334,6 +334,12 @@ export class JobMaster {
   async #commit(checkpointId: CheckpointId): Promise<void> {
     await this.#parts.keeper.commit(this.#log.manifestOf(checkpointId))
     this.#on({ type: 'committed', checkpointId })
+    // Before the next commit: that may drop files of this checkpoint.
+    const due = this.#requestsDue
+    this.#requestsDue = []
+    for (const request of due) {
+      if (!this.#isOver) await this.#copySavepoint(request, checkpointId)
+    }
   }
 
   async #copySavepoint(request: number, checkpointId: CheckpointId): Promise<void> {
@@ -386,9 +392,9 @@ export class JobMaster {
     this.#isOver = true
     this.#timer?.cancel()
     this.#expiry?.cancel()
-    for (const source of this.#parts.sources) await source.close()
     this.#requests.end()
     await this.#workers.terminate()
+    for (const source of this.#parts.sources) await source.close()
     await Promise.all([this.#writing, this.#committing])
   }
 }

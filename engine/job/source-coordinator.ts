@@ -119,10 +119,16 @@ export class SourceCoordinator {
     }
   }
 
+  /** Never rejects: a life that ends goes on to end. */
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
-    await this.#enumerator.close()
+    try {
+      await this.#enumerator.close()
+    } catch (error) {
+      const fields = { uid: this.uid, error: String(error) }
+      this.#doors.logger.warn(fields, 'a source did not close cleanly')
+    }
   }
 
   async #discover(): Promise<readonly EnumeratorSplit[]> {

@@ -71,6 +71,8 @@ export async function simulateJob(options: SimulationOptions): Promise<Simulatio
   return { disk, summary, history, steps: steps + last.scheduler.steps }
 }
 
+type Outcome = { readonly summary: RunSummary } | { readonly error: unknown }
+
 class SimulatedLife {
   readonly scheduler: SeededScheduler
   readonly #options: SimulationOptions
@@ -78,7 +80,7 @@ class SimulatedLife {
   readonly #parallelism: number
   #workers: readonly WorkerHandle[] = []
   #life: JobLife | undefined
-  #ended: { readonly summary: RunSummary } | { readonly error: unknown } | undefined
+  #ended: Outcome | undefined
   #isBegun = false
 
   constructor(
@@ -101,9 +103,13 @@ class SimulatedLife {
       const isAlive = await this.scheduler.step()
       assert(isAlive || this.#ended !== undefined, 'the simulation stands still')
     }
-    if (this.#ended === undefined) return undefined
-    if ('error' in this.#ended) throw this.#ended.error
-    return this.#ended.summary
+    const ended = this.#outcome()
+    if (ended !== undefined && 'error' in ended) throw ended.error
+    return ended?.summary
+  }
+
+  #outcome(): Outcome | undefined {
+    return this.#ended
   }
 
   /** Asks for a stop or a savepoint, as a user does at any time; returns what it was. */
