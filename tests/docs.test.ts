@@ -8,6 +8,7 @@
  * D2. A whole job has `export default defineJob`. What its plan needs (`--set …`) stands in the
  *     comment `<!-- plan … -->` in front of it.
  */
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import ts from 'typescript'
@@ -109,6 +110,20 @@ describe('every whole job has a plan', () => {
   })
 })
 
+describe('every test that a page shows passes', () => {
+  const project = new Project()
+  afterAll(() => project.remove())
+  const shown = code.filter(({ text }) => text.includes("from 'node:assert/strict'"))
+  test('there is one', () => expect(shown).not.toEqual([]))
+  test.each(shown)('$page, line $line', ({ text }) => {
+    const target = ts.ScriptTarget.ES2022
+    const script = ts.transpile(text, { target, module: ts.ModuleKind.ESNext })
+    const path = project.write('shown.mjs', script)
+    const run = spawnSync(process.execPath, [path], { cwd: project.folder, encoding: 'utf8' })
+    expect(run.status, run.stdout + run.stderr).toBe(0)
+  })
+})
+
 test('every call of the command line exists', async () => {
   const wrong: string[] = []
   let seen = 0
@@ -162,4 +177,16 @@ test('every link leads to a file, and to a heading of it', () => {
     })
   })
   expect(broken).toEqual([])
+})
+
+test('every path of the project that is named exists', () => {
+  const folders = 'engine|operators|connectors|cli|examples|bench|tests|docs'
+  const named = new RegExp(`\`((?:${folders})/[\\w./-]*)\``, 'g')
+  const missing = pages.flatMap((page) => {
+    const text = readFileSync(join(ROOT, page), 'utf8')
+    return [...text.matchAll(named)]
+      .filter(([, path]) => !existsSync(join(ROOT, path!)))
+      .map(([, path]) => `${page}: ${path!}`)
+  })
+  expect(missing).toEqual([])
 })
