@@ -8,7 +8,8 @@
  *
  * One value a key: a miss is one read. The state of one key therefore has to fit the heap.
  */
-import { ByteReader, ByteWriter } from '../stream/byte-buffer.ts'
+import type { ByteWriter } from '../stream/byte-buffer.ts'
+import { ByteReader } from '../stream/byte-buffer.ts'
 import type { Cell } from './cell.ts'
 import { suffixOf, textOfBytes } from './cell.ts'
 import { keyText } from './key-text.ts'
@@ -24,8 +25,13 @@ export function storeKey(keyGroup: number, key: unknown): Uint8Array {
   return bytes
 }
 
-export function encodeEntry(entry: StateEntry, types: readonly StateType[]): Uint8Array {
-  const writer = new ByteWriter(64)
+/** `writer` is cleared first: one of the caller's, used again and again. */
+export function encodeEntry(
+  entry: StateEntry,
+  types: readonly StateType[],
+  writer: ByteWriter,
+): Uint8Array {
+  writer.clear()
   for (const type of types) {
     const slot = entry.slot(type.index)
     if (slot === undefined) continue

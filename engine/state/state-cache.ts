@@ -1,5 +1,6 @@
 import { asStreamError } from '../base/errors.ts'
 import type { StreamError } from '../base/errors.ts'
+import { ByteWriter } from '../stream/byte-buffer.ts'
 import type { Cell } from './cell.ts'
 import { decodeEntry, encodeEntry, storeKey } from './entry-codec.ts'
 import type { KeyValueOperation, KeyValueStore } from './key-value-store.ts'
@@ -35,6 +36,7 @@ export class StateCache implements HeapCache {
   #store: KeyValueStore | undefined
   readonly #openStore: () => KeyValueStore | Promise<KeyValueStore>
   #opening: Promise<KeyValueStore> | undefined
+  readonly #writer = new ByteWriter()
   #batches = 0
   /** Bytes of entries that leave when their batch is done. */
   #leavingBytes = 0
@@ -177,7 +179,7 @@ export class StateCache implements HeapCache {
     if (isEmpty && !entry.isInStore) return undefined
     const key = storeKey(entry.table.keyGroup, entry.key)
     if (isEmpty) return { type: 'del', key }
-    return { type: 'put', key, value: encodeEntry(entry, this.#heap.types) }
+    return { type: 'put', key, value: encodeEntry(entry, this.#heap.types, this.#writer) }
   }
 
   #send(operations: readonly KeyValueOperation[], entries: readonly StateEntry[]): void {

@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts'
 import { StreamError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { FileReference } from '../checkpoint/snapshot.ts'
+import { ByteWriter } from '../stream/byte-buffer.ts'
 import { keyHash } from '../stream/key-codec.ts'
 import type { KeyGroupRange } from '../stream/keys.ts'
 import { VALUE_CODEC_VERSION } from '../stream/value-codec.ts'
@@ -122,6 +123,7 @@ function isSameRange(file: StateFile, range: KeyGroupRange): boolean {
 class Restore {
   readonly #task: RestoreTask
   readonly #types = new Map<string, StateType>()
+  readonly #writer = new ByteWriter()
   #operations: KeyValueOperation[] = []
   #tables: KeyGroupTable[] = []
   #table!: KeyGroupTable
@@ -201,7 +203,7 @@ class Restore {
     }
     const { table } = entry
     const key = storeKey(table.keyGroup, entry.key)
-    this.#operations.push({ type: 'put', key, value: encodeEntry(entry, heap.types) })
+    this.#operations.push({ type: 'put', key, value: encodeEntry(entry, heap.types, this.#writer) })
     this.#tables.push(table)
     return this.#operations.length < BATCH_ENTRIES ? undefined : this.#flush()
   }

@@ -17,11 +17,10 @@ const FIRST_BYTES = 256
 export class ByteWriter {
   bytes: Uint8Array
   length = 0
-  #view: DataView
+  #view: DataView | undefined
 
   constructor(bytes = FIRST_BYTES) {
     this.bytes = new Uint8Array(bytes)
-    this.#view = new DataView(this.bytes.buffer)
   }
 
   clear(): void {
@@ -45,7 +44,7 @@ export class ByteWriter {
     const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2))
     grown.set(this.bytes.subarray(0, this.length))
     this.bytes = grown
-    this.#view = new DataView(grown.buffer)
+    this.#view = undefined
   }
 
   byte(value: number): void {
@@ -56,25 +55,25 @@ export class ByteWriter {
 
   uint16(value: number): void {
     this.reserve(2)
-    this.#view.setUint16(this.length, value)
+    this.#viewed().setUint16(this.length, value)
     this.length += 2
   }
 
   uint32(value: number): void {
     this.reserve(4)
-    this.#view.setUint32(this.length, value)
+    this.#viewed().setUint32(this.length, value)
     this.length += 4
   }
 
   float64(value: number): void {
     this.reserve(8)
-    this.#view.setFloat64(this.length, value)
+    this.#viewed().setFloat64(this.length, value)
     this.length += 8
   }
 
   int64(value: bigint): void {
     this.reserve(8)
-    this.#view.setBigInt64(this.length, value)
+    this.#viewed().setBigInt64(this.length, value)
     this.length += 8
   }
 
@@ -124,6 +123,10 @@ export class ByteWriter {
     this.#longText(text)
   }
 
+  #viewed(): DataView {
+    return (this.#view ??= new DataView(this.bytes.buffer))
+  }
+
   #longText(text: string): void {
     const encoded = new Uint8Array(textBytesMax(text))
     this.block(encoded.subarray(0, writeText(text, encoded, 0)))
@@ -134,13 +137,13 @@ export class ByteReader {
   readonly bytes: Uint8Array
   position: number
   readonly end: number
-  readonly #view: DataView
+  /** Made when first needed: most readers read a few small numbers and text. */
+  #view: DataView | undefined
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.bytes = bytes
     this.position = start
     this.end = end
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   get isAtEnd(): boolean {
@@ -153,19 +156,19 @@ export class ByteReader {
   }
 
   uint16(): number {
-    return this.#view.getUint16(this.#take(2))
+    return this.#viewed().getUint16(this.#take(2))
   }
 
   uint32(): number {
-    return this.#view.getUint32(this.#take(4))
+    return this.#viewed().getUint32(this.#take(4))
   }
 
   float64(): number {
-    return this.#view.getFloat64(this.#take(8))
+    return this.#viewed().getFloat64(this.#take(8))
   }
 
   int64(): bigint {
-    return this.#view.getBigInt64(this.#take(8))
+    return this.#viewed().getBigInt64(this.#take(8))
   }
 
   count(): number {
@@ -194,6 +197,11 @@ export class ByteReader {
     const length = this.count()
     const start = this.#take(length)
     return readText(this.bytes, start, start + length)
+  }
+
+  #viewed(): DataView {
+    const { buffer, byteOffset, byteLength } = this.bytes
+    return (this.#view ??= new DataView(buffer, byteOffset, byteLength))
   }
 
   #more(low: number, scale: number): number {
