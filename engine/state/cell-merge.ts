@@ -7,8 +7,9 @@
  */
 import type { Cell } from './cell.ts'
 import type { CellRun, GroupIndex } from './cell-run.ts'
-import { BLOCK_HEAD_BYTES, BlockReader, findGroup } from './cell-run.ts'
+import { BLOCK_HEAD_BYTES, BlockReader, findGroup, isBlockWhole } from './cell-run.ts'
 import { CLEAR, VALUE } from './cell.ts'
+import { damaged } from './state-file.ts'
 
 /** Bytes read of a run at once. */
 const READ_BYTES = 64 * 1_024
@@ -70,7 +71,10 @@ export class RunCursor implements CellCursor {
     const view = new DataView(head.buffer, head.byteOffset)
     const [length, crc] = [view.getUint32(0), view.getUint32(4)]
     const cells = await this.#take(length)
-    this.#block = new BlockReader(cells ?? new Uint8Array(0), crc)
+    if (cells === undefined || !isBlockWhole(cells, crc)) {
+      throw damaged(this.#run.path ?? 'in memory', 'has a block whose checksum does not fit')
+    }
+    this.#block = new BlockReader(cells)
     return true
   }
 

@@ -28,6 +28,8 @@ export interface GroupIndex {
 
 /** Something that has cells, group by group. */
 export interface CellRun {
+  /** Of a run in a file: for messages. */
+  readonly path?: string
   readonly groups: readonly GroupIndex[]
   /** About `bytes` from `offset`, at least one; checked by whoever reads the blocks. */
   read(offset: number, bytes: number): Promise<Uint8Array> | Uint8Array
@@ -129,9 +131,7 @@ export class BlockReader {
   readonly #reader: ByteReader
   #last = ''
 
-  /** Throws when the block's checksum does not fit. */
-  constructor(cells: Uint8Array, crc: number) {
-    assert(crc32c(cells) === crc, 'the checksum of a block of state does not fit')
+  constructor(cells: Uint8Array) {
     this.#reader = new ByteReader(cells)
   }
 
@@ -147,6 +147,10 @@ export class BlockReader {
     this.#last = sort
     return { sort, prefixLength, kind, value: kind === VALUE ? reader.block() : NO_BYTES }
   }
+}
+
+export function isBlockWhole(cells: Uint8Array, crc: number): boolean {
+  return crc32c(cells) === crc
 }
 
 /** A run whose blocks are in memory. */

@@ -213,6 +213,24 @@ test('damage of any byte of any file is found before a record is read, and the f
   await expectDamaged(disk, chain, chain[0]!.path)
 })
 
+test('a base that rotted since it was written is found when it is merged', async () => {
+  const disk = new MemoryDisk()
+  const { store, add, chain } = await counted(disk, 500)
+  const path = `/w/${chain[0]!.path}`
+  const bytes = await readFile(disk, path)
+  await writeFile(disk, path, bytes.with(3_000, bytes[3_000]! ^ 4))
+  const writes = async (): Promise<void> => {
+    for (let round = 2; round < 9; round += 1) {
+      for (let key = 0; key < 500; key += 1) add(key, 1)
+      await store.snapshot(round).write()
+    }
+  }
+  await expect(writes()).rejects.toMatchObject({
+    code: 'CHECKPOINT_DAMAGED',
+    message: expect.stringContaining(chain[0]!.path) as string,
+  })
+})
+
 async function writeFile(disk: MemoryDisk, path: string, bytes: Uint8Array): Promise<void> {
   const handle = await disk.files().open(path, 'truncate')
   await handle.write(bytes)

@@ -233,7 +233,10 @@ export class KeyedStateStore implements KeyedStateBackend {
     await this.#cache.close()
     await this.#spill.close()
     await this.#spill.drop(this.#carried)
-    for (const { spilled } of this.#cut) await this.#spill.drop(await spilled())
+    for (const { spilled } of this.#cut) {
+      // What could not be spilled has failed the task already.
+      await this.#spill.drop(await spilled().catch(() => []))
+    }
   }
 
   async #write(frozen: FrozenGeneration): Promise<WrittenSnapshot> {

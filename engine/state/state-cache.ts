@@ -126,7 +126,8 @@ export class StateCache implements HeapCache {
   async close(): Promise<void> {
     this.#isClosed = true
     while (this.#batches > 0) await this.#batchDone()
-    if (this.#opening !== undefined) await (await this.#opening).close()
+    // A store that could not be opened has failed the task already.
+    await (await this.#opening?.catch(() => undefined))?.close()
   }
 
   /** Sends one batch off. False: nothing can go now. */
