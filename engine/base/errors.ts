@@ -182,13 +182,22 @@ function causeOf(data: NonNullable<ErrorData['cause']>): Error {
   return error
 }
 
-/** Anything that was thrown, as a StreamError; what is not one already becomes `code`. */
+/**
+ * Anything that was thrown, as a StreamError; what is not one already becomes `code`. Without a
+ * code, what the system has refused is FILE_IO, and anything else a BUG.
+ */
 export function asStreamError(
   thrown: unknown,
-  code: ErrorCode = 'BUG',
+  code: ErrorCode = isErrno(thrown) ? 'FILE_IO' : 'BUG',
   place: ErrorPlace = {},
 ): StreamError {
   if (thrown instanceof StreamError) return thrown.at(place)
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   return new StreamError(code, message, { place, cause: thrown })
+}
+
+/** ENOSPC, EIO and the like; codes of node itself begin with ERR_. */
+function isErrno(thrown: unknown): boolean {
+  if (!(thrown instanceof Error) || !('code' in thrown)) return false
+  return typeof thrown.code === 'string' && /^E(?!RR_)[A-Z0-9]+$/.test(thrown.code)
 }

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest'
+import { asStreamError, StreamError } from './errors.ts'
+
+test('what the system refuses is no bug of ours', () => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+  expect(asStreamError(full).code).toBe('FILE_IO')
+  expect(asStreamError(full, 'CHECKPOINT_FAILED').code).toBe('CHECKPOINT_FAILED')
+  const misused = Object.assign(new Error('bad argument'), { code: 'ERR_INVALID_ARG_TYPE' })
+  expect(asStreamError(misused).code).toBe('BUG')
+  expect(asStreamError(new Error('oops')).code).toBe('BUG')
+  expect(asStreamError(new StreamError('USAGE', 'no')).code).toBe('USAGE')
+})
