@@ -13,6 +13,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import ts from 'typescript'
 import { afterAll, describe, expect, test } from 'vitest'
+import { mergeConfig, SETTINGS } from '../cli/config.ts'
 import { program } from '../cli/program.ts'
 import { Project, ROOT } from './millrace.ts'
 
@@ -143,6 +144,29 @@ test('every call of the command line exists', async () => {
   }
   expect(wrong).toEqual([])
   expect(seen).toBeGreaterThan(15)
+})
+
+test('every configuration file that is shown is one, and every variable exists', () => {
+  const files = blocks.filter(({ language }) => language === 'json')
+  expect(files.length).toBeGreaterThan(0)
+  for (const { page, text } of files) {
+    const { settings } = mergeConfig({
+      flags: {},
+      set: [],
+      environment: {},
+      file: { path: page, text },
+    })
+    expect([...settings.values()].some(({ origin }) => origin === 'config file')).toBe(true)
+  }
+  const known = new Set<string>(Object.values(SETTINGS).map(({ env }) => env))
+  const others = /^MILLRACE_(SET_\w+|TEST_KAFKA|CONFIG|SEED)?$/
+  const unknown = pages.flatMap((page) =>
+    [...readFileSync(join(ROOT, page), 'utf8').matchAll(/\bMILLRACE_\w*/g)]
+      .map(([name]) => name)
+      .filter((name) => !known.has(name) && !others.test(name))
+      .map((name) => `${page}: ${name}`),
+  )
+  expect(unknown).toEqual([])
 })
 
 test('every npm script that is named exists', () => {
