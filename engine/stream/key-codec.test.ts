@@ -135,3 +135,9 @@ test('an array or object that holds no key is refused', () => {
     expect(() => heapKey(key)).toThrow(expect.objectContaining({ code: 'KEY_INVALID' }))
   }
 })
+
+test('a key of many bytes has a name in tables', () => {
+  const key = Uint8Array.from({ length: 200_000 }, (_, index) => index)
+  expect(heapKey(key)).toBe(heapKey(key.slice()))
+  expect(heapKey(key)).not.toBe(heapKey(key.subarray(1)))
+})

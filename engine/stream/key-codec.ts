@@ -109,7 +109,7 @@ function describeKey(key: unknown): string {
 }
 
 function describeObject(key: object): string {
-  if (key instanceof Uint8Array) return `u${key.length}:${String.fromCharCode(...key)}`
+  if (key instanceof Uint8Array) return `u${key.length}:${Buffer.from(key).toString('latin1')}`
   if (Array.isArray(key)) {
     let text = `a${key.length}:`
     for (const item of key as readonly unknown[]) text += describeKey(item)

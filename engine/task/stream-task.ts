@@ -9,7 +9,7 @@ import type { OperatorChain } from './operator-chain.ts'
 import type { SinkOperator } from './sink-operator.ts'
 import type { SourceDriver } from './source-driver.ts'
 import type { SubtaskState } from './subtask-state.ts'
-import { asStreamError } from '../base/errors.ts'
+import { asStreamError, type ErrorCode } from '../base/errors.ts'
 import { assert } from '../base/assert.ts'
 import { SLICE_STEPS_MAX } from '../base/limits.ts'
 import { MAX_WATERMARK } from '../stream/elements.ts'
@@ -41,6 +41,13 @@ export interface TaskParts {
   beforeSnapshot(checkpointId: CheckpointId): void
   readonly owner: TaskOwner
 }
+
+/** What keeps state from being written, and may be over at the next checkpoint. */
+const TOLERABLE: ReadonlySet<ErrorCode> = new Set([
+  'CHECKPOINT_FAILED',
+  'CHECKPOINT_EXPIRED',
+  'FILE_IO',
+])
 
 type Step = 'worked' | 'idle' | 'blocked'
 
@@ -290,7 +297,7 @@ export class StreamTask {
       },
       (error: unknown) => {
         const failure = asStreamError(error, 'CHECKPOINT_FAILED')
-        if (failure.code === 'CHECKPOINT_FAILED') owner.declined(barrier.checkpointId, failure)
+        if (TOLERABLE.has(failure.code)) owner.declined(barrier.checkpointId, failure)
         else owner.failed(failure)
       },
     )

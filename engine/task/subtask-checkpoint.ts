@@ -2,7 +2,9 @@ import type { OperatorSubtaskState, SplitState, SubtaskSnapshot } from '../check
 import type { Committable } from '../operator/sink.ts'
 import type { SplitPosition } from '../operator/source.ts'
 import type { CheckpointId } from '../stream/elements.ts'
+import type { SinkOperator } from './sink-operator.ts'
 import type { TaskParts } from './stream-task.ts'
+import { asStreamError } from '../base/errors.ts'
 
 /**
  * One subtask's part of a checkpoint: the synchronous cut, and what follows off the record path.
@@ -24,7 +26,7 @@ export class SubtaskCheckpoint {
     const written = state.snapshot(checkpointId, (node) => chain.links[node]!.reachedMs)
     const splits = source?.snapshot()
     if (splits !== undefined) this.#keepPositions(checkpointId, splits)
-    const cuts = sinks.map((sink) => sink.prepareCommit(checkpointId))
+    const cuts = sinks.map((sink) => this.#cut(sink, checkpointId))
     const { recordsRead, recordsWritten } = this.#counts()
     const syncMs = clock.monotonicMs() - startedMs
     return this.#assemble(written, cuts).then(({ operators, committables, bytesWritten }) => ({
@@ -47,6 +49,16 @@ export class SubtaskCheckpoint {
     const found = this.#positions.get(checkpointId)
     for (const id of this.#positions.keys()) if (id <= checkpointId) this.#positions.delete(id)
     return found
+  }
+
+  /** What a sink cannot make durable is lost to it: no later checkpoint can have it. */
+  async #cut(sink: SinkOperator, checkpointId: CheckpointId): Promise<readonly Committable[]> {
+    try {
+      return await sink.prepareCommit(checkpointId)
+    } catch (error) {
+      this.#parts.owner.failed(asStreamError(error).at({ operator: sink.uid }))
+      throw error
+    }
   }
 
   #counts(): { readonly recordsRead: number; readonly recordsWritten: number } {
