@@ -22,9 +22,9 @@ export async function devCommand(jobPath: string, flags: RunFlags): Promise<numb
     restart: { strategy: 'none' },
   }
   // Between two runs nobody else has the signals.
-  let interrupt: () => void = () => undefined
-  const interrupted = new Promise<'interrupted'>((done) => {
-    interrupt = () => done('interrupted')
+  let interrupt: (signal: NodeJS.Signals) => void = () => undefined
+  const interrupted = new Promise<number>((done) => {
+    interrupt = (signal) => done(signal === 'SIGTERM' ? EXIT_TERMINATED : EXIT_INTERRUPTED)
   })
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
 
@@ -36,11 +36,11 @@ export async function devCommand(jobPath: string, flags: RunFlags): Promise<numb
         flags,
         watched,
       )
-      if (ended === 'interrupted') return EXIT_INTERRUPTED
+      if (typeof ended === 'number') return ended
       if (ended === 'changed') continue
       process.stderr.write('waiting for a change; Ctrl-C ends\n')
       const next = await Promise.race([watched.change(), interrupted])
-      if (next === 'interrupted') return EXIT_INTERRUPTED
+      if (typeof next === 'number') return next
     }
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
@@ -49,13 +49,15 @@ export async function devCommand(jobPath: string, flags: RunFlags): Promise<numb
 }
 
 const EXIT_INTERRUPTED = 130
+const EXIT_TERMINATED = 143
 const POLL_MS = 300
 
+/** A number: the exit code of a run that a signal has ended. */
 async function runUntilChange(
   options: RunOptions,
   flags: RunFlags,
   watched: WatchedFiles,
-): Promise<'changed' | 'interrupted' | 'ended'> {
+): Promise<'changed' | 'ended' | number> {
   let supervisor: Supervisor | undefined
   const state = { isOver: false }
   const running = runJobProcess(options, flags, {
@@ -76,7 +78,7 @@ async function runUntilChange(
     return 'changed'
   }
   const exitCode = await running
-  return exitCode === 130 || exitCode === 143 ? 'interrupted' : 'ended'
+  return exitCode === EXIT_INTERRUPTED || exitCode === EXIT_TERMINATED ? exitCode : 'ended'
 }
 
 /** Looks at the files again and again: few files, and no way of watching works everywhere. */

@@ -6,6 +6,8 @@ import { packageVersion } from './own-package.ts'
 import { program } from './program.ts'
 
 /** The entry of `millrace`: gives what a command throws to the person, and its exit code. */
+// Whoever reads us (`| head`) may have seen enough; what cannot be said is not said.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 process.exitCode = await main()
 // A timer of a finished command must not hold the process, nor its end cut a line off.
 process.stdout.write('', () => process.stderr.write('', () => process.exit()))

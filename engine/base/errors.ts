@@ -68,6 +68,7 @@ export const ERRORS = {
   BROADCAST_DIVERGED: { domain: 'user', then: 'fail', exit: 1 },
   // The outside world.
   FILE_IO: external,
+  OUTPUT_CLOSED: { ...external, then: 'fail' },
   SINK_COMMIT_FAILED: external,
   SINK_TARGET_CONFLICT: { ...external, then: 'fail' },
   SOURCE_FAILED: external,

@@ -6,7 +6,7 @@ import type { JobLife } from './job-life.ts'
 import type { RunOptions, RunSummary, ToEngine } from './protocol.ts'
 import { deferred } from '../base/deferred.ts'
 import { systemDoors } from '../base/doors.ts'
-import { asStreamError } from '../base/errors.ts'
+import { asStreamError, StreamError } from '../base/errors.ts'
 import { callbackLogger, pinoLogger } from '../base/pino-logger.ts'
 import { spawnThreads } from '../worker/worker-threads.ts'
 import { bundleJob } from './bundle.ts'
@@ -18,6 +18,15 @@ import { connectToParent } from './parent-link.ts'
 process.setSourceMapsEnabled(true)
 const link = connectToParent()
 const running = deferred<JobLife>()
+const outputClosed = deferred<never>()
+process.stdout.on('error', (cause) => {
+  outputClosed.reject(
+    new StreamError('OUTPUT_CLOSED', `standard output takes no more: ${cause.message}`, {
+      hint: 'Whoever read it has gone. The same command goes on where the job was.',
+    }),
+  )
+})
+process.stderr.on('error', () => undefined)
 link.onMessage((message) => {
   if (message.type === 'options') void run(message.options)
   // A stop that comes before the records flow waits until they do.
@@ -26,7 +35,10 @@ link.onMessage((message) => {
 
 async function run(options: RunOptions): Promise<void> {
   try {
-    const summary = await live(options, systemDoors(loggerOf(options)))
+    const summary = await Promise.race([
+      live(options, systemDoors(loggerOf(options))),
+      outputClosed.promise,
+    ])
     await link.send({ type: 'finished', summary })
     process.exit(0)
   } catch (thrown) {

@@ -62,11 +62,22 @@ export async function beginLife(parts: LifeParts): Promise<Begun> {
       summary: finishedSummary(plan.job, workDir, opened.manifest),
     }
   }
+  logChanges(parts, opened.folder.restored)
   try {
     return { type: 'running', life: new JobLife(parts, opened.folder, workDir, startedMs) }
   } catch (error) {
     await opened.folder.release()
     throw error
+  }
+}
+
+/** A parameter may change between two lives; what it was is in the checkpoint. */
+function logChanges({ doors, plan }: LifeParts, restored: CheckpointManifest | undefined): void {
+  if (restored === undefined) return
+  for (const [parameter, now] of Object.entries(storableParameters(plan.parameters))) {
+    const before = restored.parameters[parameter]
+    if (JSON.stringify(before) === JSON.stringify(now)) continue
+    doors.logger.info({ parameter, now, before: before ?? null }, 'a parameter has changed')
   }
 }
 

@@ -6,6 +6,8 @@ import {
   expectError,
   expectExact,
   lastLine,
+  RECORDS,
+  REST,
   startChecked,
   test,
   until,
@@ -293,8 +295,7 @@ describe.concurrent('restart strategies', () => {
     const stopped = await run.ended
     expect(stopped.exitCode).toBe(143)
     expect(lastLine(stopped)).toMatchObject({ status: 'stopped', restarts: 4 })
-    const args = ['run', 'job.ts', '--set', 'records=100000']
-    expect((await project.run(args)).exitCode).toBe(0)
-    expectExact(project, 100_000)
+    expect((await project.run(['run', 'job.ts', ...REST])).exitCode).toBe(0)
+    expectExact(project, RECORDS)
   })
 })

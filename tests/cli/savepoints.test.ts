@@ -175,7 +175,7 @@ describe.concurrent('state that does not fit the job', () => {
     project,
   }) => {
     await stoppedAt(project, counting({ keyed: byHand('tally') }))
-    const args = [...RUN, '--set', 'records=100000', '--drop-state', 'tally']
+    const args = [...RUN, ...REST, '--drop-state', 'tally']
     project.write(
       'job.ts',
       counting({
@@ -184,7 +184,7 @@ describe.concurrent('state that does not fit the job', () => {
         map: `if (existsSync('die')) { rmSync('die'); process.exit(1) }`,
       }),
     )
-    const run = await startChecked(project, [...args, '--set', 'perSecond=20000'])
+    const run = await startChecked(project, [...args, '--set', 'perSecond=10000'])
     project.write('die', '')
     const ended = await run.ended
     expect(ended.exitCode).toBe(0)
