@@ -6,7 +6,6 @@ import type { CheckpointManifest } from '../engine/checkpoint/manifest.ts'
 import type { SourceDefinition } from '../engine/operator/source.ts'
 import type { CheckpointId } from '../engine/stream/elements.ts'
 import { deferred, type Deferred } from '../engine/base/deferred.ts'
-import { StreamError } from '../engine/base/errors.ts'
 import { silentLogger } from '../engine/base/logger.ts'
 import { seededRandom } from '../engine/base/random.ts'
 import { MANIFEST_FORMAT } from '../engine/checkpoint/manifest.ts'
@@ -42,7 +41,7 @@ class SlowKeeper implements CheckpointKeeper {
   }
 
   commit: CheckpointKeeper['commit'] = async ({ checkpointId }) => {
-    const told = deferred<void>()
+    const told: Deferred<void> = deferred()
     this.#commits.push(told)
     if (this.isSlow) await told.promise
     this.log.push(`commit ${short(checkpointId)}`)

@@ -10,7 +10,7 @@ import { rowOf } from '../kill/oracle.ts'
 import { shapes } from './shapes.ts'
 
 const seed = Number(process.env['MILLRACE_SEED'] ?? 1)
-const runs = Number(process.env['MILLRACE_RUNS'] ?? 5)
+const runs = Number(process.env['MILLRACE_RUNS'] ?? 12)
 
 for (const { name, job, expected } of shapes) {
   test(`${name}: complete, each row once`, async () => {
@@ -21,8 +21,9 @@ for (const { name, job, expected } of shapes) {
         parameters: {},
         parallelisms: [2, 3, 1, 2, 4, 2],
         seed: seed + run,
-        stepsMax: 1_500,
+        stepsMax: Number(process.env['MILLRACE_STEPS'] ?? 600),
         stops: true,
+        faults: run % 2 === 1,
       }).catch((error: unknown) => {
         throw new Error(life, { cause: error })
       })
