@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { StreamError } from '../engine/base/errors.ts'
+import { STATE_CACHE_MB } from '../engine/base/limits.ts'
 import { parseDuration } from '../engine/graph/parameters.ts'
 import { nearest } from '../engine/graph/suggest.ts'
 
@@ -70,6 +71,11 @@ export const SETTINGS = {
     flag: '--log-format',
     env: 'MILLRACE_LOG_FORMAT',
     default: 'text',
+  },
+  'state.cacheMb': {
+    parse: integer(1),
+    env: 'MILLRACE_STATE_CACHE_MB',
+    default: STATE_CACHE_MB,
   },
   'checkpointing.everyMs': { parse: duration, env: 'MILLRACE_CHECKPOINTING_EVERY_MS' },
   'checkpointing.timeoutMs': { parse: duration, env: 'MILLRACE_CHECKPOINTING_TIMEOUT_MS' },

@@ -203,7 +203,7 @@ Examples:
   millrace run job.ts --config production.json --json
 
 Settings are taken from the flag, else MILLRACE_* (MILLRACE_PARALLELISM, MILLRACE_SET_directory),
-else the --config file ({"parallelism": 4, "checkpointing": {"everyMs": 5000}, "set": {…}}),
+else the --config file ({"parallelism": 4, "state": {"cacheMb": 512}, "set": {…}}),
 else the job, else the default. "millrace explain job.ts --config" shows each with its origin.
 
 Ctrl-C or SIGTERM stops after a last checkpoint, within --grace; a second one stops at once. Either

@@ -88,6 +88,7 @@ export function runOptions(jobPath: string, flags: RunFlags, config: Config): Ru
       (flags.renameUid ?? []).map((pair) => splitPair(pair, '--rename-uid', 'OLD=NEW')),
     ),
     graceMs: valueOf('grace') as number,
+    stateCacheMb: valueOf('state.cacheMb') as number,
     ...(checkpointing === undefined ? {} : { checkpointing }),
     ...(restart === undefined ? {} : { restart }),
     attempt: 0,

@@ -78,8 +78,11 @@ export async function runJobProcess(
 
 /** Where a terminal does not say. */
 const COLUMNS_USUAL = 80
-/** Frames of the user's own files in stacks. */
-const ENGINE_FLAGS = ['--enable-source-maps']
+/**
+ * Frames of the user's own files in stacks; and a heap that is collected when it has grown by half,
+ * not when it is four times what lives: a state cache of 32 MiB took 1,000 MiB without.
+ */
+const ENGINE_FLAGS = ['--enable-source-maps', '--heap-growing-percent=50']
 
 function forwardSignals(supervisor: Supervisor, screen: RunScreen): () => void {
   const handlers = (['SIGTERM', 'SIGINT'] as const).map((signal: StopSignal) => {

@@ -13,8 +13,14 @@ export const RING_BYTES_MIN = 2 * BATCH_BYTES_MAX
 export const LOCAL_CHANNEL_BATCHES_MAX = 8
 /** Checkpoints whose committables may wait before no new one is triggered. */
 export const UNCOMMITTED_CHECKPOINTS_MAX = 3
-/** Heap bytes of keyed state for each subtask of an operator before entries go to LevelDB. */
-export const STATE_CACHE_BYTES = 256 * 1_024 * 1_024
+/**
+ * Heap of all keyed state of the engine before entries go to LevelDB, unless the run says otherwise
+ * (`state.cacheMb`); each subtask of each operator with keyed state gets an equal share.
+ */
+export const STATE_CACHE_MB = 256
+/** LevelDB's own write buffer and block cache: a share of the cache in front of it, each within: */
+export const STORE_BUFFER_BYTES_MIN = 1_024 * 1_024
+export const STORE_BUFFER_BYTES_MAX = 16 * 1_024 * 1_024
 /** Timers fired, or records made by finish, before an operator yields its slice. */
 export const FIRINGS_PER_SLICE_MAX = 1_024
 /** A dying engine's lock is waited for this long before the folder counts as busy. */

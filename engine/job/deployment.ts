@@ -5,6 +5,7 @@ import type { JobPlan } from './job-plan.ts'
 import { createRing, ringBytes } from '../channel/ring.ts'
 import { planData } from '../graph/plan.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
+import { hasKeyedState } from '../worker/state-files.ts'
 import { channelsOf } from '../worker/task-builder.ts'
 
 export interface DeploymentOptions {
@@ -12,6 +13,7 @@ export interface DeploymentOptions {
   readonly workers: number
   readonly epoch: number
   readonly workDir: string
+  /** For all keyed state of the job. */
   readonly stateCacheBytes: number
   /** Undefined: all tasks share this thread. */
   readonly parking: SharedArrayBuffer | undefined
@@ -24,6 +26,7 @@ export function deploymentsOf(options: DeploymentOptions): readonly Deployment[]
   const rings = options.parking === undefined ? [] : ringsOf(plan.graph, workers)
   const restore = restoreOf(restored)
   const watermarks = watermarksOf(plan.graph, restore)
+  const stateCacheBytes = Math.ceil(options.stateCacheBytes / storesOf(plan.graph))
   const written = planData(plan.graph.graph)
   return Array.from({ length: workers }, (_, worker) => ({
     worker,
@@ -34,12 +37,21 @@ export function deploymentsOf(options: DeploymentOptions): readonly Deployment[]
     plan: written,
     epoch: options.epoch,
     workDir: options.workDir,
-    stateCacheBytes: options.stateCacheBytes,
+    stateCacheBytes,
     rings: rings.filter(({ from, to }) => from % workers === worker || to % workers === worker),
     parking: options.parking,
     restore,
     watermarks,
   }))
+}
+
+/** How many stores of keyed state there are, over all subtasks; at least one. */
+function storesOf(graph: JobGraph): number {
+  let stores = 0
+  for (const { chain, parallelism } of graph.vertices) {
+    stores += chain.filter(hasKeyedState).length * parallelism
+  }
+  return Math.max(1, stores)
 }
 
 /** A ring for each channel between two workers; all rings of an exchange share one budget. */

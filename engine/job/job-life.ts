@@ -8,7 +8,7 @@ import type { ControlHandlers, ControlRequest } from './control-server.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { MasterResult } from './job-master.ts'
 import type { CheckpointProgress, RunOptions, RunSummary, StepProgress } from './protocol.ts'
-import { STATE_CACHE_BYTES } from '../base/limits.ts'
+import { STATE_CACHE_MB } from '../base/limits.ts'
 import { openWorkFolder } from '../checkpoint/work-folder.ts'
 import { storableParameters } from '../graph/parameters.ts'
 import { SharedParking } from '../worker/worker-loop.ts'
@@ -17,7 +17,15 @@ import { SourceCoordinator } from './source-coordinator.ts'
 
 export type LifeOptions = Pick<
   RunOptions,
-  'workDir' | 'workRoot' | 'from' | 'fresh' | 'takeOver' | 'fork' | 'dropState' | 'renameUid'
+  | 'workDir'
+  | 'workRoot'
+  | 'from'
+  | 'fresh'
+  | 'takeOver'
+  | 'fork'
+  | 'dropState'
+  | 'renameUid'
+  | 'stateCacheMb'
 >
 
 export interface LifeParts {
@@ -116,7 +124,7 @@ export class JobLife implements ControlHandlers {
         workers,
         epoch: folder.epoch,
         workDir,
-        stateCacheBytes: STATE_CACHE_BYTES,
+        stateCacheBytes: (parts.options.stateCacheMb ?? STATE_CACHE_MB) * 1_024 * 1_024,
         parking: plan.bundle === undefined ? undefined : SharedParking.create(workers),
         restored: folder.restored,
       },

@@ -89,6 +89,8 @@ export interface RunOptions {
   /** Old uid → new uid. */
   readonly renameUid: Readonly<Record<string, string>>
   readonly graceMs: number
+  /** Heap for keyed state, MiB, all operators and subtasks together. Undefined: the default. */
+  readonly stateCacheMb?: number
   /** What stands above the job's own `env.checkpointing` and `env.restart`. */
   readonly checkpointing?: Partial<CheckpointSettings>
   readonly restart?: RestartSettings

@@ -28,6 +28,8 @@ export interface RunJobOptions {
   readonly dropState?: readonly string[]
   readonly renameUid?: Readonly<Record<string, string>>
   readonly checkpointing?: Partial<CheckpointSettings>
+  /** Heap for keyed state, MiB, all operators and subtasks together; the rest lies on disk. */
+  readonly stateCacheMb?: number
   readonly restart?: RestartSettings
   readonly logger?: Logger
   /** Called in every life, when records flow: to stop it, or to take a savepoint. */
@@ -99,6 +101,7 @@ async function live(
       dropState: options.dropState ?? [],
       renameUid: options.renameUid ?? {},
       ...(options.workDir === undefined ? {} : { workDir: resolve(options.workDir) }),
+      ...(options.stateCacheMb === undefined ? {} : { stateCacheMb: options.stateCacheMb }),
       ...(options.from === undefined ? {} : { from: resolve(options.from) }),
     },
   })

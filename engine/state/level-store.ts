@@ -1,21 +1,27 @@
 import { ClassicLevel } from 'classic-level'
 import { asStreamError } from '../base/errors.ts'
+import { STORE_BUFFER_BYTES_MAX, STORE_BUFFER_BYTES_MIN } from '../base/limits.ts'
 import type { KeyValueOperation, KeyValueStore } from './key-value-store.ts'
 
-/** Larger than LevelDB's own 4 MB, so that fewer tables are written and merged. */
-const WRITE_BUFFER_BYTES = 16 * 1_024 * 1_024
-const CACHE_BYTES = 16 * 1_024 * 1_024
 const FILE_BYTES = 8 * 1_024 * 1_024
 
-/** An empty LevelDB at `directory`; what was there before is destroyed. */
-export async function openLevelStore(directory: string): Promise<KeyValueStore> {
+/**
+ * An empty LevelDB at `directory`; what was there before is destroyed. Its own memory is a share of
+ * that of the cache in front of it.
+ */
+export async function openLevelStore(
+  directory: string,
+  cacheBytes = Infinity,
+): Promise<KeyValueStore> {
+  const share = Math.ceil(cacheBytes / 4)
+  const bytes = Math.min(STORE_BUFFER_BYTES_MAX, Math.max(STORE_BUFFER_BYTES_MIN, share))
   try {
     await ClassicLevel.destroy(directory)
     const level = new ClassicLevel<Uint8Array, Uint8Array>(directory, {
       keyEncoding: 'view',
       valueEncoding: 'view',
-      writeBufferSize: WRITE_BUFFER_BYTES,
-      cacheSize: CACHE_BYTES,
+      writeBufferSize: bytes,
+      cacheSize: bytes,
       maxFileSize: FILE_BYTES,
       errorIfExists: true,
     })

@@ -85,6 +85,7 @@ export interface Deployment {
   readonly epoch: number
   /** Absolute path of the work folder. */
   readonly workDir: string
+  /** For each store of keyed state. */
   readonly stateCacheBytes: number
   readonly rings: readonly RingDescription[]
   /** One flag a worker: 1 while it is parked. Undefined in one thread. */

@@ -14,6 +14,11 @@ import { KeyedStateStore } from '../state/keyed-state-store.ts'
 import { openLevelStore } from '../state/level-store.ts'
 import { keyGroupRange } from '../stream/keys.ts'
 
+/** It has a store of its own in every subtask. */
+export function hasKeyedState(node: StreamNode): boolean {
+  return node.keys.some((key) => key !== undefined)
+}
+
 /** The files of one subtask: their names, its stores on top of them, and their restore. */
 export class StateFiles {
   readonly #doors: Doors
@@ -54,9 +59,10 @@ export class StateFiles {
     watermarkMs: number,
   ): Promise<OperatorStores | undefined> {
     const uid = node.uid ?? node.name
-    const isKeyed = node.keys.some((key) => key !== undefined)
     const broadcast = node.kind === 'broadcast-process' ? await this.#openBroadcast(uid) : undefined
-    const keyed = isKeyed ? await this.#openKeyed(node, uid, vertex, watermarkMs) : undefined
+    const keyed = hasKeyedState(node)
+      ? await this.#openKeyed(node, uid, vertex, watermarkMs)
+      : undefined
     if (keyed === undefined && broadcast === undefined) return undefined
     return { uid, link, keyed, broadcast }
   }
@@ -79,7 +85,7 @@ export class StateFiles {
       doors: this.#doors,
       workDir,
       name: () => this.name(uid),
-      openStore: () => openLevelStore(scratch),
+      openStore: () => openLevelStore(scratch, stateCacheBytes),
     })
     const restored = restore[uid]
     await store.open()
