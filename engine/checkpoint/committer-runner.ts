@@ -117,7 +117,7 @@ export class CommitterRunner {
     return { lineage: lineage.id, instance, checkpointId }
   }
 
-  /** Again with growing pauses while it is SINK_COMMIT_FAILED, until the deadline. */
+  /** Again with growing pauses while it is SINK_COMMIT_FAILED and may pass, until the deadline. */
   async #retrying(act: () => Promise<void>): Promise<void> {
     const { clock, logger } = this.#options
     const deadlineMs = clock.monotonicMs() + COMMIT_DEADLINE_MS
@@ -127,7 +127,7 @@ export class CommitterRunner {
         return
       } catch (thrown) {
         const error = this.#named(thrown)
-        if (error.code !== 'SINK_COMMIT_FAILED') throw error
+        if (error.code !== 'SINK_COMMIT_FAILED' || isLasting(thrown)) throw error
         const waitMs = Math.min(pauseMs, COMMIT_RETRY_MAX_MS)
         if (this.#isClosed || clock.monotonicMs() + waitMs > deadlineMs) throw error
         logger.warn({ uid: this.uid, reason: error.message, waitMs }, 'a commit is tried again')
@@ -146,4 +146,12 @@ export class CommitterRunner {
 /** In order of commit (R2), without what is published (R3). */
 function bornAfter(committables: readonly Committable[], after: CheckpointId): Committable[] {
   return committables.filter(({ bornAt }) => bornAt > after).sort(compareCommittables)
+}
+
+/** What no waiting mends: the restart strategy decides, and the person is told at once. */
+const LASTING = new Set(['ENOTDIR', 'EROFS', 'EACCES', 'EPERM', 'EISDIR', 'ENAMETOOLONG', 'ELOOP'])
+
+function isLasting(thrown: unknown): boolean {
+  const cause = thrown instanceof StreamError ? thrown.cause : thrown
+  return LASTING.has(errnoOf(cause) ?? '')
 }
