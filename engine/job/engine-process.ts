@@ -19,7 +19,7 @@ process.setSourceMapsEnabled(true)
 const link = connectToParent()
 const running = deferred<JobLife>()
 const outputClosed = deferred<never>()
-process.stdout.on('error', (cause) => {
+process.stdout.on('error', (cause: Error) => {
   outputClosed.reject(
     new StreamError('OUTPUT_CLOSED', `standard output takes no more: ${cause.message}`, {
       hint: 'Whoever read it has gone. The same command goes on where the job was.',

@@ -14,7 +14,6 @@ vi.setConfig({ testTimeout: 400_000 })
 
 /** A test with a project folder of its own; what it started is ended after it. */
 export const test = base.extend<{ project: Project }>({
-  // eslint-disable-next-line no-empty-pattern -- vitest reads the pattern
   project: async ({}, use) => {
     const project = new Project()
     await use(project)
