@@ -24,8 +24,8 @@ export interface AssembledState {
 /**
  * Puts the acknowledgements of all subtasks together, operator by operator.
  *
- * `enumerated` is what the enumerators knew when the checkpoint was triggered. A split that a reader
- * got after that is known by its position alone, which is enough to go on reading it (A13).
+ * `enumerated` is what the enumerators know by now: every split that a reader had at the barrier, and
+ * perhaps some that were found since, which a restore reads from their start (A13).
  */
 export function assembleState(
   vertices: readonly JobVertex[],

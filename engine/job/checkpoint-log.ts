@@ -1,16 +1,13 @@
 import type { Clock } from '../base/clock.ts'
 import type { CheckpointManifest } from '../checkpoint/manifest.ts'
-import type { SourceState, SubtaskSnapshot } from '../checkpoint/snapshot.ts'
+import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { CheckpointProgress } from './protocol.ts'
 
 /** What the master keeps of each checkpoint between its trigger and the commit of the next. */
 export class CheckpointLog {
   readonly #clock: Clock
-  readonly #triggered = new Map<
-    CheckpointId,
-    { readonly atMs: number; readonly sources: readonly SourceState[] }
-  >()
+  readonly #triggeredMs = new Map<CheckpointId, number>()
   readonly #manifests = new Map<CheckpointId, CheckpointManifest>()
   #count = 0
   #last: CheckpointProgress | undefined
@@ -28,13 +25,8 @@ export class CheckpointLog {
     return this.#last
   }
 
-  /** `sources` is what the enumerators know now. */
-  onTriggered(id: CheckpointId, sources: readonly SourceState[]): void {
-    this.#triggered.set(id, { atMs: this.#clock.monotonicMs(), sources })
-  }
-
-  sourcesAt(id: CheckpointId): readonly SourceState[] {
-    return this.#triggered.get(id)!.sources
+  onTriggered(id: CheckpointId): void {
+    this.#triggeredMs.set(id, this.#clock.monotonicMs())
   }
 
   onWritten(
@@ -47,7 +39,7 @@ export class CheckpointLog {
     this.#last = {
       id,
       completedAtMs: this.#clock.nowMs(),
-      durationMs: this.#clock.monotonicMs() - this.#triggered.get(id)!.atMs,
+      durationMs: this.#clock.monotonicMs() - this.#triggeredMs.get(id)!,
       bytes: snapshots.reduce((total, { bytesWritten }) => total + bytesWritten, 0),
       count: this.#count,
     }
@@ -58,12 +50,12 @@ export class CheckpointLog {
   }
 
   onAborted(id: CheckpointId): void {
-    this.#triggered.delete(id)
+    this.#triggeredMs.delete(id)
   }
 
   /** What was before this one is of no use any more. */
   onCommitted(id: CheckpointId): void {
-    for (const kept of [this.#triggered, this.#manifests]) {
+    for (const kept of [this.#triggeredMs, this.#manifests]) {
       for (const older of kept.keys()) if (older < id) kept.delete(older)
     }
   }

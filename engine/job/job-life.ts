@@ -142,6 +142,11 @@ export class JobLife implements ControlHandlers {
     }
   }
 
+  /** Ends the life here and now, as a failure does. */
+  cancel(error: unknown): void {
+    this.#master.cancel(error)
+  }
+
   /** Settles when all is over: workers gone, the folder given back. */
   async finished(): Promise<RunSummary> {
     let result: MasterResult

@@ -256,10 +256,7 @@ export class JobMaster {
         break
       }
       case 'trigger':
-        this.#log.onTriggered(
-          effect.checkpointId,
-          this.#parts.sources.map((source) => source.snapshot()),
-        )
+        this.#log.onTriggered(effect.checkpointId)
         this.#workers.tell(effect)
         break
       case 'write':
@@ -311,7 +308,7 @@ export class JobMaster {
     const state = assembleState(
       this.#parts.plan.graph.vertices,
       snapshots,
-      this.#log.sourcesAt(checkpointId),
+      this.#parts.sources.map((source) => source.snapshot()),
     )
     try {
       const manifest = await this.#parts.keeper.write({
@@ -352,8 +349,9 @@ export class JobMaster {
 
   async #end(status: 'finished' | 'stopped', checkpointId: CheckpointId): Promise<void> {
     const counters = this.#log.manifestOf(checkpointId).counters
-    await this.#workers.close()
+    // All is committed: what fails while the workers close changes nothing.
     this.#isOver = true
+    await this.#workers.close()
     this.#result.resolve({
       status,
       checkpointId,

@@ -108,7 +108,11 @@ async function live(
   if (begun.type === 'already-finished') return begun.summary
   const life: JobLife = begun.life
   await life.start()
-  options.onStarted?.(life)
+  try {
+    options.onStarted?.(life)
+  } catch (error) {
+    life.cancel(error)
+  }
   return await life.finished()
 }
 

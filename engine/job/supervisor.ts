@@ -16,7 +16,8 @@ import { decideRestart } from './restart-strategy.ts'
  * says, and stops it. It knows nothing of jobs and loads nothing of the engine.
  *
  * V1. One engine process lives at a time; the next starts after the last has ended.
- * V2. What must happen once (--fresh, --take-over, bundling) is asked of the first life only.
+ * V2. What must happen once is asked once: --take-over and bundling of the first life, --fresh and
+ *     --fork until records flow.
  * V3. After a stop was asked for, nothing is started again.
  */
 export interface SupervisorOptions {
@@ -191,7 +192,7 @@ export class Supervisor {
     const { options } = this.#given
     return {
       ...options,
-      fresh: first && options.fresh,
+      fresh: options.fresh && !this.#hasFlowed,
       takeOver: first && options.takeOver,
       // Once records flow the fork has been made: its own checkpoints are what to go on from.
       fork: options.fork && !this.#hasFlowed,
