@@ -140,7 +140,7 @@ function operatorsOf(manifest: CheckpointManifest): readonly OperatorReport[] {
   const sources = manifest.sources.map(({ uid, kind, splits }) => ({
     uid,
     kind,
-    what: `${splits.length} splits, ${splits.filter((split) => split.finished).length} finished${positionsOf(splits)}`,
+    what: `${plural(splits.length, 'split')}, ${splits.filter((split) => split.finished).length} finished${positionsOf(splits)}`,
     bytes: 0,
   }))
   const operators = manifest.operators.map((operator) => {
@@ -178,11 +178,41 @@ function renderFolder(report: FolderReport): string {
   const process = recordedProcess === undefined ? '' : ` (process ${recordedProcess})`
   const lines = [
     `${report.job ?? 'unknown job'} in ${report.folder}`,
-    running === undefined ? 'not running' : `running${process}: ${JSON.stringify(running)}`,
-    `${report.epochs.length} lives recorded, ${report.checkpoints.length} complete checkpoints`,
+    running === undefined ? 'not running' : `running${process}`,
+    ...renderRunning(running),
+    `${plural(report.epochs.length, 'life', 'lives')} recorded, ${plural(report.checkpoints.length, 'complete checkpoint')}`,
   ]
   for (const checkpoint of report.checkpoints) lines.push('', ...renderCheckpoint(checkpoint))
   return lines.join('\n')
+}
+
+/** What a job answers to 'status', as `JobLife.status` has it. */
+interface RunningStatus {
+  readonly parallelism: number
+  readonly recordsIn: number
+  readonly recordsOut: number
+  readonly steps: readonly {
+    readonly name: string
+    readonly recordsIn: number
+    readonly recordsOut: number
+  }[]
+}
+
+function renderRunning(running: unknown): readonly string[] {
+  if (typeof running !== 'object' || running === null || !('steps' in running)) return []
+  const { parallelism, recordsIn, recordsOut, steps } = running as RunningStatus
+  const total = `${formatCount(recordsIn)} records in, ${formatCount(recordsOut)} out`
+  return [
+    `  parallelism ${parallelism}, ${total}`,
+    ...steps.map(
+      (step) =>
+        `  ${step.name}: ${formatCount(step.recordsIn)} in, ${formatCount(step.recordsOut)} out`,
+    ),
+  ]
+}
+
+function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`
 }
 
 function renderCheckpoint(checkpoint: CheckpointReport): readonly string[] {
@@ -192,7 +222,7 @@ function renderCheckpoint(checkpoint: CheckpointReport): readonly string[] {
     `checkpoint ${checkpoint.name}`,
     ...marks.filter((mark) => mark !== ''),
     new Date(checkpoint.createdAtMs ?? 0).toISOString(),
-    `${checkpoint.files} files, ${formatBytes(checkpoint.bytes ?? 0)}`,
+    `${plural(checkpoint.files ?? 0, 'file')}, ${formatBytes(checkpoint.bytes ?? 0)}`,
   ]
   const counters = Object.entries(checkpoint.counters ?? {}).map(
     ([name, count]) => `${name} ${formatCount(count)}`,

@@ -194,11 +194,28 @@ export function asStreamError(
 ): StreamError {
   if (thrown instanceof StreamError) return thrown.at(place)
   const message = thrown instanceof Error ? thrown.message : String(thrown)
-  return new StreamError(code, message, { place, cause: thrown })
+  const hint = isErrno(thrown) ? HINTS[thrown.code] : undefined
+  return new StreamError(code, message, {
+    place,
+    cause: thrown,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+/** What to do about what the system refuses most often. */
+const HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: 'Free space on that disk, then start again: the job goes on where it was.',
+  EDQUOT: 'Free space or raise the quota, then start again: the job goes on where it was.',
+  EROFS: 'The file system is mounted read-only: choose another folder, or mount it for writing.',
+  EACCES: 'Give the user that runs the job the right to read and write there.',
+  EPERM: 'Give the user that runs the job the right to read and write there.',
+  ENOTDIR: 'A file stands where a folder is needed: move it away, or choose another folder.',
+  EMFILE: 'Raise the limit of open files (ulimit -n).',
+  EIO: 'The disk reports an error: look at the kernel log.',
 }
 
 /** ENOSPC, EIO and the like; codes of node itself begin with ERR_. */
-function isErrno(thrown: unknown): boolean {
+function isErrno(thrown: unknown): thrown is Error & { readonly code: string } {
   if (!(thrown instanceof Error) || !('code' in thrown)) return false
   return typeof thrown.code === 'string' && /^E(?!RR_)[A-Z0-9]+$/.test(thrown.code)
 }

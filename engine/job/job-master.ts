@@ -271,7 +271,14 @@ export class JobMaster {
         break
       case 'aborted':
         this.#log.onAborted(effect.checkpointId)
-        logger.warn({ checkpointId: effect.checkpointId, ...effect.error }, 'checkpoint aborted')
+        logger.warn(
+          {
+            checkpointId: effect.checkpointId,
+            code: effect.error.code,
+            reason: effect.error.message,
+          },
+          'checkpoint aborted',
+        )
         break
       case 'drain-sources':
         this.#workers.tell({ type: 'drain' })
