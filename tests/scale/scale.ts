@@ -84,7 +84,7 @@ export class Run {
 
   /** Waits until the condition holds; a job that ended meanwhile is an error. */
   async until(what: string, condition: () => Promise<boolean> | boolean): Promise<void> {
-    const deadlineMs = Date.now() + 100_000
+    const deadlineMs = Date.now() + 240_000
     while (!(await condition())) {
       const { exitCode, signalCode } = this.started.child
       if (exitCode !== null || signalCode !== null) {
