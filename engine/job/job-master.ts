@@ -63,8 +63,7 @@ export interface MasterResult {
  * The control plane of one life of a job: deploys its tasks, drives checkpoints, hands out splits.
  *
  * M1. Nothing commits but through the keeper, in the order that the coordinator gives.
- * M2. The first failure ends the life: workers are terminated, and nothing of theirs is heard
- *     again.
+ * M2. The first failure ends the life: workers are terminated and not heard any more.
  * M3. Manifests are written one at a time, in order; so are commits, savepoints and the end, which
  *     may lag behind the writing.
  */
@@ -269,17 +268,12 @@ export class JobMaster {
         this.#log.onCommitted(effect.checkpointId)
         this.#workers.tell({ type: 'confirmed', checkpointId: effect.checkpointId })
         break
-      case 'aborted':
+      case 'aborted': {
+        const { code, message: reason } = effect.error
         this.#log.onAborted(effect.checkpointId)
-        logger.warn(
-          {
-            checkpointId: effect.checkpointId,
-            code: effect.error.code,
-            reason: effect.error.message,
-          },
-          'checkpoint aborted',
-        )
+        logger.warn({ checkpointId: effect.checkpointId, code, reason }, 'checkpoint aborted')
         break
+      }
       case 'drain-sources':
         this.#workers.tell({ type: 'drain' })
         break
