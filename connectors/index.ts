@@ -17,10 +17,10 @@ export type {
   KafkaSourceOptions,
   StartPosition,
   StopPosition,
-} from './kafka/kafka-source.ts'
+} from './kafka/kafka-options.ts'
 export type { KafkaSecurity } from './kafka/kafka-client.ts'
 export type { KafkaSecurity as Security } from './kafka/kafka-client.ts'
-export type { StartPosition as Position } from './kafka/kafka-source.ts'
+export type { StartPosition as Position } from './kafka/kafka-options.ts'
 export { kafkaSink, kafkaUpsertSink, parquetLanding } from './later-sinks.ts'
 export type { KafkaSinkOptions, ParquetLandingOptions } from './later-sinks.ts'
 export { parquetSink } from './parquet/parquet-sink.ts'

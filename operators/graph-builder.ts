@@ -1,4 +1,4 @@
-import type { OperatorFactory } from './runtime/factories.ts'
+import type { OperatorFactory } from './runtime/options.ts'
 import type { Json } from '../engine/base/json.ts'
 import type {
   JobSettings,

@@ -2,7 +2,7 @@
 import type { AggregateData } from './aggregates.ts'
 import type { Step } from './graph-builder.ts'
 import type { PlannedStream, SideShapes } from './planner.ts'
-import type { AggregateOptions, UserDefinition } from './runtime/factories.ts'
+import type { AggregateOptions, UserDefinition } from './runtime/options.ts'
 import type { Json } from '../engine/base/json.ts'
 import type { StateDescriptor } from '../engine/state/state.ts'
 import type { KeySelector } from '../engine/stream/keys.ts'

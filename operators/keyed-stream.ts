@@ -1,7 +1,7 @@
 /** What the methods of a KeyedStream do: each adds a step to the graph. */
 import type { Methods, PlannedStream, Planner, StreamParts } from './planner.ts'
 import type { AnyProcessFunction } from './process-function.ts'
-import type { UserFunction } from './runtime/factories.ts'
+import type { UserFunction } from './runtime/options.ts'
 import type { KeyedStream } from './streams.ts'
 import type { KeySelector } from '../engine/stream/keys.ts'
 import type { SchemaData } from '../engine/stream/schema.ts'

@@ -2,7 +2,7 @@
 import type { Step } from './graph-builder.ts'
 import type { DeclaredSides, KeyedParts } from './keyed-parts.ts'
 import type { Methods } from './planner.ts'
-import type { UserFunction } from './runtime/factories.ts'
+import type { UserFunction } from './runtime/options.ts'
 import type { WindowedStream } from './streams.ts'
 import type { WindowData } from './windows.ts'
 import type { Json } from '../engine/base/json.ts'

@@ -1,5 +1,5 @@
 import type { EnumeratorContext, Json, SourceSplit, SplitEnumerator } from '../../engine/index.ts'
-import type { KafkaSettings, StartPosition, StopPosition } from './kafka-source.ts'
+import type { KafkaSettings, StartPosition, StopPosition } from './kafka-options.ts'
 import type { TopicMetadata } from './requests.ts'
 import { StreamError } from '../../engine/index.ts'
 import { KafkaCluster, topicRecreated } from './kafka-cluster.ts'

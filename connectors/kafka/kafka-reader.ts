@@ -6,7 +6,7 @@ import type {
   SourceReader,
   SplitPosition,
 } from '../../engine/index.ts'
-import type { KafkaSettings } from './kafka-source.ts'
+import type { KafkaSettings } from './kafka-options.ts'
 import type { RowDecoding } from './partition-queue.ts'
 import { RecordBatch, StreamError } from '../../engine/index.ts'
 import { GroupOffsets } from './group-offsets.ts'

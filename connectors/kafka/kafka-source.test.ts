@@ -9,7 +9,7 @@ import { readerContext, testDoors } from '../testing.ts'
 import type { TestReaderContext } from '../testing.ts'
 import { FETCH_BYTES_MAX, READ_AHEAD_BYTES_MAX } from './kafka-limits.ts'
 import { kafkaSource, kafkaSourceOver } from './kafka-source.ts'
-import type { KafkaSourceOptions } from './kafka-source.ts'
+import type { KafkaSourceOptions } from './kafka-options.ts'
 import { SimulatedKafka } from './simulated-kafka.ts'
 
 interface Reading {

@@ -6,79 +6,18 @@ import type {
   Source,
   SourceDefinition,
 } from '../../engine/index.ts'
-import type { Format, FormatDefinition } from '../formats/format.ts'
-import type { KafkaSecurity, KafkaTransport } from './kafka-client.ts'
+import type { KafkaTransport } from './kafka-client.ts'
+import type {
+  StartPosition,
+  KafkaMetadata,
+  KafkaSourceOptions,
+  KafkaSettings,
+} from './kafka-options.ts'
 import { sourceOf, StreamError } from '../../engine/index.ts'
 import { formatDefinition } from '../formats/format.ts'
 import { kafkaTransport } from './kafka-client.ts'
 import { KafkaEnumerator } from './kafka-enumerator.ts'
 import { KafkaReader } from './kafka-reader.ts'
-
-/**
- * Offsets by partition, as `{ '0': 812, '1': 790 }`; with several topics by `topic-partition`.
- */
-export interface OffsetsByPartition {
-  readonly offsets: Readonly<Record<string, number>>
-}
-
-/** The first record at or after a time, by the records' own timestamps. */
-export interface AtTimestamp {
-  readonly timestampMs: number
-}
-
-/** Where reading begins. A partition that `offsets` leaves out is read from its first record. */
-export type StartPosition = 'earliest' | 'latest' | AtTimestamp | OffsetsByPartition
-
-/**
- * Where reading ends, exclusive. `latest`: what the log holds when the job starts. Without a
- * record at or after the time, the end of the log at the start counts.
- */
-export type StopPosition = 'latest' | AtTimestamp | OffsetsByPartition
-
-export interface KafkaMetadata {
-  readonly _topic: string
-  readonly _partition: number
-  readonly _offset: bigint
-  readonly _timestamp: number
-}
-
-export interface KafkaSourceOptions<V> {
-  /** Some brokers of the cluster, as host:port; the others are found through them. */
-  readonly brokers: readonly string[]
-  readonly topic: string | readonly string[]
-  readonly value: Format<V>
-  /** Default: earliest. Counts at the first start only; afterwards the checkpoint's positions do. */
-  readonly from?: StartPosition
-  /** Without it the source never ends. */
-  readonly to?: StopPosition
-  readonly security?: KafkaSecurity
-  /** Group that offsets are committed to after each checkpoint, for lag tools; never read. */
-  readonly groupId?: string
-  /** How often to look for new partitions. Default: 30 s. */
-  readonly discoveryIntervalMs?: number
-  /**
-   * What a message that cannot be decoded, or has no value, does: end the job, naming partition
-   * and offset (the default), or be skipped and logged.
-   */
-  readonly onMalformed?: 'fail' | 'skip'
-  /** How long brokers may be away before the job fails and restarts. Default: 60 s. */
-  readonly unreachableAfterMs?: number
-}
-
-/** The options with every default filled in, and the door to the cluster. */
-export interface KafkaSettings {
-  readonly brokers: readonly string[]
-  readonly topics: readonly string[]
-  readonly format: FormatDefinition
-  readonly from: StartPosition
-  readonly to: StopPosition | undefined
-  readonly groupId: string | undefined
-  readonly discoveryIntervalMs: number
-  readonly onMalformed: 'fail' | 'skip'
-  readonly unreachableAfterMs: number
-  readonly metadata: boolean
-  readonly transport: KafkaTransport
-}
 
 /**
  * Reads topics of Kafka 3.1 or later, committed records only. Positions are in the checkpoint;

@@ -3,7 +3,7 @@ import type { Committable } from '../operator/sink.ts'
 import type { SplitPosition } from '../operator/source.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { SinkOperator } from './sink-operator.ts'
-import type { TaskParts } from './stream-task.ts'
+import type { TaskParts } from './task-parts.ts'
 import { asStreamError } from '../base/errors.ts'
 
 /**

@@ -1,6 +1,7 @@
 import type { Doors } from '../base/doors.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
-import type { StreamTask, TaskOwner } from '../task/stream-task.ts'
+import type { StreamTask } from '../task/stream-task.ts'
+import type { TaskOwner } from '../task/task-parts.ts'
 import type { Deployment, FromWorker, ToWorker } from './protocol.ts'
 import type { Timer } from '../base/clock.ts'
 import type { Channels } from './task-builder.ts'

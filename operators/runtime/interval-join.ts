@@ -1,4 +1,4 @@
-import type { OperatorFactory, UserFunction } from './factories.ts'
+import type { OperatorFactory, UserFunction } from './options.ts'
 import type { OperatorContext, StreamOperator } from '../../engine/operator/operator.ts'
 import type { MapState, StateDescriptor } from '../../engine/state/state.ts'
 import type { KeySelector } from '../../engine/stream/keys.ts'

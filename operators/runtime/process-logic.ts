@@ -4,7 +4,7 @@ import type {
   KeyedProcessOptions,
   ProcessOptions,
   UserDefinition,
-} from './factories.ts'
+} from './options.ts'
 import type { ProcessInput, ProcessLogic } from './process.ts'
 import type { KeyedContext } from '../process.ts'
 import type { ProcessScope } from './process-context.ts'

@@ -1,6 +1,6 @@
 import type { OperatorContext, StreamOperator } from '../../engine/operator/operator.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
-import type { ReduceOptions } from './factories.ts'
+import type { ReduceOptions } from './options.ts'
 import type { StateDescriptor, ValueState } from '../../engine/state/state.ts'
 import { asyncError, isPromiseLike, userError } from '../../engine/operator/user-error.ts'
 import { KeyedInput } from './keyed-input.ts'

@@ -1,4 +1,4 @@
-import type { AggregateOptions } from './factories.ts'
+import type { AggregateOptions } from './options.ts'
 import type { Column } from '../../engine/stream/columns.ts'
 import type { ColumnMarks } from '../../engine/stream/column-set.ts'
 import type { KernelInput } from './kernel-fields.ts'

@@ -1,4 +1,4 @@
-import type { OperatorFactory } from './factories.ts'
+import type { OperatorFactory } from './options.ts'
 import type { ProcessLogic } from './process.ts'
 import type { ProcessScope } from './process-context.ts'
 import type { StateDescriptor, ValueState } from '../../engine/state/state.ts'

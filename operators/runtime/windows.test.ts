@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { KeySelector } from '../../engine/stream/keys.ts'
-import type { OperatorFactory } from './factories.ts'
+import type { OperatorFactory } from './options.ts'
 import type { OperatorSubject } from '../../engine/testing/operator-host.ts'
 import type { ProcessScope } from './process-context.ts'
 import type { TestElement } from '../../engine/testing/index.ts'

@@ -1,7 +1,7 @@
 /** What a Kafka source does when the broker, the topic or the log is not what it was. */
 import { createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { KafkaSourceOptions } from '../../connectors/kafka/kafka-source.ts'
+import type { KafkaSourceOptions } from '../../connectors/kafka/kafka-options.ts'
 import type { TestKafka } from './test-kafka.ts'
 import { text } from '../../connectors/formats/text-format.ts'
 import { kafkaSource } from '../../connectors/kafka/kafka-source.ts'

@@ -1,6 +1,6 @@
 /** Where a Kafka source begins and ends, and what a checkpoint makes of it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { KafkaSourceOptions } from '../../connectors/kafka/kafka-source.ts'
+import type { KafkaSourceOptions } from '../../connectors/kafka/kafka-options.ts'
 import type { TestKafka } from './test-kafka.ts'
 import { text } from '../../connectors/formats/text-format.ts'
 import { kafkaSource } from '../../connectors/kafka/kafka-source.ts'
