@@ -14,9 +14,9 @@ import { jobDefinition } from '../engine/graph/job-definition.ts'
 import { planHash } from '../engine/graph/plan.ts'
 import { JobMaster, type CheckpointKeeper } from '../engine/job/job-master.ts'
 import { SourceCoordinator } from '../engine/job/source-coordinator.ts'
-import { memoryDisk } from '../engine/testing/memory-files.ts'
+import { memoryDisk } from '../engine/simulation/memory-files.ts'
 import { TestCollector, TestFeed } from '../engine/testing/test-connectors.ts'
-import { VirtualClock } from '../engine/testing/virtual-clock.ts'
+import { VirtualClock } from '../engine/simulation/virtual-clock.ts'
 import { spawnInThread } from '../engine/worker/in-thread.ts'
 
 /** Commits when it is told to. */

@@ -12,8 +12,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /** Engine folders in the order of the house: each may import those to its left. */
 const ENGINE = [
-  ...['base', 'stream', 'state', 'time', 'operator', 'graph', 'channel', 'checkpoint'],
-  ...['task', 'worker', 'job', 'testing'],
+  ...['base', 'faults', 'stream', 'state', 'time', 'operator', 'graph', 'channel', 'checkpoint'],
+  ...['task', 'worker', 'job', 'simulation', 'chaos', 'testing'],
 ]
 
 const FILE_LINES_MAX = 400
@@ -262,7 +262,7 @@ function isProduct(path: string): boolean {
 }
 
 function isTest(path: string): boolean {
-  return /\.test\.ts$/.test(path) || /(^|\/)testing(\.ts|\/)/.test(path)
+  return /\.test\.ts$/.test(path) || /(^|\/)(testing|simulation)(\.ts|\/)/.test(path)
 }
 
 /** Undefined when `path` may import `specifier`, otherwise what to do instead. */
@@ -282,7 +282,10 @@ function wrongImport(source: Source, specifier: string): string | undefined {
   const from = path.split('/')[0]!
   const to = target.split('/')[0]!
   if (['tests', 'bench'].includes(from)) return undefined
-  if (/\.test\.ts$/.test(path) && (target.startsWith('engine/testing/') || from !== 'engine')) {
+  if (
+    /\.test\.ts$/.test(path) &&
+    (/^engine\/(testing|simulation|chaos)\//.test(target) || from !== 'engine')
+  ) {
     return undefined
   }
   switch (from) {
@@ -298,9 +301,10 @@ function wrongImport(source: Source, specifier: string): string | undefined {
         ? undefined
         : 'connectors import engine/index.ts only: re-export there what they need'
     case 'cli':
-      return to === 'cli' || /^engine\/(index\.ts|base\/|graph\/|checkpoint\/|job\/)/.test(target)
+      return to === 'cli' ||
+        /^engine\/(index\.ts|base\/|faults\/|graph\/|checkpoint\/|job\/|chaos\/)/.test(target)
         ? undefined
-        : 'the command line imports engine/base, graph, checkpoint and job'
+        : 'the command line imports engine/base, faults, graph, checkpoint, job and chaos'
     case 'examples':
       return to === 'examples' ? undefined : `examples import 'millrace' and 'millrace/connectors'`
     default:

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { writeDurably } from '../base/files.ts'
-import { faultAt, memoryDisk, MemoryDisk, settles } from '../testing/memory-files.ts'
+import { faultAt, memoryDisk, MemoryDisk, settles } from '../simulation/memory-files.ts'
 import { beginEpoch, pruneEpochs, readEpochs } from './epochs.ts'
 import { workLayout } from './layout.ts'
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Files } from '../base/files.ts'
 import { makeDirectories, readWholeFile, writeDurably } from '../base/files.ts'
 import { silentLogger } from '../base/logger.ts'
-import { faultAt, memoryDisk, MemoryDisk, settles } from '../testing/memory-files.ts'
+import { faultAt, memoryDisk, MemoryDisk, settles } from '../simulation/memory-files.ts'
 import { workLayout } from './layout.ts'
 import { manifestFiles, type CheckpointManifest } from './manifest.ts'
 import {

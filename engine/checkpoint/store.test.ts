@@ -9,7 +9,7 @@ import {
   MemoryDisk,
   settles,
   type DiskFault,
-} from '../testing/memory-files.ts'
+} from '../simulation/memory-files.ts'
 import { checkpointIdOf, workLayout } from './layout.ts'
 import { manifestFiles, type CheckpointManifest } from './manifest.ts'
 import { CheckpointStore } from './store.ts'

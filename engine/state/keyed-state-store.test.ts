@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { FileReference } from '../checkpoint/snapshot.ts'
 import type { SchemaData } from '../stream/schema.ts'
-import { MemoryDisk } from '../testing/memory-files.ts'
+import { MemoryDisk } from '../simulation/memory-files.ts'
 import type { KeyedStateOptions, KeyedStateStore } from './keyed-state-store.ts'
 import type { StateDescriptor } from './state.ts'
 import { at, openTestStore } from './testing/open-store.ts'

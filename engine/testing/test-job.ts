@@ -13,10 +13,10 @@ import { planHash } from '../graph/plan.ts'
 import { JobMaster, type MasterResult } from '../job/job-master.ts'
 import { SourceCoordinator } from '../job/source-coordinator.ts'
 import { spawnInThread } from '../worker/in-thread.ts'
-import { memoryDisk } from './memory-files.ts'
+import { memoryDisk } from '../simulation/memory-files.ts'
 import type { Files } from '../base/files.ts'
 import { TestCollector, TestFeed } from './test-connectors.ts'
-import { VirtualClock } from './virtual-clock.ts'
+import { VirtualClock } from '../simulation/virtual-clock.ts'
 
 export interface TestJobOptions {
   /** Values of the job's parameters; a secret is given as its text. */

@@ -20,14 +20,14 @@ import {
 } from './factories.ts'
 import { KeyedStateStore } from '../../engine/state/keyed-state-store.ts'
 import { makeDirectories } from '../../engine/base/files.ts'
-import { MemoryDisk } from '../../engine/testing/memory-files.ts'
+import { MemoryDisk } from '../../engine/simulation/memory-files.ts'
 import { MemoryStore } from '../../engine/state/key-value-store.ts'
 import { MIN_WATERMARK } from '../../engine/stream/elements.ts'
 import { OperatorHost } from '../../engine/testing/operator-host.ts'
 import { RecordBatch } from '../../engine/stream/record-batch.ts'
 import { seededRandom } from '../../engine/base/random.ts'
 import { silentLogger } from '../../engine/base/logger.ts'
-import { VirtualClock } from '../../engine/testing/virtual-clock.ts'
+import { VirtualClock } from '../../engine/simulation/virtual-clock.ts'
 
 const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 6)
 const key: KeySelector = { type: 'field', field: 'k' }

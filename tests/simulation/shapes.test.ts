@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest'
 import { readWholeFile, type Files } from '../../engine/base/files.ts'
-import { simulateJob } from '../../engine/testing/simulation.ts'
+import { simulateJob } from '../../engine/simulation/simulation.ts'
 import { rowOf } from '../kill/oracle.ts'
 import { shapes } from './shapes.ts'
 

@@ -22,7 +22,7 @@ import {
 } from 'millrace'
 import { fileSink, generatorSource } from 'millrace/connectors'
 import { readWholeFile, type Files } from '../../engine/base/files.ts'
-import { simulateJob } from '../../engine/testing/simulation.ts'
+import { simulateJob } from '../../engine/simulation/simulation.ts'
 import { event, JITTER_MS } from '../jobs/events.ts'
 import { bucketTotals, rowOf, sessionTotals, type Row } from '../kill/oracle.ts'
 
