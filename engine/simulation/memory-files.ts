@@ -44,7 +44,7 @@ export interface MemoryDiskOptions {
  */
 export class MemoryDisk {
   readonly #options: MemoryDiskOptions
-  readonly #root: MemoryDirectory
+  #root: MemoryDirectory
   #operations = 0
   #inodes = 1
   #life = 0
@@ -93,6 +93,22 @@ export class MemoryDisk {
     this.#life += 1
     const survivors = this.#options.survivors ?? 'none'
     this.#root.powerLoss(survivors === 'none' ? undefined : survivors)
+  }
+
+  /**
+   * A disk of the same files, names and unsynced changes, of which neither sees what happens to
+   * the other. Its gate, its faults and what chance spares are its own. No handle leads to it.
+   */
+  clone(options: MemoryDiskOptions = {}): MemoryDisk {
+    const { capacityBytes } = this.#options
+    const clone = new MemoryDisk({
+      ...(capacityBytes === undefined ? {} : { capacityBytes }),
+      ...options,
+    })
+    clone.#root = this.#root.clone(new Map())
+    clone.#operations = this.#operations
+    clone.#inodes = this.#inodes
+    return clone
   }
 
   /** Bytes that all files hold, counted once each. */

@@ -75,12 +75,25 @@ export class MemoryFile {
     this.#pending = []
     this.#content = this.#durable.copy()
   }
+
+  clone(seen: Clones): MemoryFile {
+    const known = seen.get(this)
+    if (known !== undefined) return known as MemoryFile
+    const clone = new MemoryFile(this.inode)
+    seen.set(this, clone)
+    clone.#content = this.#content.copy()
+    clone.#durable = this.#durable.copy()
+    clone.#pending = [...this.#pending]
+    clone.#changes = this.#changes
+    return clone
+  }
 }
 
-/** Bytes that grow by doubling. */
+/** Bytes that grow by doubling. Copies share them until one of the two is written to. */
 class Content {
   #bytes = new Uint8Array(0)
   #length = 0
+  #isShared = false
 
   get length(): number {
     return this.#length
@@ -88,10 +101,14 @@ class Content {
 
   write(at: number, bytes: Uint8Array): void {
     const end = at + bytes.length
-    if (end > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2))
+    if (end > this.#bytes.length || this.#isShared) {
+      const isTooSmall = end > this.#bytes.length
+      const grown = new Uint8Array(
+        isTooSmall ? Math.max(end, this.#length * 2) : this.#bytes.length,
+      )
       grown.set(this.#bytes.subarray(0, this.#length))
       this.#bytes = grown
+      this.#isShared = false
     }
     this.#bytes.set(bytes, at)
     this.#length = Math.max(this.#length, end)
@@ -104,11 +121,15 @@ class Content {
   clear(): void {
     this.#bytes = new Uint8Array(0)
     this.#length = 0
+    this.#isShared = false
   }
 
   copy(): Content {
     const copy = new Content()
-    copy.write(0, this.#bytes.subarray(0, this.#length))
+    copy.#bytes = this.#bytes
+    copy.#length = this.#length
+    copy.#isShared = true
+    this.#isShared = true
     return copy
   }
 }
@@ -126,6 +147,9 @@ interface PendingChange {
   readonly changes: readonly Change[]
   readonly transaction: Transaction
 }
+
+/** What stands for what in a clone: two names of a file stay names of one. */
+export type Clones = Map<Entry | Transaction, Entry | Transaction>
 
 export class MemoryDirectory {
   readonly inode: number
@@ -187,6 +211,22 @@ export class MemoryDirectory {
     for (const entry of this.#entries.values()) entry.powerLoss(random)
   }
 
+  clone(seen: Clones): MemoryDirectory {
+    const known = seen.get(this)
+    if (known !== undefined) return known as MemoryDirectory
+    const clone = new MemoryDirectory(this.inode)
+    seen.set(this, clone)
+    const change = ([name, entry]: Change): Change => [name, entry?.clone(seen)]
+    clone.#entries = new Map([...this.#entries].map(([name, entry]) => [name, entry.clone(seen)]))
+    clone.#durable = new Map([...this.#durable].map(([name, entry]) => [name, entry.clone(seen)]))
+    clone.#pending = this.#pending.map(({ changes, transaction }) => ({
+      changes: changes.map(change),
+      transaction: cloneOf(transaction, seen),
+    }))
+    clone.#changes = this.#changes
+    return clone
+  }
+
   usedBytes(seen: Set<Entry>): number {
     let bytes = 0
     for (const entry of this.#entries.values()) {
@@ -196,6 +236,14 @@ export class MemoryDirectory {
     }
     return bytes
   }
+}
+
+function cloneOf(transaction: Transaction, seen: Clones): Transaction {
+  const known = seen.get(transaction)
+  if (known !== undefined) return known as Transaction
+  const clone = { ...transaction }
+  seen.set(transaction, clone)
+  return clone
 }
 
 function apply(entries: Map<string, Entry>, [name, entry]: Change): void {
