@@ -6,7 +6,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Committable, Committer, TargetMarker } from '../operator/sink.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import { assert } from '../base/assert.ts'
-import { compareCommittables } from './committables.ts'
+import { bornAfter } from './committables.ts'
 import type { CheckpointManifest, Lineage } from './manifest.ts'
 import { decideTarget, ownedUpTo } from './target.ts'
 
@@ -141,11 +141,6 @@ export class CommitterRunner {
     const code = errnoOf(thrown) === undefined ? 'BUG' : 'SINK_COMMIT_FAILED'
     return asStreamError(thrown, code, { operator: this.uid })
   }
-}
-
-/** In order of commit (R2), without what is published (R3). */
-function bornAfter(committables: readonly Committable[], after: CheckpointId): Committable[] {
-  return committables.filter(({ bornAt }) => bornAt > after).sort(compareCommittables)
 }
 
 /** What no waiting mends: the restart strategy decides, and the person is told at once. */

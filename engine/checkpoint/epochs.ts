@@ -32,7 +32,7 @@ export async function beginEpoch(
   above = 0,
 ): Promise<Epoch> {
   await makeDirectories(files, layout.epochs)
-  const epoch = Math.max(above, await lastEpochNumber(files, layout)) + 1
+  const epoch = nextEpochNumber(await lastEpochNumber(files, layout), above)
   if (epoch > EPOCH_MAX) {
     throw new StreamError('WORK_DIR_FOREIGN', `"${layout.root}" has seen ${EPOCH_MAX} starts`, {
       hint: 'Take a savepoint and go on from it in another work folder with --fork.',
@@ -42,6 +42,11 @@ export async function beginEpoch(
   const bytes = new TextEncoder().encode(`${JSON.stringify({ epoch, ...life })}\n`)
   await writeDurably(files, path, bytes, { replace: false, temporary: temporaryName(path) })
   return { epoch, ...life }
+}
+
+/** E2. Pure: `last` is the last start of the folder, `above` the epoch of what is restored. */
+export function nextEpochNumber(last: number, above: number): number {
+  return Math.max(last, above) + 1
 }
 
 /** 0: there was no start yet. */

@@ -9,7 +9,7 @@ import { formatCheckpointId, manifestName, parseManifestName, temporaryName } fr
 import type { WorkLayout } from './layout.ts'
 import { damaged, decodeManifest, encodeManifest } from './manifest-codec.ts'
 import type { CheckpointManifest } from './manifest.ts'
-import { planSweep } from './sweep.ts'
+import { planRetention, planSweep } from './sweep.ts'
 
 export interface CheckpointStoreOptions {
   readonly files: Files
@@ -133,10 +133,10 @@ export class CheckpointStore {
       logger.warn({ reason: error.message }, 'nothing is deleted: a checkpoint cannot be read')
       return
     }
-    const isKept = (manifest: CheckpointManifest, index: number): boolean =>
-      index >= manifests.length - this.#options.retain || manifest.checkpointId >= keepFrom
-    const retained = manifests.filter(isKept)
-    const dropped = manifests.filter((manifest, index) => !isKept(manifest, index))
+    const ids = manifests.map(({ checkpointId }) => checkpointId)
+    const kept = planRetention(ids, this.#options.retain, keepFrom)
+    const retained = manifests.filter(({ checkpointId }) => kept.has(checkpointId))
+    const dropped = manifests.filter(({ checkpointId }) => !kept.has(checkpointId))
     for (const { checkpointId } of dropped) {
       await files.unlink(this.pathOf(checkpointId))
       this.#known.delete(checkpointId)

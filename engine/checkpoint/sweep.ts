@@ -1,3 +1,4 @@
+import type { CheckpointId } from '../stream/elements.ts'
 import { epochOf, parseStateFileName } from './layout.ts'
 import { manifestFiles, type CheckpointManifest } from './manifest.ts'
 
@@ -10,6 +11,18 @@ export interface SweepFacts {
   readonly dropped: readonly CheckpointManifest[]
   /** Of the life that sweeps: its files may be about to be named. */
   readonly epoch: number
+}
+
+/**
+ * Which complete checkpoints stay: the last `retain`, and all from `keepFrom` on. Pure. `ids` are
+ * all there are, oldest first.
+ */
+export function planRetention(
+  ids: readonly CheckpointId[],
+  retain: number,
+  keepFrom: CheckpointId,
+): ReadonlySet<CheckpointId> {
+  return new Set(ids.filter((id, index) => index >= ids.length - retain || id >= keepFrom))
 }
 
 /**

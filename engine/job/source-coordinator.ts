@@ -61,23 +61,11 @@ export class SourceCoordinator {
 
   /** Finds all splits and deals them out. Throws StreamError when a known one has changed. */
   async start(restored: SourceState | undefined): Promise<readonly SplitAssignment[]> {
-    const positions = new Map<string, SplitState>()
     for (const split of restored?.enumerated ?? []) {
       this.#known.set(split.id, { ...split, index: this.#nextIndex() })
     }
-    for (const split of restored?.splits ?? []) positions.set(split.id, split)
     await this.#discover()
-    const all = [...this.#known.values()].sort(byId).map((split): RestoredSplit => {
-      const state = positions.get(split.id)
-      return {
-        ...split,
-        position: state?.position,
-        watermarkMs: state?.watermarkMs,
-        finished: state?.finished ?? false,
-      }
-    })
-    // Those with something left to read first, so that each subtask gets its share of them.
-    const splits = [...all.filter((split) => !split.finished), ...all.filter((s) => s.finished)]
+    const splits = splitsToRead([...this.#known.values()], restored?.splits ?? [])
     return this.#deal(splits, (_, order) => order % this.#vertex.parallelism, true)
   }
 
@@ -156,6 +144,27 @@ export class SourceCoordinator {
       .map((mine, subtask) => ({ subtask, splits: mine, complete: this.#complete }))
       .filter((assignment) => tellAll || this.#complete || assignment.splits.length > 0)
   }
+}
+
+/**
+ * E2. Pure: every split that is known, where its reader had got to. Those with something left to
+ * read come first, so that each subtask gets its share of them when they are dealt out in turn.
+ */
+export function splitsToRead(
+  known: readonly EnumeratorSplit[],
+  states: readonly SplitState[],
+): readonly RestoredSplit[] {
+  const positions = new Map(states.map((state) => [state.id, state]))
+  const all = [...known].sort(byId).map((split): RestoredSplit => {
+    const state = positions.get(split.id)
+    return {
+      ...split,
+      position: state?.position,
+      watermarkMs: state?.watermarkMs,
+      finished: state?.finished ?? false,
+    }
+  })
+  return [...all.filter((split) => !split.finished), ...all.filter((split) => split.finished)]
 }
 
 function byId(left: EnumeratorSplit, right: EnumeratorSplit): number {

@@ -3,6 +3,7 @@ import type { Committable, SinkWriter, WriterContext } from '../operator/sink.ts
 import type { CheckpointId } from '../stream/elements.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import { asStreamError, type StreamError } from '../base/errors.ts'
+import { declaredAt, unconfirmedAfter } from '../checkpoint/committables.ts'
 
 /**
  * The end of a chain: hands batches to a sink's writer and keeps its committables.
@@ -14,7 +15,7 @@ export class SinkOperator implements StreamOperator {
   readonly uid: string
   readonly #writer: SinkWriter
   readonly #context: Pick<WriterContext, 'recordIndex' | 'subtask'>
-  #unconfirmed: Committable[] = []
+  #unconfirmed: readonly Committable[] = []
   #lastCut: Promise<unknown> = Promise.resolve()
 
   /** `context` is the one that the writer has: it says there which record it refuses. */
@@ -49,23 +50,20 @@ export class SinkOperator implements StreamOperator {
     const cut = this.#writer.prepareCommit(checkpointId)
     // In order: a later checkpoint declares what an earlier, aborted one had cut.
     const declared = Promise.all([this.#lastCut, cut]).then(([, effects]) => {
-      for (const [sequence, effect] of effects.entries()) {
-        this.#unconfirmed.push({
-          uid: this.uid,
-          bornAt: checkpointId,
-          subtask: this.#context.subtask,
-          sequence,
-          effect,
-        })
-      }
-      return this.#unconfirmed.filter((item) => item.bornAt <= checkpointId)
+      const { uid } = this
+      const { subtask } = this.#context
+      const born = effects.map((effect, sequence) => {
+        return { uid, bornAt: checkpointId, subtask, sequence, effect }
+      })
+      this.#unconfirmed = [...this.#unconfirmed, ...born]
+      return declaredAt(this.#unconfirmed, checkpointId)
     })
     this.#lastCut = declared
     return declared
   }
 
   confirm(checkpointId: CheckpointId): void {
-    this.#unconfirmed = this.#unconfirmed.filter((item) => item.bornAt > checkpointId)
+    this.#unconfirmed = unconfirmedAfter(this.#unconfirmed, checkpointId)
   }
 
   #placed(thrown: unknown, batch: RecordBatch): StreamError {
