@@ -39,6 +39,7 @@ const DOORS: readonly Door[] = [
     /^connectors\/parquet\/parquet-file\.ts$/,
     'connectors/parquet/parquet-file.ts',
   ),
+  door(/^hyparquet($|\/)/, /^connectors\/parquet\/parquet-rows\.ts$/, 'parquetRows'),
   door(
     /^pino($|\/)/,
     /^engine\/base\/pino-logger\.ts$/,

@@ -247,3 +247,19 @@ test('many records flow to the disk in pieces, and the sink says when it is full
   expect(writer.ready()).toBe(true)
   expect((await published()).length).toBe(written)
 })
+
+test('what is published is told in its order: by checkpoint, subtask and sequence', async () => {
+  const seen = (): Promise<readonly string[]> => definition().published!(testDoors())
+  expect(await seen()).toEqual([])
+  for (const [life, subtask, id] of [
+    ['10', 0, 4],
+    ['9', 10, 3],
+    ['9', 2, 2],
+  ] as const) {
+    await committer().commit(committablesOf(await write([id, id * 10], life, subtask)), marker)
+  }
+  await writeFile(join(table, 'foreign.jsonl'), 'anything')
+  await writeFile(join(table, '.hidden.jsonl'), 'hidden')
+  const expected = [2, 20, 3, 30, 4, 40].map((id) => JSON.stringify(row(id)))
+  expect(await seen()).toEqual([...expected, 'anything'])
+})

@@ -4,10 +4,12 @@ import { formatDefinition } from '../formats/format.ts'
 import type { Encoder } from '../formats/format.ts'
 import { json } from '../formats/json-format.ts'
 import { FileCommitter } from './file-committer.ts'
+import { publishedLines } from './published-files.ts'
 import { StagedFile } from './staged-file.ts'
 import { openStaging, stagingFolder } from './staging.ts'
 import type { StagedFileEffect } from './staging.ts'
 
+const EXTENSION = '.jsonl'
 /** A file gets no longer than about this. */
 const FILE_BYTES_MAX = 256 * 1_024 * 1_024
 /** Characters gathered before they are written. */
@@ -33,6 +35,7 @@ export function fileSink<V>(options: FileSinkOptions<V>): Sink<V> {
     createWriter: (context) =>
       new FileSinkWriter(directory, format.createEncoder(context.uid), context),
     createCommitter: (context) => new FileCommitter(directory, context),
+    published: ({ files }) => publishedLines(files, directory, EXTENSION),
   })
 }
 
@@ -100,7 +103,7 @@ class FileSinkWriter implements SinkWriter {
     for (const file of files) this.#closing.add(file)
     const effects: StagedFileEffect[] = []
     for (const file of files) {
-      effects.push(await file.finish(`${file.name}.jsonl`))
+      effects.push(await file.finish(`${file.name}${EXTENSION}`))
       this.#closing.delete(file)
     }
     await this.#context.doors.files.syncDirectory(this.#staging)

@@ -1,7 +1,8 @@
-import { schemaData, sinkOf, StreamError } from '../../engine/index.ts'
-import type { SchemaData, Sink, StructSchema } from '../../engine/index.ts'
+import { readWholeFile, schemaData, sinkOf, StreamError } from '../../engine/index.ts'
+import type { Files, SchemaData, Sink, StructSchema } from '../../engine/index.ts'
 import { FileCommitter } from '../files/file-committer.ts'
 import { checkDirectory } from '../files/file-sink.ts'
+import { publishedFiles } from '../files/published-files.ts'
 import { describe } from '../formats/unfit.ts'
 import { ParquetWriter } from './parquet-writer.ts'
 
@@ -64,7 +65,18 @@ export function parquetSink<V>(options: ParquetSinkOptions<V>): Sink<V> {
     createWriter: (context) =>
       new ParquetWriter({ directory, layout, fileBytesMax, partitionBy }, context),
     createCommitter: (context) => new FileCommitter(directory, context),
+    published: ({ files }) => published(files, directory),
   })
+}
+
+async function published(files: Files, directory: string): Promise<readonly string[]> {
+  const { parquetRows } = await import('./parquet-rows.ts')
+  const texts: string[] = []
+  for (const { path, folder } of await publishedFiles(files, directory, '.parquet')) {
+    const rows = await parquetRows(await readWholeFile(files, path), path)
+    for (const row of rows) texts.push(folder === '' ? row : `${folder} ${row}`)
+  }
+  return texts
 }
 
 function invalid(option: string, found: unknown, wanted: string): StreamError {

@@ -22,6 +22,12 @@ export interface SinkDefinition {
   createWriter(context: WriterContext): SinkWriter
   /** Undefined: the sink does not commit (print); it is at-least-once and says so in `explain`. */
   createCommitter?(context: CommitterContext): Committer
+  /**
+   * Every row that a reader of the target sees now, each as one text that no other row has: rows
+   * of an order in which they were published come in it. So that what a run has published can be
+   * held against what another has.
+   */
+  published?(doors: Doors): Promise<readonly string[]>
 }
 
 export function sinkDefinition(sink: Sink<never>): SinkDefinition {
