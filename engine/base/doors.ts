@@ -1,3 +1,4 @@
+import type { FaultProbe } from '../faults/probe.ts'
 import type { Clock } from './clock.ts'
 import type { Files } from './files.ts'
 import type { Logger } from './logger.ts'
@@ -12,6 +13,8 @@ export interface Doors {
   readonly random: Random
   readonly files: Files
   readonly logger: Logger
+  /** Only in runs that are broken on purpose. */
+  readonly faults?: FaultProbe | undefined
 }
 
 export function systemDoors(logger: Logger): Doors {

@@ -79,6 +79,7 @@ export const ERRORS = {
   TOPIC_MISSING: { ...external, then: 'fail' },
   TOPIC_RECREATED: { ...state, domain: 'external' },
   STATE_STORE_FAILED: external,
+  FAULT_INJECTED: external,
   // Ours.
   WORKER_DIED: { ...internal, exit: 1 },
   CANCELED: { domain: 'internal', then: 'fail', exit: 130 },

@@ -1,9 +1,7 @@
 import type { Committable } from '../operator/sink.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 
-/**
- * Which committables a checkpoint declares, which are still to be committed, and in what order. Pure.
- */
+/** Pure: what a checkpoint declares, what is still to be committed, and in what order. */
 
 /** The order in which a sink's committables are committed: (bornAt, subtask, sequence). */
 export function compareCommittables(left: Committable, right: Committable): number {

@@ -3,6 +3,7 @@ import { asStreamError, StreamError } from '../base/errors.ts'
 import { errnoOf } from '../base/files.ts'
 import { COMMIT_DEADLINE_MS, COMMIT_RETRY_FIRST_MS, COMMIT_RETRY_MAX_MS } from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
+import type { FaultProbe } from '../faults/probe.ts'
 import type { Committable, Committer, TargetMarker } from '../operator/sink.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import { assert } from '../base/assert.ts'
@@ -15,6 +16,7 @@ export interface CommitterRunnerOptions {
   readonly committer: Committer
   readonly clock: Clock
   readonly logger: Logger
+  readonly faults?: FaultProbe | undefined
   readonly lineage: Lineage
   /** Of this life. */
   readonly instance: string
@@ -103,13 +105,16 @@ export class CommitterRunner {
   async #commit(id: CheckpointId, committables: readonly Committable[]): Promise<void> {
     // The marker may stay behind: with nothing to publish there is nothing to tell apart.
     if (committables.length === 0) return
-    const { committer } = this.#options
+    const { committer, faults } = this.#options
+    const place = { uid: this.uid, checkpointId: id }
+    await faults?.hold('commit.begin', place)
     await this.#retrying(async () => {
       const marker = await committer.readMarker()
       const done = ownedUpTo(this.uid, marker, this.#marker(id))
       const pending = bornAfter(committables, done)
       if (pending.length > 0) await committer.commit(pending, this.#marker(id))
     })
+    faults?.reach('commit.done', place)
   }
 
   #marker(checkpointId: CheckpointId): TargetMarker {
@@ -131,6 +136,7 @@ export class CommitterRunner {
         const waitMs = Math.min(pauseMs, COMMIT_RETRY_MAX_MS)
         if (this.#isClosed || clock.monotonicMs() + waitMs > deadlineMs) throw error
         logger.warn({ uid: this.uid, reason: error.message, waitMs }, 'a commit is tried again')
+        await this.#options.faults?.hold('commit.retry', { uid: this.uid, what: error.code })
         await clock.sleep(waitMs)
       }
     }

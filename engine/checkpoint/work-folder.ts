@@ -68,14 +68,18 @@ export type OpenedWorkFolder =
  */
 export async function openWorkFolder(parts: WorkFolderParts): Promise<OpenedWorkFolder> {
   const layout = workLayout(parts.root)
+  const { faults } = parts.doors
+  await faults?.hold('recover.own', {})
   const { ownership, epochFloor } = await own(parts, layout)
   const targets: Target[] = []
   try {
     const { store, decision, restored } = await recover(parts, layout)
+    await faults?.hold('recover.epoch', {})
     const life = await begin(parts, layout, decision, epochFloor)
     await removeTree(parts.doors.files, layout.scratch)
     await makeDirectories(parts.doors.files, layout.scratch)
     await openTargets(parts, layout, life, restored, targets)
+    faults?.reach('recover.ready', {})
     const { doors, planHash, parameters } = parts
     const folder = new WorkFolder({
       doors,
@@ -144,6 +148,7 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
   await store.open()
   const latestId = await store.latest()
   if (latestId !== undefined) await store.makeDurable(latestId)
+  doors.faults?.reach('recover.decide', {})
   const decision = decideRecovery({
     job,
     latest: latestId === undefined ? undefined : await store.load(latestId),
@@ -156,6 +161,8 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
     throw new StreamError(decision.code, decision.message, { hint: decision.hint })
   }
   if (decision.type === 'start-fresh') return { store, decision, restored: undefined }
+  const { checkpointId } = decision.manifest
+  await doors.faults?.hold('recover.verify', { checkpointId })
   const dropState = await stillToDrop(parts, layout, decision.manifest)
   const restored = fitToJob(decision.manifest, jobFacts(parts.graph), { ...options, dropState })
   if (decision.type === 'restore-and-recommit' && decision.origin === 'savepoint') {
@@ -220,10 +227,10 @@ async function openTargets(
     if (runtime.type !== 'sink' || runtime.sink.createCommitter === undefined) continue
     const committer = runtime.sink.createCommitter({ uid: uid!, job, doors })
     const { lineage, instance } = life
-    const { clock, logger } = doors
-    const options = { uid: uid!, committer, clock, logger, lineage, instance }
+    const options = { uid: uid!, committer, ...doors, lineage, instance }
     const runner = new CommitterRunner(options)
     targets.push({ runner, committer })
+    await doors.faults?.hold('recover.target', { uid: uid! })
     await runner.open(restored, knownInstances)
   }
 }

@@ -1,63 +1,24 @@
 import type { Timer } from '../base/clock.ts'
-import type { Doors } from '../base/doors.ts'
 import type {
   CoordinatorEffect,
   CoordinatorEvent,
   CoordinatorState,
 } from '../checkpoint/coordinator.ts'
-import type { CheckpointManifest } from '../checkpoint/manifest.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
 import type { ToWorker } from '../worker/protocol.ts'
-import type { SpawnWorkers } from '../worker/worker-handle.ts'
-import type { JobPlan } from './job-plan.ts'
+import type { MasterParts, MasterResult } from './master-parts.ts'
 import type { CheckpointProgress, StepProgress } from './protocol.ts'
 import type { SourceCoordinator, SplitAssignment } from './source-coordinator.ts'
 import { deferred, type Deferred } from '../base/deferred.ts'
 import { asStreamError, StreamError } from '../base/errors.ts'
-import { assembleState, type AssembledState } from '../checkpoint/assemble.ts'
+import { assembleState } from '../checkpoint/assemble.ts'
 import { coordinate, startCoordinator } from '../checkpoint/coordinator.ts'
 import { CheckpointLog } from './checkpoint-log.ts'
-import { deploymentsOf, type DeploymentOptions } from './deployment.ts'
+import { deploymentsOf } from './deployment.ts'
 import { Progress, type StepCounts } from './progress.ts'
 import { SavepointRequests } from './savepoint-requests.ts'
 import { WorkerGroup, type TaskMessage } from './worker-group.ts'
-
-/** What the master needs of the disk and of the targets; it decides nothing about them. */
-export interface CheckpointKeeper {
-  /** Makes a checkpoint exist. CHECKPOINT_IN_DOUBT: nobody knows whether it does. */
-  write(checkpoint: CheckpointContent): Promise<CheckpointManifest>
-  /** Publishes what the checkpoint holds, at every sink. Resolves when all of it is visible. */
-  commit(manifest: CheckpointManifest): Promise<void>
-  /** A self-contained copy; resolves to its folder. */
-  savepoint(manifest: CheckpointManifest, target: string | undefined): Promise<string>
-}
-
-export interface CheckpointContent extends AssembledState {
-  readonly checkpointId: CheckpointId
-  readonly final: boolean
-  readonly drained: boolean
-  readonly counters: Readonly<Record<string, number>>
-}
-
-export interface MasterParts {
-  readonly doors: Doors
-  readonly plan: JobPlan
-  readonly deployment: Omit<DeploymentOptions, 'plan'>
-  readonly spawn: SpawnWorkers
-  readonly sources: readonly SourceCoordinator[]
-  readonly keeper: CheckpointKeeper
-}
-
-export interface MasterResult {
-  readonly status: 'finished' | 'stopped'
-  readonly checkpointId: CheckpointId
-  readonly savepoint: string | undefined
-  readonly checkpoints: number
-  /** Since the job's first start. */
-  readonly recordsIn: number
-  readonly recordsOut: number
-}
 
 /**
  * The control plane of one life of a job: deploys its tasks, drives checkpoints, hands out splits.
@@ -113,13 +74,15 @@ export class JobMaster {
 
   /** Deploys the tasks, restored, and lets records flow. Throws what kept it from it. */
   async start(): Promise<void> {
-    const { plan, deployment, sources } = this.#parts
+    const { plan, deployment, sources, doors } = this.#parts
+    doors.faults?.reach('master.deploy', {})
     const deployed = this.#workers.deploy(deploymentsOf({ ...deployment, plan }))
     await Promise.race([deployed, this.#result.promise])
     for (const source of sources) {
       const restored = deployment.restored?.sources.find(({ uid }) => uid === source.uid)
       this.#assign(source, await source.start(restored))
     }
+    doors.faults?.reach('master.start', {})
     this.#workers.tell({ type: 'start' })
     for (const source of sources) {
       source.watch(
@@ -198,6 +161,10 @@ export class JobMaster {
     if (this.#isOver) return
     switch (message.type) {
       case 'acknowledged':
+        this.#parts.doors.faults?.reach('coordinator.acknowledged', {
+          checkpointId: message.snapshot.checkpointId,
+          subtask: message.snapshot.subtask,
+        })
         this.#on({ type: 'acknowledged', snapshot: message.snapshot })
         break
       case 'declined':
@@ -238,7 +205,7 @@ export class JobMaster {
   }
 
   #do(effect: CoordinatorEffect): void {
-    const { clock, logger } = this.#parts.doors
+    const { clock, logger, faults } = this.#parts.doors
     switch (effect.type) {
       case 'set-timer':
         this.#timer?.cancel()
@@ -250,15 +217,18 @@ export class JobMaster {
         const { checkpointId } = effect
         this.#expiry?.cancel()
         this.#expiry = clock.timer(effect.afterMs, () => {
+          faults?.reach('coordinator.expire', { checkpointId })
           this.#on({ type: 'expired', checkpointId })
         })
         break
       }
       case 'trigger':
+        faults?.reach('coordinator.trigger', { checkpointId: effect.checkpointId })
         this.#log.onTriggered(effect.checkpointId)
         this.#workers.tell(effect)
         break
       case 'write':
+        faults?.reach('coordinator.complete', { checkpointId: effect.checkpointId })
         this.#writing = this.#after(this.#writing, () => this.#write(effect))
         break
       case 'commit':
@@ -266,10 +236,11 @@ export class JobMaster {
         break
       case 'confirm':
         this.#log.onCommitted(effect.checkpointId)
-        this.#workers.tell({ type: 'confirmed', checkpointId: effect.checkpointId })
+        this.#tellOf('coordinator.confirm', 'confirmed', effect.checkpointId)
         break
       case 'aborted': {
         const { code, message: reason } = effect.error
+        faults?.reach('coordinator.abort', { checkpointId: effect.checkpointId, what: code })
         this.#log.onAborted(effect.checkpointId)
         logger.warn({ checkpointId: effect.checkpointId, code, reason }, 'checkpoint aborted')
         break
@@ -306,6 +277,8 @@ export class JobMaster {
 
   async #write(effect: Extract<CoordinatorEffect, { type: 'write' }>): Promise<void> {
     const { checkpointId, snapshots, final, drained } = effect
+    const { faults } = this.#parts.doors
+    await faults?.hold('coordinator.write', { checkpointId })
     const state = assembleState(
       this.#parts.plan.graph.vertices,
       snapshots,
@@ -325,12 +298,16 @@ export class JobMaster {
       this.#on({ type: 'write-failed', checkpointId, error: data })
       return
     }
-    this.#workers.tell({ type: 'completed', checkpointId })
+    faults?.reach('coordinator.written', { checkpointId })
+    this.#tellOf('coordinator.completed', 'completed', checkpointId)
     this.#on({ type: 'written', checkpointId })
   }
 
   async #commit(checkpointId: CheckpointId): Promise<void> {
+    const { faults } = this.#parts.doors
+    await faults?.hold('coordinator.commit', { checkpointId })
     await this.#parts.keeper.commit(this.#log.manifestOf(checkpointId))
+    faults?.reach('coordinator.committed', { checkpointId })
     this.#on({ type: 'committed', checkpointId })
     // Before the next commit: that may drop files of this checkpoint.
     const due = this.#requestsDue
@@ -342,6 +319,7 @@ export class JobMaster {
 
   async #copySavepoint(request: number, checkpointId: CheckpointId): Promise<void> {
     const manifest = this.#log.manifestOf(checkpointId)
+    await this.#parts.doors.faults?.hold('coordinator.savepoint', { checkpointId })
     const path = await this.#requests.answer(request, (target) =>
       this.#parts.keeper.savepoint(manifest, target),
     )
@@ -350,8 +328,11 @@ export class JobMaster {
 
   async #end(status: 'finished' | 'stopped', checkpointId: CheckpointId): Promise<void> {
     const counters = this.#log.manifestOf(checkpointId).counters
+    const { faults } = this.#parts.doors
+    faults?.reach('coordinator.over', { checkpointId, what: status })
     // All is committed: what fails while the workers close changes nothing.
     this.#isOver = true
+    faults?.reach('master.close', {})
     await this.#workers.close()
     this.#result.resolve({
       status,
@@ -374,9 +355,24 @@ export class JobMaster {
 
   #assign(source: SourceCoordinator, assignments: readonly SplitAssignment[]): void {
     for (const { subtask, splits, complete } of assignments) {
+      this.#parts.doors.faults?.reach('master.splits', { uid: source.uid, subtask })
       const message: ToWorker = { type: 'splits', vertex: source.vertex, subtask, splits, complete }
       this.#workers.tellSubtask(subtask, message)
     }
+  }
+
+  /** A hint: one that is lost is made up for by the next. */
+  #tellOf(
+    point: 'coordinator.confirm' | 'coordinator.completed',
+    type: 'confirmed' | 'completed',
+    checkpointId: CheckpointId,
+  ): void {
+    const { faults } = this.#parts.doors
+    const tell = (): void => {
+      this.#workers.tell({ type, checkpointId })
+    }
+    if (faults === undefined) tell()
+    else faults.pass(point, { checkpointId }, tell)
   }
 
   /** M2. */

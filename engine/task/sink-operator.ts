@@ -1,5 +1,7 @@
+import type { FaultProbe } from '../faults/probe.ts'
 import type { StreamOperator } from '../operator/operator.ts'
 import type { Committable, SinkWriter, WriterContext } from '../operator/sink.ts'
+import type { Json } from '../base/json.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import { asStreamError, type StreamError } from '../base/errors.ts'
@@ -15,6 +17,7 @@ export class SinkOperator implements StreamOperator {
   readonly uid: string
   readonly #writer: SinkWriter
   readonly #context: Pick<WriterContext, 'recordIndex' | 'subtask'>
+  readonly #faults: FaultProbe | undefined
   #unconfirmed: readonly Committable[] = []
   #lastCut: Promise<unknown> = Promise.resolve()
 
@@ -23,10 +26,12 @@ export class SinkOperator implements StreamOperator {
     uid: string,
     context: Pick<WriterContext, 'recordIndex' | 'subtask'>,
     writer: SinkWriter,
+    faults?: FaultProbe,
   ) {
     this.uid = uid
     this.#context = context
     this.#writer = writer
+    this.#faults = faults
   }
 
   open(): void {
@@ -34,6 +39,7 @@ export class SinkOperator implements StreamOperator {
   }
 
   processBatch(batch: RecordBatch): void {
+    this.#faults?.reach('sink.write', { uid: this.uid, subtask: this.#context.subtask })
     try {
       this.#writer.write(batch)
     } catch (thrown) {
@@ -47,7 +53,9 @@ export class SinkOperator implements StreamOperator {
 
   /** Cuts now; resolves to all that is to be declared for this checkpoint (K1). */
   prepareCommit(checkpointId: CheckpointId): Promise<readonly Committable[]> {
-    const cut = this.#writer.prepareCommit(checkpointId)
+    const place = { uid: this.uid, subtask: this.#context.subtask, checkpointId }
+    this.#faults?.reach('sink.prepare', place)
+    const cut = this.#prepared(place)
     // In order: a later checkpoint declares what an earlier, aborted one had cut.
     const declared = Promise.all([this.#lastCut, cut]).then(([, effects]) => {
       const { uid } = this
@@ -62,7 +70,15 @@ export class SinkOperator implements StreamOperator {
     return declared
   }
 
+  async #prepared(place: { readonly checkpointId: CheckpointId }): Promise<readonly Json[]> {
+    const effects = await this.#writer.prepareCommit(place.checkpointId)
+    await this.#faults?.hold('sink.prepared', place)
+    return effects
+  }
+
   confirm(checkpointId: CheckpointId): void {
+    const { subtask } = this.#context
+    this.#faults?.reach('sink.confirm', { uid: this.uid, subtask, checkpointId })
     this.#unconfirmed = unconfirmedAfter(this.#unconfirmed, checkpointId)
   }
 

@@ -1,7 +1,8 @@
 import type { CheckpointBarrier, CheckpointId } from '../stream/elements.ts'
 import type { RestoredSplit, SubtaskMetrics } from '../worker/protocol.ts'
 import type { JobVertex } from '../graph/job-graph.ts'
-import type { InputGate } from './input-gate.ts'
+import type { FaultPlace, FaultProbe } from '../faults/probe.ts'
+import type { GateEvent, InputGate } from './input-gate.ts'
 import type { TaskParts } from './task-parts.ts'
 import { asStreamError, type ErrorCode } from '../base/errors.ts'
 import { assert } from '../base/assert.ts'
@@ -75,6 +76,7 @@ export class StreamTask {
     let worked = false
     for (const partition of partitions) partition.drain()
     if (this.#processingTimeIsDue()) {
+      this.#parts.faults?.reach('timer.processing', { ...this.#place, ms: clock.nowMs() })
       this.#parts.chain.advanceProcessingTime(clock.nowMs())
       worked = true
     }
@@ -109,6 +111,7 @@ export class StreamTask {
   }
 
   addSplits(splits: readonly RestoredSplit[], complete: boolean): void {
+    this.#parts.faults?.reach('source.splits', this.#place)
     this.#parts.source!.addSplits(splits, complete)
     this.#waiting = false
   }
@@ -155,7 +158,8 @@ export class StreamTask {
 
   /** Frees what the task holds, in reverse order of its making. */
   async close(): Promise<void> {
-    const { source, chain, state } = this.#parts
+    const { source, chain, state, faults } = this.#parts
+    await faults?.hold('task.close', this.#place)
     await source?.close()
     for (const link of [...chain.links].reverse()) await link.operator.close?.()
     await state.close()
@@ -169,6 +173,7 @@ export class StreamTask {
     if (!this.#mayProduce()) return 'blocked'
     const { chain } = this.#parts
     if (chain.hasPendingWatermark) {
+      this.#parts.faults?.reach('timer.event', { ...this.#place, ms: chain.head.offeredMs })
       chain.advance()
       return 'worked'
     }
@@ -192,24 +197,29 @@ export class StreamTask {
       return 'worked'
     }
     if (this.#stopped || this.#inputEnded || this.#waiting) return 'idle'
+    this.#parts.faults?.reach('source.poll', this.#place)
     const found = this.#draining ? 'finished' : this.#parts.source!.poll()
     if (found === 'more') return 'worked'
     if (found === 'waiting') {
       this.#waiting = true
       return 'idle'
     }
+    this.#parts.faults?.reach('source.end', this.#place)
     this.#endInput()
     return 'worked'
   }
 
   #stepGate(gate: InputGate): Step {
     if (this.#stopped) return 'idle'
+    const wasAligning = gate.aligning
     const event = gate.next()
+    if (gate.aligning && !wasAligning) this.#parts.faults?.reach('align.first', this.#place)
     if (event === undefined) {
       if (gate.aligning) this.#alignmentStartedMs ??= this.#parts.clock.monotonicMs()
       return 'idle'
     }
     if (gate.aligning) this.#alignmentStartedMs ??= this.#parts.clock.monotonicMs()
+    if (this.#parts.faults !== undefined) this.#told(this.#parts.faults, event)
     switch (event.type) {
       case 'batch':
         this.#parts.chain.processBatch(event.batch, event.input)
@@ -231,6 +241,36 @@ export class StreamTask {
         event satisfies never
     }
     return 'worked'
+  }
+
+  #told(faults: FaultProbe, event: GateEvent): void {
+    switch (event.type) {
+      case 'batch':
+        faults.reach('task.batch', { ...this.#place, what: String(event.batch.count) })
+        break
+      case 'watermark':
+        faults.reach('task.watermark', { ...this.#place, ms: event.ms })
+        break
+      case 'idle':
+        faults.reach('task.idle', { ...this.#place, what: event.idle ? 'idle' : 'active' })
+        break
+      case 'barrier':
+        faults.reach('align.done', {
+          ...this.#place,
+          checkpointId: event.barrier.checkpointId,
+        })
+        break
+      case 'end':
+        faults.reach('task.ended', this.#place)
+        break
+      default:
+        event satisfies never
+    }
+  }
+
+  get #place(): FaultPlace {
+    const { vertex, subtask } = this.#parts
+    return { uid: vertex.chain[0]!.uid ?? vertex.chain[0]!.name, subtask }
   }
 
   #processingTimeIsDue(): boolean {
@@ -256,6 +296,10 @@ export class StreamTask {
     const alignmentMs =
       this.#alignmentStartedMs === undefined ? 0 : clock.monotonicMs() - this.#alignmentStartedMs
     this.#alignmentStartedMs = undefined
+    this.#parts.faults?.reach('barrier.forward', {
+      ...this.#place,
+      checkpointId: barrier.checkpointId,
+    })
     for (const partition of partitions) partition.emitBarrier(barrier)
     if (barrier.stop) this.#stopped = true
     this.#checkpoint.take(barrier.checkpointId, alignmentMs).then(

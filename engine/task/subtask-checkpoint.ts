@@ -1,4 +1,5 @@
 import type { OperatorSubtaskState, SplitState, SubtaskSnapshot } from '../checkpoint/snapshot.ts'
+import type { FaultPlace } from '../faults/probe.ts'
 import type { Committable } from '../operator/sink.ts'
 import type { SplitPosition } from '../operator/source.ts'
 import type { CheckpointId } from '../stream/elements.ts'
@@ -20,7 +21,9 @@ export class SubtaskCheckpoint {
   }
 
   take(checkpointId: CheckpointId, alignmentMs: number): Promise<SubtaskSnapshot> {
-    const { clock, state, source, sinks, vertex, subtask, chain } = this.#parts
+    const { clock, state, source, sinks, vertex, subtask, chain, faults } = this.#parts
+    const place = { uid: vertex.chain[0]!.uid ?? vertex.chain[0]!.name, subtask, checkpointId }
+    faults?.reach('snapshot.cut', place)
     const startedMs = clock.monotonicMs()
     this.#parts.beforeSnapshot(checkpointId)
     const written = state.snapshot(checkpointId, (node) => chain.links[node]!.reachedMs)
@@ -29,7 +32,8 @@ export class SubtaskCheckpoint {
     const cuts = sinks.map((sink) => this.#cut(sink, checkpointId))
     const { recordsRead, recordsWritten } = this.#counts()
     const syncMs = clock.monotonicMs() - startedMs
-    return this.#assemble(written, cuts).then(({ operators, committables, bytesWritten }) => ({
+    const durable = faults === undefined ? written : this.#held(written, place)
+    return this.#assemble(durable, cuts).then(({ operators, committables, bytesWritten }) => ({
       checkpointId,
       vertex: vertex.id,
       subtask,
@@ -42,6 +46,11 @@ export class SubtaskCheckpoint {
       syncMs,
       bytesWritten,
     }))
+  }
+
+  async #held<T>(written: Promise<T>, place: FaultPlace): Promise<T> {
+    await this.#parts.faults?.hold('snapshot.write', place)
+    return await written
   }
 
   /** The positions that the completed checkpoint holds; those of older ones are dropped. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { FaultProbe } from '../faults/probe.ts'
 import type { ResultPartition } from '../channel/result-partition.ts'
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
 import type { JobVertex } from '../graph/job-graph.ts'
@@ -21,6 +22,7 @@ export interface TaskParts {
   readonly vertex: JobVertex
   readonly subtask: number
   readonly clock: Clock
+  readonly faults: FaultProbe | undefined
   readonly bufferTimeoutMs: number
   readonly chain: OperatorChain
   /** A task has a gate or a source, never both. */

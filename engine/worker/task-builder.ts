@@ -78,6 +78,7 @@ export class TaskBuilder {
       vertex,
       subtask: this.#subtask,
       clock: doors.clock,
+      faults: doors.faults,
       bufferTimeoutMs: graph.graph.settings.bufferTimeoutMs,
       chain,
       gate:
@@ -128,7 +129,7 @@ export class TaskBuilder {
         }
         const writer = runtime.sink.createWriter(context)
         await writer.open?.()
-        const sink = new SinkOperator(place.uid, context, writer)
+        const sink = new SinkOperator(place.uid, context, writer, doors.faults)
         this.#sinks.push(sink)
         return sink
       }
@@ -153,6 +154,7 @@ export class TaskBuilder {
     for (const [index, link] of chain.links.entries()) {
       const { node } = link
       const uid = node.uid ?? node.name
+      this.#parts.doors.faults?.reach('task.open', { uid, subtask: this.#subtask })
       const stores = await this.#files.openStores(node, index, this.#vertex, restoredMs)
       if (stores !== undefined) this.#stores.push(stores)
       link.operator.open(

@@ -75,12 +75,7 @@ export class WorkerRuntime {
         this.#task(message.vertex, message.subtask).addSplits(message.splits, message.complete)
         break
       case 'trigger':
-        for (const task of this.#tasks) {
-          if (task.isSource) {
-            const { checkpointId, stop } = message
-            task.trigger({ checkpointId, stop, drain: false })
-          }
-        }
+        this.#trigger(message)
         break
       case 'confirmed':
         for (const task of this.#tasks) task.confirm(message.checkpointId)
@@ -122,14 +117,36 @@ export class WorkerRuntime {
     this.#post({ type: 'deployed', worker: deployment.worker })
   }
 
+  #trigger({ checkpointId, stop }: Extract<ToWorker, { type: 'trigger' }>): void {
+    const { faults } = this.#doors
+    const trigger = (): void => {
+      for (const task of this.#tasks) {
+        if (task.isSource) task.trigger({ checkpointId, stop, drain: false })
+      }
+      this.#loop?.kick()
+    }
+    if (faults === undefined) trigger()
+    else faults.pass('source.trigger', { checkpointId, subtask: this.#worker }, trigger)
+  }
+
   #owner(): TaskOwner {
+    const { faults } = this.#doors
     return {
       acknowledged: (snapshot) => {
-        this.#say({ type: 'acknowledged', snapshot })
+        const { checkpointId, subtask } = snapshot
+        const acknowledge = (): void => {
+          this.#say({ type: 'acknowledged', snapshot })
+        }
+        if (faults === undefined) acknowledge()
+        else faults.pass('snapshot.acknowledge', { checkpointId, subtask }, acknowledge)
       },
       declined: (checkpointId, error) => {
         const data = asStreamError(error, 'CHECKPOINT_FAILED').toData()
-        this.#say({ type: 'declined', checkpointId, error: data })
+        const decline = (): void => {
+          this.#say({ type: 'declined', checkpointId, error: data })
+        }
+        if (faults === undefined) decline()
+        else faults.pass('snapshot.decline', { checkpointId, what: data.code }, decline)
       },
       ended: (vertex, subtask) => {
         this.#say({ type: 'ended', vertex, subtask })

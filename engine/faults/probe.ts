@@ -1,0 +1,40 @@
+import type { FaultPointName } from './points.ts'
+
+/** Whose step it is. What does not apply is left out. */
+export interface FaultPlace {
+  /** Of an operator, source or sink. */
+  readonly uid?: string
+  readonly subtask?: number
+  readonly checkpointId?: number
+  /** Event time, or the time that a timer was set for, epoch ms. */
+  readonly ms?: number
+  /** What kind of message or element, where a point has several. */
+  readonly what?: string
+  /** The file, as its name below the folder that it belongs to. */
+  readonly file?: string
+}
+
+/**
+ * How chaos sees the protocol, and where it steps in. Undefined in `Doors` in every run that is not
+ * broken on purpose: each hook is then one comparison.
+ *
+ * A step is told before it is taken. Whatever is done to it is decided by the schedule alone.
+ */
+export interface FaultProbe {
+  /** A synchronous step. Throws to make it fail. */
+  reach(point: FaultPointName, place: FaultPlace): void
+  /** An asynchronous step. Undefined: go on at once; a promise may be late, fail, or never come. */
+  hold(point: FaultPointName, place: FaultPlace): Promise<void> | undefined
+  /** A message: `deliver` is called once, never, twice or later. */
+  pass(point: FaultPointName, place: FaultPlace, deliver: () => void): void
+  /**
+   * A call of the disk: may fail before or after it has taken effect, or take effect in part.
+   * `part` does so much of it, for a write.
+   */
+  around<T>(
+    point: FaultPointName,
+    place: FaultPlace,
+    call: () => Promise<T>,
+    part?: (bytes: number) => Promise<void>,
+  ): Promise<T>
+}

@@ -1,0 +1,165 @@
+import { basename } from 'node:path'
+import type { FileHandle, Files } from '../base/files.ts'
+import type { FaultPointName } from './points.ts'
+import type { FaultPlace, FaultProbe } from './probe.ts'
+
+type Call = keyof Files | 'write' | 'read' | 'sync'
+
+/**
+ * The disk with its fault points: what a call is for is seen from the path. Files that the protocol
+ * does not know pass untouched.
+ */
+export function probedFiles(files: Files, probe: FaultProbe): Files {
+  const around: Around = (call, path, run, part) => {
+    const point = diskPoint(call, path)
+    return point === undefined ? run() : probe.around(point, placeOf(path), run, part)
+  }
+  return {
+    open: async (path, mode) => new ProbedHandle(await files.open(path, mode), path, around),
+    link: (existing, path) => around('link', path, () => files.link(existing, path)),
+    rename: (from, to) => around('rename', to, () => files.rename(from, to)),
+    unlink: (path) => around('unlink', path, () => files.unlink(path)),
+    mkdir: (path) => around('mkdir', path, () => files.mkdir(path)),
+    rmdir: (path) => around('rmdir', path, () => files.rmdir(path)),
+    list: (path) => around('list', `${path}/`, () => files.list(path)),
+    stat: (path) => around('stat', path, () => files.stat(path)),
+    syncDirectory: (path) => around('syncDirectory', `${path}/`, () => files.syncDirectory(path)),
+  }
+}
+
+type Around = <T>(
+  call: Call,
+  path: string,
+  run: () => Promise<T>,
+  part?: (bytes: number) => Promise<void>,
+) => Promise<T>
+
+class ProbedHandle implements FileHandle {
+  readonly #handle: FileHandle
+  readonly #path: string
+  readonly #around: Around
+
+  constructor(handle: FileHandle, path: string, around: Around) {
+    this.#handle = handle
+    this.#path = path
+    this.#around = around
+  }
+
+  write(bytes: Uint8Array, position?: number): Promise<void> {
+    return this.#around(
+      'write',
+      this.#path,
+      () => this.#handle.write(bytes, position),
+      (length) => this.#handle.write(bytes.subarray(0, length), position),
+    )
+  }
+
+  read(position: number, length: number): Promise<Uint8Array> {
+    return this.#around('read', this.#path, () => this.#handle.read(position, length))
+  }
+
+  sync(): Promise<void> {
+    return this.#around('sync', this.#path, () => this.#handle.sync())
+  }
+
+  size(): Promise<number> {
+    return this.#handle.size()
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+}
+
+/** Calls that change nothing. */
+const READS: ReadonlySet<Call> = new Set<Call>(['read', 'list', 'stat'])
+
+/**
+ * Which step of the protocol a call is; undefined for one that is none. A folder is given with a
+ * slash at its end.
+ */
+export function diskPoint(call: Call, path: string): FaultPointName | undefined {
+  const area = areaOf(path)
+  if (area === 'scratch') return call === 'unlink' || call === 'mkdir' ? 'disk.scratch' : undefined
+  // A temporary name goes when the file has its own, or will be written anew: that is no step.
+  if (call === 'unlink' && path.endsWith('.tmp')) return undefined
+  const points: Points = POINTS[area]
+  return points[READS.has(call) ? 'read' : call]
+}
+
+type Points = Readonly<Partial<Record<Call, FaultPointName>>>
+
+const POINTS = {
+  owner: { write: 'disk.owner.write', sync: 'disk.owner.sync', rename: 'disk.owner.rename' },
+  epoch: {
+    write: 'disk.epoch.write',
+    sync: 'disk.epoch.sync',
+    link: 'disk.epoch.link',
+    unlink: 'disk.epoch.unlink',
+    syncDirectory: 'disk.epoch.folder',
+    read: 'disk.epoch.read',
+  },
+  state: {
+    write: 'disk.state.write',
+    sync: 'disk.state.sync',
+    link: 'disk.state.link',
+    unlink: 'disk.state.unlink',
+    syncDirectory: 'disk.state.folder',
+    read: 'disk.state.read',
+  },
+  manifest: {
+    write: 'disk.manifest.write',
+    sync: 'disk.manifest.sync',
+    link: 'disk.manifest.link',
+    unlink: 'disk.manifest.unlink',
+    syncDirectory: 'disk.manifest.folder',
+    read: 'disk.manifest.read',
+  },
+  savepoint: {
+    write: 'disk.savepoint.write',
+    sync: 'disk.savepoint.sync',
+    link: 'disk.savepoint.link',
+    rename: 'disk.savepoint.link',
+    syncDirectory: 'disk.savepoint.sync',
+    read: 'disk.savepoint.read',
+  },
+  staged: {
+    write: 'disk.staged.write',
+    sync: 'disk.staged.sync',
+    unlink: 'disk.staged.unlink',
+    syncDirectory: 'disk.staged.folder',
+    read: 'disk.staged.read',
+  },
+  marker: {
+    write: 'disk.marker.write',
+    sync: 'disk.marker.sync',
+    rename: 'disk.marker.rename',
+    syncDirectory: 'disk.marker.folder',
+    read: 'disk.marker.read',
+  },
+  other: {
+    link: 'disk.publish.link',
+    syncDirectory: 'disk.publish.folder',
+    read: 'disk.input.read',
+  },
+} as const satisfies Record<string, Points>
+
+function areaOf(path: string): keyof typeof POINTS | 'scratch' {
+  if (/\/owner\.json(\.tmp)?$/.test(path)) return 'owner'
+  if (path.includes('/savepoints/')) return 'savepoint'
+  if (/\/epochs\/(\d{8}\.json(\.tmp)?)?$/.test(path)) return 'epoch'
+  if (/\/manifests\/(\d{16}\.json(\.tmp)?)?$/.test(path)) return 'manifest'
+  if (/\/state\/([0-9a-f]{16}-[\d-]+(\.tmp)?)?$/.test(path)) return 'state'
+  if (path.includes('/scratch/')) return 'scratch'
+  if (path.includes('.staging/')) return 'staged'
+  if (path.includes('/_millrace/')) return 'marker'
+  return 'other'
+}
+
+function placeOf(path: string): FaultPlace {
+  const file = basename(path)
+  const ours = /^[0-9a-f]{16}-(\d+)-(\d+)-\d+/.exec(file)
+  if (ours !== null) return { file, subtask: Number(ours[1]), checkpointId: Number(ours[2]) }
+  const manifest = /^(\d{16})\.json/.exec(file)
+  return manifest === null ? { file } : { file, checkpointId: Number(manifest[1]) }
+}
