@@ -4,6 +4,9 @@ import type { RunResult, StopSignal } from '../engine/job/supervisor.ts'
 import type { RunFlags } from './run-options.ts'
 import { systemClock } from '../engine/base/clock.ts'
 import { ERRORS } from '../engine/base/errors.ts'
+import { systemFiles } from '../engine/base/files.ts'
+import { systemRandom } from '../engine/base/random.ts'
+import { makeBundleFolder } from '../engine/job/bundle-folder.ts'
 import { Supervisor } from '../engine/job/supervisor.ts'
 import { builtRoot } from './own-package.ts'
 import { configOf, runOptions } from './run-options.ts'
@@ -15,7 +18,9 @@ import { RunScreen } from './run-screen.ts'
  */
 export async function runCommand(jobPath: string, flags: RunFlags): Promise<number> {
   const options = runOptions(jobPath, flags, await configOf(flags))
-  return runJobProcess(options, flags)
+  const doors = { files: systemFiles, random: systemRandom }
+  const bundleDir = await makeBundleFolder(doors, options.workRoot)
+  return runJobProcess({ ...options, bundleDir }, flags)
 }
 
 export interface RunHooks {

@@ -3,10 +3,11 @@ import type { Timer } from '../base/clock.ts'
 import type { Doors } from '../base/doors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { JobLife } from './job-life.ts'
-import type { RunOptions, RunSummary, ToEngine } from './protocol.ts'
+import type { BundleReference, RunOptions, RunSummary, ToEngine } from './protocol.ts'
 import { deferred } from '../base/deferred.ts'
 import { systemDoors } from '../base/doors.ts'
 import { asStreamError, StreamError } from '../base/errors.ts'
+import { exists } from '../base/files.ts'
 import { callbackLogger, pinoLogger } from '../base/pino-logger.ts'
 import { spawnThreads } from '../worker/worker-threads.ts'
 import { bundleJob } from './bundle.ts'
@@ -50,8 +51,7 @@ async function run(options: RunOptions): Promise<void> {
 }
 
 async function live(options: RunOptions, doors: Doors): Promise<RunSummary> {
-  const bundle =
-    options.bundle ?? (await bundleJob(options.jobPath, options.bundleDir, { dev: options.dev }))
+  const bundle = await bundleOf(options, doors)
   await link.send({ type: 'bundled', bundle })
   const plan = await planBundle(bundle.path, options, doors.files)
   const begun = await beginLife({
@@ -82,6 +82,16 @@ async function live(options: RunOptions, doors: Doors): Promise<RunSummary> {
     stopReporting()
     await control.close()
   }
+}
+
+/** A restart runs the same code, unless somebody has cleared its folder away. */
+async function bundleOf(options: RunOptions, { files, logger }: Doors): Promise<BundleReference> {
+  const { bundle, jobPath, bundleDir, dev } = options
+  if (bundle !== undefined) {
+    if (await exists(files, bundle.path)) return bundle
+    logger.warn({ path: bundle.path }, 'the bundle of the job is gone: the script is bundled again')
+  }
+  return bundleJob(jobPath, bundleDir, { dev })
 }
 
 /** Reports every so often, and once more when it is told to stop. */

@@ -7,6 +7,7 @@ import type { JobSettings, StreamGraph } from '../graph/stream-graph.ts'
 import type { RunOptions } from './protocol.ts'
 import { StreamError } from '../base/errors.ts'
 import { readWholeFile } from '../base/files.ts'
+import { sha256Hex } from '../base/hash.ts'
 import { toJobGraph } from '../graph/chaining.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { parseParameters, reviveParameters } from '../graph/parameters.ts'
@@ -36,7 +37,7 @@ export async function planBundle(
   files: Files,
 ): Promise<JobPlan> {
   const bundle = pathToFileURL(bundlePath).href
-  const module = await importJob(bundle)
+  const module = await importJob(bundlePath, files)
   const definition = jobDefinition(module.default)
   const parameters = await parseParameters(
     definition.name,
@@ -61,9 +62,30 @@ export async function planBundle(
   }
 }
 
-async function importJob(url: string): Promise<{ readonly default?: unknown }> {
+interface JobModule {
+  readonly default?: unknown
+}
+
+/**
+ * What this process has imported, by content. Node keeps a module for good, by its address: a
+ * process that runs the same job a thousand times imports it once, wherever its bundles lay.
+ */
+const imported = new Map<string, Promise<JobModule>>()
+
+async function importJob(path: string, files: Files): Promise<JobModule> {
+  const content = sha256Hex(await readWholeFile(files, path))
+  const known = imported.get(content)
+  if (known !== undefined) return known
+  const importing = importBundle(pathToFileURL(path).href)
+  imported.set(content, importing)
+  // What failed may have found another world the next time.
+  importing.catch(() => imported.delete(content))
+  return importing
+}
+
+async function importBundle(url: string): Promise<JobModule> {
   try {
-    return (await import(url)) as { readonly default?: unknown }
+    return (await import(url)) as JobModule
   } catch (error) {
     if (error instanceof StreamError) throw error
     throw new StreamError(

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Doors } from '../base/doors.ts'
 import type { Logger } from '../base/logger.ts'
@@ -8,8 +8,10 @@ import type { Failure } from './restart-strategy.ts'
 import { systemDoors } from '../base/doors.ts'
 import { asStreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
+import { removeTree } from '../checkpoint/folders.ts'
 import { spawnThreads } from '../worker/worker-threads.ts'
 import { bundleJob } from './bundle.ts'
+import { makeBundleFolder } from './bundle-folder.ts'
 import { beginLife, type JobLife } from './job-life.ts'
 import { planBundle } from './job-plan.ts'
 import { decideRestart } from './restart-strategy.ts'
@@ -58,7 +60,7 @@ export async function runJob(
   const doors = systemDoors(options.logger ?? silentLogger)
   const path = typeof job === 'string' ? resolve(job) : fileURLToPath(job)
   const workRoot = resolve('.millrace')
-  const bundleDir = join(workRoot, 'bundles', doors.random.hex(8))
+  const bundleDir = await makeBundleFolder(doors, workRoot)
   const failures: Failure[] = []
   try {
     const bundle = await bundleJob(path, bundleDir)
@@ -77,7 +79,7 @@ export async function runJob(
       }
     }
   } finally {
-    await removeBundle(doors, bundleDir)
+    await removeTree(doors.files, bundleDir)
   }
 }
 
@@ -114,13 +116,4 @@ async function live(
     life.cancel(error)
   }
   return await life.finished()
-}
-
-async function removeBundle(doors: Doors, folder: string): Promise<void> {
-  try {
-    for (const name of await doors.files.list(folder)) await doors.files.unlink(join(folder, name))
-    await doors.files.rmdir(folder)
-  } catch {
-    // It was never made.
-  }
 }
