@@ -47,7 +47,7 @@ export class MemoryDisk {
   #root: MemoryDirectory
   #operations = 0
   #inodes = 1
-  #life = 0
+  #doors = new Map<Files, Door>()
   /** Replaced by tests between two lives. */
   fault: MemoryDiskOptions['fault']
 
@@ -63,10 +63,10 @@ export class MemoryDisk {
 
   /** The door as one process sees it. It is dead after the next `crash` or `powerLoss`. */
   files(): Files {
-    const life = this.#life
+    const door: Door = { isAlive: true }
     const run = <T>(kind: DiskOperation['kind'], path: string, effect: () => T): Promise<T> =>
-      this.#run(life, kind, normal(path), effect)
-    return {
+      this.#run(door, kind, normal(path), effect)
+    const files: Files = {
       open: (path, mode) =>
         run('open', path, () => new MemoryHandle(this.#open(path, mode), normal(path), run, this)),
       link: (existing, path) => run('link', path, () => this.#link(existing, path)),
@@ -81,16 +81,24 @@ export class MemoryDisk {
           this.#directory(path).sync()
         }),
     }
+    this.#doors.set(files, door)
+    return files
   }
 
-  /** The process dies; what it wrote is still in the page cache. */
-  crash(): void {
-    this.#life += 1
+  /**
+   * The process that has this door dies, or all do; what was written is still in the page cache.
+   */
+  crash(files?: Files): void {
+    const dead = files === undefined ? [...this.#doors.keys()] : [files]
+    for (const door of dead) {
+      this.#doors.get(door)!.isAlive = false
+      this.#doors.delete(door)
+    }
   }
 
   /** The machine dies: what was not made durable is gone, or partly gone (D1, D2). */
   powerLoss(): void {
-    this.#life += 1
+    this.crash()
     const survivors = this.#options.survivors ?? 'none'
     this.#root.powerLoss(survivors === 'none' ? undefined : survivors)
   }
@@ -123,7 +131,7 @@ export class MemoryDisk {
   }
 
   async #run<T>(
-    life: number,
+    door: Door,
     kind: DiskOperation['kind'],
     path: string,
     effect: () => T,
@@ -131,7 +139,7 @@ export class MemoryDisk {
     const operation = { index: this.#operations, kind, path }
     this.#operations += 1
     await this.#options.gate?.(operation)
-    if (life !== this.#life) return never()
+    if (!door.isAlive) return never()
     const fault = this.fault?.(operation)
     if (fault === 'crash') this.crash()
     if (fault === 'power-loss') this.powerLoss()
@@ -221,6 +229,11 @@ export class MemoryDisk {
     this.#inodes += 1
     return this.#inodes
   }
+}
+
+/** What one process sees of the disk; after its death no call of it settles. */
+interface Door {
+  isAlive: boolean
 }
 
 type Run = <T>(kind: DiskOperation['kind'], path: string, effect: () => T) => Promise<T>

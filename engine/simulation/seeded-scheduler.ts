@@ -17,6 +17,8 @@ export class SeededScheduler implements Clock {
   readonly #waiting: (() => void)[] = []
   readonly #alarms = new Set<Alarm>()
   #nowMs: number
+  /** How far the wall clock is off. */
+  #offsetMs = 0
   #order = 0
   steps = 0
 
@@ -27,7 +29,7 @@ export class SeededScheduler implements Clock {
   }
 
   nowMs(): number {
-    return this.#nowMs
+    return this.#nowMs + this.#offsetMs
   }
 
   monotonicMs(): number {
@@ -49,6 +51,16 @@ export class SeededScheduler implements Clock {
 
   immediate(callback: () => void): void {
     this.#waiting.push(callback)
+  }
+
+  /** Time passes and nothing runs meanwhile, as when the process was stopped. */
+  pause(ms: number): void {
+    this.#nowMs += ms
+  }
+
+  /** The wall clock is set forward or back. */
+  moveClock(ms: number): void {
+    this.#offsetMs += ms
   }
 
   /** Runs one thing and lets promises settle. False: nothing is left to run, now or later. */

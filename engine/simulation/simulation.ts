@@ -1,19 +1,18 @@
-import type { Doors } from '../base/doors.ts'
 import type { Random } from '../base/random.ts'
-import type { JobPlan } from '../job/job-plan.ts'
 import type { RunSummary } from '../job/protocol.ts'
-import type { WorkerHandle } from '../worker/worker-handle.ts'
 import { assert } from '../base/assert.ts'
 import { asStreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
 import { seededRandom } from '../base/random.ts'
-import { toJobGraph } from '../graph/chaining.ts'
-import { jobDefinition } from '../graph/job-definition.ts'
-import { planHash } from '../graph/plan.ts'
-import { beginLife, type JobLife } from '../job/job-life.ts'
-import { spawnInThread } from '../worker/in-thread.ts'
 import { MemoryDisk, type DiskFault } from './memory-files.ts'
 import { SeededScheduler } from './seeded-scheduler.ts'
+import {
+  SimulatedLife,
+  type LifeOutcome,
+  type LifePlace,
+  type UserRequest,
+} from './simulated-life.ts'
+import { SimulatedProcesses } from './simulated-processes.ts'
 
 export interface SimulationOptions {
   readonly job: unknown
@@ -53,15 +52,20 @@ export async function simulateJob(options: SimulationOptions): Promise<Simulatio
   const history: string[] = []
   let startMs = Date.UTC(2026, 0, 1)
   let steps = 0
-  let place: Place = { workDir: '/work' }
+  let place: LifePlace = { workDir: '/work' }
+  const processes = new SimulatedProcesses()
   for (const parallelism of options.parallelisms.slice(0, -1)) {
-    const life = new SimulatedLife(options, disk, random, { ...place, parallelism, startMs })
+    const life = new SteppedLife(options, disk, random, processes, {
+      ...place,
+      parallelism,
+      startMs,
+    })
     scheduler = life.scheduler
     disk.fault = options.faults === true ? () => faultOf(random) : undefined
     const limit = random.int(options.stepsMax)
     let ended = await life.run(limit)
     if (ended === undefined && options.stops === true) {
-      history.push(`p${parallelism} ${life.ask(random.int(4))} after ${limit} steps`)
+      history.push(`p${parallelism} ${life.ask(random)} after ${limit} steps`)
       ended = await life.run(random.int(options.stepsMax))
     }
     steps += life.scheduler.steps
@@ -72,7 +76,7 @@ export async function simulateJob(options: SimulationOptions): Promise<Simulatio
   }
   disk.fault = undefined
   const parallelism = options.parallelisms.at(-1)!
-  const last = new SimulatedLife(options, disk, random, { ...place, parallelism, startMs })
+  const last = new SteppedLife(options, disk, random, processes, { ...place, parallelism, startMs })
   scheduler = last.scheduler
   const ended = await last.run(Infinity)
   if (ended === undefined || 'error' in ended) throw ended?.error
@@ -81,14 +85,8 @@ export async function simulateJob(options: SimulationOptions): Promise<Simulatio
   return { disk, summary: ended.summary, history, steps: steps + last.scheduler.steps }
 }
 
-/** Where a life works, and the savepoint that it begins with. */
-interface Place {
-  readonly workDir: string
-  readonly from?: string
-}
-
 /** A job that has stopped with a savepoint goes on from it, somewhere else. */
-function placeAfter(ended: Outcome | undefined, place: Place, number: number): Place {
+function placeAfter(ended: LifeOutcome | undefined, place: LifePlace, number: number): LifePlace {
   if (ended === undefined || 'error' in ended || ended.summary.status !== 'stopped') return place
   const { savepoint } = ended.summary
   return savepoint === undefined ? place : { workDir: `/work-${number}`, from: savepoint }
@@ -107,7 +105,7 @@ function faultOf(random: Random): DiskFault | undefined {
 }
 
 /** Ends a life that has not come to its end; says how it ended. A failure has to be a mild one. */
-function endLife(disk: MemoryDisk, ended: Outcome | undefined, random: Random): string {
+function endLife(disk: MemoryDisk, ended: LifeOutcome | undefined, random: Random): string {
   if (ended === undefined) {
     if (random.int(2) === 0) {
       disk.crash()
@@ -130,33 +128,35 @@ const EXIT_BUG = 70
 /** One in so many fails. */
 const FAULTY_CALL = 300
 
-type Outcome = { readonly summary: RunSummary } | { readonly error: unknown }
+const REQUESTS: readonly UserRequest[] = ['savepoint', 'stop-with-savepoint', 'stop', 'stop']
 
-class SimulatedLife {
+/** A life with a scheduler of its own, run step by step. */
+class SteppedLife {
   readonly scheduler: SeededScheduler
-  readonly #options: SimulationOptions
-  readonly #doors: Doors
-  readonly #place: Place & { readonly parallelism: number }
-  #workers: readonly WorkerHandle[] = []
-  #life: JobLife | undefined
-  #ended: Outcome | undefined
+  readonly #life: SimulatedLife
+  readonly #end: () => void
   #isBegun = false
 
   constructor(
     options: SimulationOptions,
     disk: MemoryDisk,
     random: Random,
-    place: Place & { readonly parallelism: number; readonly startMs: number },
+    processes: SimulatedProcesses,
+    place: LifePlace & { readonly parallelism: number; readonly startMs: number },
   ) {
-    this.#options = options
-    this.#place = place
     this.scheduler = new SeededScheduler(random, place.startMs)
-    this.#doors = { clock: this.scheduler, random, files: disk.files(), logger: silentLogger }
+    const process = processes.start(() => undefined)
+    this.#end = () => {
+      processes.end(process.pid)
+    }
+    const doors = { clock: this.scheduler, random, files: disk.files(), logger: silentLogger }
+    this.#life = new SimulatedLife(options, place.parallelism, place, process, doors)
   }
 
   /** Runs up to `limit` more steps; how the life has ended when it has before. */
-  async run(limit: number): Promise<Outcome | undefined> {
-    if (!this.#isBegun) this.#begin()
+  async run(limit: number): Promise<LifeOutcome | undefined> {
+    if (!this.#isBegun) this.#life.begin()
+    this.#isBegun = true
     for (let step = 0; step < limit && this.#outcome() === undefined; step += 1) {
       const isAlive = await this.scheduler.step()
       assert(isAlive || this.#outcome() !== undefined, 'the simulation stands still')
@@ -164,91 +164,18 @@ class SimulatedLife {
     return this.#outcome()
   }
 
-  #outcome(): Outcome | undefined {
-    return this.#ended
+  #outcome(): LifeOutcome | undefined {
+    return this.#life.outcome
   }
 
   /** Asks for a stop or a savepoint, as a user does at any time; returns what it was. */
-  ask(dice: number): string {
-    const life = this.#life
-    if (life === undefined) return 'asked too early'
-    // Who asks is told of a failure; here, the run tells.
-    const done = (): void => undefined
-    if (dice === 0) {
-      life.savepoint({ type: 'savepoint' }).then(done, done)
-      return 'savepoint'
-    }
-    const savepoint = dice === 1
-    life.requestStop({ drain: false, savepoint, target: undefined }).then(done, done)
-    return savepoint ? 'stop with savepoint' : 'stop'
+  ask(random: Random): string {
+    const request = REQUESTS[random.int(REQUESTS.length)]!
+    return this.#life.ask(request) ? request : 'asked too early'
   }
 
-  async abandon(): Promise<void> {
-    for (const worker of this.#workers) await worker.terminate()
-  }
-
-  #begin(): void {
-    this.#isBegun = true
-    this.#live().then(
-      (summary) => {
-        this.#ended = { summary }
-      },
-      (error: unknown) => {
-        this.#ended = { error }
-      },
-    )
-  }
-
-  async #live(): Promise<RunSummary> {
-    const plan = this.#plan()
-    const spawn = spawnInThread(this.#doors, plan.graph)
-    const begun = await beginLife({
-      doors: this.#doors,
-      plan,
-      hasSupervisor: false,
-      spawn: (count, onMessage) => {
-        this.#workers = spawn(count, onMessage)
-        return this.#workers
-      },
-      options: {
-        workDir: this.#place.workDir,
-        ...(this.#place.from === undefined ? {} : { from: this.#place.from }),
-        workRoot: '/',
-        fresh: false,
-        takeOver: false,
-        fork: false,
-        dropState: [],
-        renameUid: {},
-      },
-      ownership: {
-        processes: {
-          pid: 1,
-          parentPid: 0,
-          inspect: () => Promise.resolve({ type: 'gone' }),
-          kill: () => undefined,
-        },
-        takeLock: () => Promise.resolve({ release: () => Promise.resolve() }),
-      },
-    })
-    if (begun.type === 'already-finished') return begun.summary
-    const { life } = begun
-    this.#life = life
-    await life.start()
-    return await life.finished()
-  }
-
-  #plan(): JobPlan {
-    const definition = jobDefinition(this.#options.job)
-    const graph = definition.build(this.#options.parameters)
-    return {
-      job: definition.name,
-      graph: toJobGraph(graph, this.#place.parallelism),
-      planHash: planHash(graph),
-      parameters: {},
-      parallelism: this.#place.parallelism,
-      settings: graph.settings,
-      workers: 1,
-      bundle: undefined,
-    }
+  abandon(): Promise<void> {
+    this.#end()
+    return this.#life.abandon()
   }
 }

@@ -1,0 +1,195 @@
+import type { FaultPlace, FaultProbe } from '../faults/probe.ts'
+import type { FaultPointName } from '../faults/points.ts'
+import type { Fault, FaultAction } from './schedule.ts'
+import type { TraceEvent } from './trace.ts'
+import { StreamError } from '../base/errors.ts'
+
+/** What a fault may do to the world; who runs the schedule has it. */
+export interface ChaosWorld {
+  readonly step: number
+  nowMs(): number
+  sleep(ms: number): Promise<void>
+  timer(ms: number, callback: () => void): void
+  /** The life ends here: nothing of it may have an effect any more. */
+  end(how: LifeEnding): void
+  pause(ms: number): void
+  moveClock(ms: number): void
+  startTwin(takeOver: boolean): void
+  ask(request: Extract<FaultAction, { type: 'ask' }>['request']): void
+}
+
+/** How a fault ends a life. */
+export type LifeEnding = Extract<FaultAction, { type: 'crash' | 'power-loss' | 'torn' | 'rescale' }>
+
+/** Which faults of a schedule have struck, over all lives of a run. */
+export class FaultPlan {
+  readonly #faults: readonly Fault[]
+  readonly #counts: number[]
+  readonly #fired = new Set<number>()
+  #life = 0
+
+  constructor(faults: readonly Fault[]) {
+    this.#faults = faults
+    this.#counts = faults.map(() => 0)
+  }
+
+  beginLife(life: number): void {
+    this.#life = life
+    for (const [index, fault] of this.#faults.entries()) {
+      if (fault.life !== undefined) this.#counts[index] = 0
+    }
+  }
+
+  /** The fault that strikes at this step, if one does. Two never do. */
+  strike(point: FaultPointName, place: FaultPlace): FaultAction | undefined {
+    let struck: FaultAction | undefined
+    for (const [index, fault] of this.#faults.entries()) {
+      if (this.#fired.has(index) || !this.#isAt(fault, point, place)) continue
+      this.#counts[index]! += 1
+      if (this.#counts[index]! < fault.nth || struck !== undefined) continue
+      this.#fired.add(index)
+      struck = fault.action
+    }
+    return struck
+  }
+
+  /** Indexes of the faults that have struck. */
+  get fired(): readonly number[] {
+    return [...this.#fired].sort((left, right) => left - right)
+  }
+
+  #isAt({ point, where, life }: Fault, reached: FaultPointName, place: FaultPlace): boolean {
+    if (point !== 'any' && point !== reached) return false
+    if (life !== undefined && life !== this.#life) return false
+    if (where?.uid !== undefined && where.uid !== place.uid) return false
+    return where?.subtask === undefined || where.subtask === place.subtask
+  }
+}
+
+/** One life's probe: writes the trace, and does what the schedule says. */
+export class ChaosProbe implements FaultProbe {
+  readonly #plan: FaultPlan
+  readonly #world: ChaosWorld
+  readonly #life: number
+  readonly #trace: TraceEvent[]
+  #isDead = false
+
+  constructor(plan: FaultPlan, world: ChaosWorld, life: number, trace: TraceEvent[]) {
+    this.#plan = plan
+    this.#world = world
+    this.#life = life
+    this.#trace = trace
+  }
+
+  /** From now on nothing is told or done. */
+  die(): void {
+    this.#isDead = true
+  }
+
+  reach(point: FaultPointName, place: FaultPlace): void {
+    const action = this.#strike(point, place)
+    if (action !== undefined) this.#act(action)
+  }
+
+  hold(point: FaultPointName, place: FaultPlace): Promise<void> | undefined {
+    if (this.#isDead) return never()
+    const action = this.#strike(point, place)
+    if (action?.type === 'delay') return this.#world.sleep(action.ms)
+    if (action !== undefined) this.#act(action)
+    return this.#hasDied() ? never() : undefined
+  }
+
+  pass(point: FaultPointName, place: FaultPlace, deliver: () => void): void {
+    const action = this.#strike(point, place)
+    if (action?.type === 'drop') return
+    if (action?.type === 'delay') {
+      this.#world.timer(action.ms, () => {
+        if (!this.#hasDied()) deliver()
+      })
+      return
+    }
+    if (action?.type === 'duplicate') deliver()
+    else if (action !== undefined) this.#act(action)
+    if (!this.#hasDied()) deliver()
+  }
+
+  async around<T>(
+    point: FaultPointName,
+    place: FaultPlace,
+    call: () => Promise<T>,
+    part?: (bytes: number) => Promise<void>,
+  ): Promise<T> {
+    if (this.#isDead) return never()
+    const action = this.#strike(point, place)
+    if (action === undefined) return call()
+    switch (action.type) {
+      case 'delay':
+        await this.#world.sleep(action.ms)
+        return call()
+      case 'errno': {
+        if (action.done === true) await call()
+        const message = `${action.errno}: injected at ${point}`
+        throw Object.assign(new Error(message), { code: action.errno })
+      }
+      case 'torn':
+        await part?.(action.bytes)
+        break
+      default:
+        break
+    }
+    this.#act(action)
+    return this.#hasDied() ? never() : call()
+  }
+
+  #hasDied(): boolean {
+    return this.#isDead
+  }
+
+  #strike(point: FaultPointName, place: FaultPlace): FaultAction | undefined {
+    if (this.#isDead) return undefined
+    const fault = this.#plan.strike(point, place)
+    const { step } = this.#world
+    const event = { step, atMs: this.#world.nowMs(), life: this.#life, point, place }
+    this.#trace.push(fault === undefined ? event : { ...event, fault })
+    return fault
+  }
+
+  #act(action: FaultAction): void {
+    switch (action.type) {
+      case 'crash':
+      case 'power-loss':
+      case 'torn':
+      case 'rescale':
+        this.#isDead = true
+        this.#world.end(action)
+        break
+      case 'throw':
+        throw new StreamError('FAULT_INJECTED', 'this step was made to fail')
+      case 'errno':
+        throw Object.assign(new Error(`${action.errno}: injected`), { code: action.errno })
+      case 'pause':
+      case 'delay':
+        this.#world.pause(action.ms)
+        break
+      case 'clock':
+        this.#world.moveClock(action.ms)
+        break
+      case 'fence':
+        this.#world.startTwin(action.takeOver)
+        break
+      case 'ask':
+        this.#world.ask(action.request)
+        break
+      case 'drop':
+      case 'duplicate':
+        // No message is here to be lost or doubled.
+        break
+      default:
+        action satisfies never
+    }
+  }
+}
+
+function never<T>(): Promise<T> {
+  return new Promise(() => undefined)
+}

@@ -1,0 +1,199 @@
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
+import type { MemoryDisk } from '../simulation/memory-files.ts'
+import type { SeededScheduler } from '../simulation/seeded-scheduler.ts'
+import type { SimulatedProcesses } from '../simulation/simulated-processes.ts'
+import type { ChaosWorld, FaultPlan, LifeEnding } from './chaos-probe.ts'
+import type { LifeRecord, LogLine, SimulateOptions } from './schedule-run.ts'
+import type { TraceEvent } from './trace.ts'
+import { asStreamError } from '../base/errors.ts'
+import { probedFiles } from '../faults/probed-files.ts'
+import {
+  SimulatedLife,
+  type LifeOutcome,
+  type LifePlace,
+  type UserRequest,
+} from '../simulation/simulated-life.ts'
+import { ChaosProbe } from './chaos-probe.ts'
+
+export interface RunningParts {
+  readonly options: SimulateOptions
+  readonly parallelism: number
+  readonly place: LifePlace
+  readonly life: number
+  readonly scheduler: SeededScheduler
+  readonly random: Random
+  readonly disk: MemoryDisk
+  readonly processes: SimulatedProcesses
+  readonly plan: FaultPlan
+  readonly trace: TraceEvent[]
+  readonly logs: LogLine[]
+  readonly refusals: string[]
+  readonly startMs: number
+  /** Of the lives before. */
+  readonly steps: number
+}
+
+/** One life under a schedule, or two, when a twin is started beside it. */
+export class RunningLife implements ChaosWorld {
+  readonly #parts: RunningParts
+  readonly #fromMs: number
+  #current: Started
+  #twin: Started | undefined
+  #ending: LifeEnding | { readonly type: 'taken-over' } | undefined
+  #twins = 0
+  nextParallelism: number
+
+  constructor(parts: RunningParts) {
+    this.#parts = parts
+    this.#fromMs = parts.scheduler.nowMs() - parts.startMs
+    this.nextParallelism = parts.parallelism
+    this.#current = this.#start(parts.place)
+  }
+
+  async run(stepsMax: number): Promise<LifeRecord['ended']> {
+    const { scheduler } = this.#parts
+    for (let step = 0; step < stepsMax; step += 1) {
+      if (this.#ending !== undefined) return { type: this.#ending.type }
+      const outcome = this.#outcome()
+      if (outcome !== undefined && this.#twin === undefined) return endOf(outcome)
+      this.#watchTwin(outcome !== undefined)
+      let isAlive: boolean
+      try {
+        isAlive = await scheduler.step()
+      } catch (error) {
+        // Thrown into the event loop: the process dies of it.
+        return { type: 'failed', error: asStreamError(error).toData() }
+      }
+      if (!isAlive && this.#outcome() === undefined && !this.#isEnding()) return { type: 'stuck' }
+    }
+    return { type: 'stuck' }
+  }
+
+  #outcome(): LifeOutcome | undefined {
+    return this.#current.life.outcome
+  }
+
+  #isEnding(): boolean {
+    return this.#ending !== undefined
+  }
+
+  async abandon(ended: LifeRecord['ended']): Promise<void> {
+    const { disk, processes } = this.#parts
+    for (const started of [this.#current, this.#twin]) {
+      if (started === undefined) continue
+      started.probe.die()
+      processes.end(started.pid)
+      await started.life.abandon()
+    }
+    if (ended.type === 'power-loss' || ended.type === 'torn') disk.powerLoss()
+    else disk.crash()
+  }
+
+  get step(): number {
+    return this.#parts.steps + this.#parts.scheduler.steps
+  }
+
+  nowMs(): number {
+    return this.#parts.scheduler.monotonicMs() + this.#fromMs
+  }
+
+  sleep(ms: number): Promise<void> {
+    return this.#parts.scheduler.sleep(ms)
+  }
+
+  timer(ms: number, callback: () => void): void {
+    this.#parts.scheduler.timer(ms, callback)
+  }
+
+  end(how: LifeEnding): void {
+    this.#ending = how
+    if (how.type === 'rescale') this.nextParallelism = how.parallelism
+    this.#parts.disk.crash()
+  }
+
+  pause(ms: number): void {
+    this.#parts.scheduler.pause(ms)
+  }
+
+  moveClock(ms: number): void {
+    this.#parts.scheduler.moveClock(ms)
+  }
+
+  startTwin(takeOver: boolean): void {
+    if (this.#twin !== undefined) return
+    this.#twins += 1
+    this.#twin = this.#start({ ...this.#parts.place, takeOver })
+  }
+
+  ask(request: UserRequest): void {
+    this.#current.life.ask(request)
+  }
+
+  /** A twin that was refused is gone; one that has outlived the first is the life from now on. */
+  #watchTwin(isFirstOver: boolean): void {
+    const twin = this.#twin
+    if (twin === undefined) return
+    const { outcome } = twin.life
+    if (outcome !== undefined && 'error' in outcome) {
+      this.#parts.refusals.push(asStreamError(outcome.error).code)
+      this.#parts.processes.end(twin.pid)
+      this.#twin = undefined
+    } else if (isFirstOver) {
+      this.#parts.processes.end(this.#current.pid)
+      this.#current = twin
+      this.#twin = undefined
+    }
+  }
+
+  #start(place: LifePlace): Started {
+    const { options, parallelism, life, scheduler, random, disk, processes, plan, trace, logs } =
+      this.#parts
+    const files = disk.files()
+    const probe = new ChaosProbe(plan, this, life, trace)
+    const killed = (): void => {
+      probe.die()
+      disk.crash(files)
+      processes.end(process.pid)
+      if (this.#twin === undefined) this.#ending = { type: 'taken-over' }
+      else this.#current = this.#twin
+      this.#twin = undefined
+    }
+    const process = processes.start(killed)
+    const doors = {
+      clock: scheduler,
+      random,
+      files: probedFiles(files, probe),
+      logger: recorder(life, logs),
+      faults: probe,
+    }
+    const started = {
+      life: new SimulatedLife(options, parallelism, place, process, doors),
+      probe,
+      pid: process.pid,
+    }
+    started.life.begin()
+    return started
+  }
+}
+
+interface Started {
+  readonly life: SimulatedLife
+  readonly probe: ChaosProbe
+  readonly pid: number
+}
+
+function recorder(life: number, logs: LogLine[]): Logger {
+  const at =
+    (level: LogLine['level']) =>
+    (fields: Readonly<Record<string, unknown>>, message: string): void => {
+      logs.push({ life, level, fields, message })
+    }
+  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }
+}
+
+function endOf(outcome: LifeOutcome): LifeRecord['ended'] {
+  if ('error' in outcome) return { type: 'failed', error: asStreamError(outcome.error).toData() }
+  const { summary } = outcome
+  return { type: summary.status === 'stopped' ? 'stopped' : 'finished', summary }
+}

@@ -1,0 +1,57 @@
+import type { ErrorData } from '../base/errors.ts'
+import type { Files } from '../base/files.ts'
+import type { RunSummary } from '../job/protocol.ts'
+import type { MemoryDisk } from '../simulation/memory-files.ts'
+import type { SimulatedJob } from '../simulation/simulated-life.ts'
+import type { FaultSchedule } from './schedule.ts'
+import type { TraceEvent } from './trace.ts'
+
+export interface SimulateOptions extends SimulatedJob {
+  readonly schedule: FaultSchedule
+  /** Fills the disk before the first life: input files. */
+  readonly prepare?: (files: Files) => Promise<void>
+  /** A life that takes more steps than that stands still. */
+  readonly stepsMax?: number
+  /** Called when a life has ended, before the next begins; what it looks at is not told. */
+  readonly onLifeEnd?: (disk: MemoryDisk, life: LifeRecord) => Promise<void>
+}
+
+/** One life of a run, and how it ended. */
+export interface LifeRecord {
+  /** Counted from 1. */
+  readonly life: number
+  readonly parallelism: number
+  readonly workDir: string
+  readonly ended:
+    | { readonly type: 'crash' | 'power-loss' | 'torn' | 'rescale' | 'taken-over' }
+    | { readonly type: 'failed'; readonly error: ErrorData }
+    | { readonly type: 'finished' | 'stopped'; readonly summary: RunSummary }
+    /** It neither ended nor did anything more, or did not come to an end. */
+    | { readonly type: 'stuck' }
+  readonly fromMs: number
+  readonly toMs: number
+  readonly steps: number
+}
+
+export interface LogLine {
+  readonly life: number
+  readonly level: 'error' | 'warn' | 'info' | 'debug'
+  readonly fields: Readonly<Record<string, unknown>>
+  readonly message: string
+}
+
+/** All that a schedule did to a job, for those who judge it. */
+export interface ScheduleRun {
+  readonly schedule: FaultSchedule
+  readonly disk: MemoryDisk
+  readonly lives: readonly LifeRecord[]
+  readonly trace: readonly TraceEvent[]
+  readonly hash: string
+  /** Indexes of the schedule's faults that struck. */
+  readonly fired: readonly number[]
+  readonly logs: readonly LogLine[]
+  /** Of twins that were started beside a life and refused: the code of each refusal. */
+  readonly refusals: readonly string[]
+  /** What is still held when all is over: kernel locks. */
+  readonly locks: readonly string[]
+}

@@ -1,0 +1,171 @@
+import type { ErrorData } from '../base/errors.ts'
+import type { RunSummary } from '../job/protocol.ts'
+import type { LifePlace } from '../simulation/simulated-life.ts'
+import type { LifeRecord, LogLine, ScheduleRun, SimulateOptions } from './schedule-run.ts'
+import type { TraceEvent } from './trace.ts'
+import { StreamError } from '../base/errors.ts'
+import { seededRandom, type Random } from '../base/random.ts'
+import { MemoryDisk } from '../simulation/memory-files.ts'
+import { SeededScheduler } from '../simulation/seeded-scheduler.ts'
+import { SimulatedProcesses } from '../simulation/simulated-processes.ts'
+import { FaultPlan } from './chaos-probe.ts'
+import { RunningLife } from './running-life.ts'
+import { traceHash } from './trace.ts'
+
+const STEPS_MAX = 200_000
+const START_MS = Date.UTC(2026, 0, 1)
+/** From the end of a life to the start of the next. */
+const RESTART_MS = 1_000
+/** One in so many calls of the disk takes up to so long. */
+const SLOW_CALL = 40
+const SLOW_CALL_MS = 60
+
+/**
+ * Runs a job under a schedule of faults, through as many lives as it takes to its end, in one
+ * thread: the tasks, master, coordinator, committers and connectors of production, over a simulated
+ * disk and a virtual clock. The same schedule gives the same run, step for step.
+ */
+export async function simulateSchedule(options: SimulateOptions): Promise<ScheduleRun> {
+  return await new Simulation(options).run()
+}
+
+class Simulation {
+  readonly #options: SimulateOptions
+  readonly #random: Random
+  readonly #disk: MemoryDisk
+  readonly #processes = new SimulatedProcesses()
+  readonly #plan: FaultPlan
+  readonly #trace: TraceEvent[] = []
+  readonly #logs: LogLine[] = []
+  readonly #lives: LifeRecord[] = []
+  readonly #refusals: string[] = []
+  #scheduler: SeededScheduler | undefined
+  #steps = 0
+  #nowMs = START_MS
+
+  constructor(options: SimulateOptions) {
+    const { schedule } = options
+    this.#options = options
+    this.#random = seededRandom(schedule.seed)
+    this.#plan = new FaultPlan(schedule.faults)
+    this.#disk = new MemoryDisk({
+      survivors: seededRandom(schedule.seed + 1),
+      gate: () => this.#turn(),
+    })
+  }
+
+  async run(): Promise<ScheduleRun> {
+    const { schedule, prepare, onLifeEnd } = this.#options
+    await prepare?.(this.#disk.files())
+    let parallelism = schedule.parallelism
+    let place: LifePlace = { workDir: '/work' }
+    // Each fault ends one life at most; a life that no fault ended and that fails is tried again.
+    const livesMax = schedule.faults.length + LIVES_BESIDES
+    while (this.#lives.length < livesMax) {
+      const record = await this.#live(parallelism, place)
+      this.#lives.push(record.life)
+      await onLifeEnd?.(this.#disk, record.life)
+      const { ended } = record.life
+      if (ended.type === 'finished' || ended.type === 'stuck') break
+      if (ended.type === 'failed' && isForGood(ended.error)) break
+      if (ended.type === 'stopped') place = placeAfter(ended.summary, place, this.#lives.length)
+      parallelism = record.nextParallelism
+    }
+    const { fired } = this.#plan
+    return {
+      schedule,
+      disk: this.#disk,
+      lives: this.#lives,
+      trace: this.#trace,
+      hash: traceHash(this.#trace),
+      fired,
+      logs: this.#logs,
+      refusals: this.#refusals,
+      locks: this.#processes.locks,
+    }
+  }
+
+  async #live(
+    parallelism: number,
+    place: LifePlace,
+  ): Promise<{ readonly life: LifeRecord; readonly nextParallelism: number }> {
+    const life = this.#lives.length + 1
+    this.#plan.beginLife(life)
+    const scheduler = new SeededScheduler(this.#random, this.#nowMs)
+    this.#scheduler = scheduler
+    const fromMs = this.#nowMs - START_MS
+    this.#tell(life, 'life.begin', scheduler)
+    const running = new RunningLife({
+      options: this.#options,
+      parallelism,
+      place,
+      life,
+      scheduler,
+      random: this.#random,
+      disk: this.#disk,
+      processes: this.#processes,
+      plan: this.#plan,
+      trace: this.#trace,
+      logs: this.#logs,
+      refusals: this.#refusals,
+      startMs: START_MS,
+      steps: this.#steps,
+    })
+    const ended = await running.run(this.#options.stepsMax ?? STEPS_MAX)
+    this.#steps += scheduler.steps
+    this.#tell(life, 'life.end', scheduler, ended.type)
+    this.#nowMs = Math.max(scheduler.monotonicMs() + fromMs + START_MS, this.#nowMs) + RESTART_MS
+    // What looks at the disk between two lives waits for nobody's turn.
+    this.#scheduler = undefined
+    await running.abandon(ended)
+    return {
+      life: {
+        life,
+        parallelism,
+        workDir: place.workDir,
+        ended,
+        fromMs,
+        toMs: scheduler.monotonicMs() + fromMs,
+        steps: scheduler.steps,
+      },
+      nextParallelism: running.nextParallelism,
+    }
+  }
+
+  #tell(
+    life: number,
+    point: 'life.begin' | 'life.end',
+    scheduler: SeededScheduler,
+    what?: string,
+  ): void {
+    const step = this.#steps + (point === 'life.begin' ? 0 : scheduler.steps)
+    const atMs = scheduler.monotonicMs() + this.#nowMs - START_MS
+    const place = what === undefined ? {} : { what }
+    this.#trace.push({ step, atMs, life, point, place })
+  }
+
+  /** When a call of the disk takes effect: mostly soon, at times much later. */
+  async #turn(): Promise<void> {
+    const scheduler = this.#scheduler
+    if (scheduler === undefined) return
+    if (this.#random.int(SLOW_CALL) === 0) await scheduler.sleep(this.#random.int(SLOW_CALL_MS))
+    else await new Promise<void>((turn) => scheduler.immediate(turn))
+  }
+}
+
+/** Lives that end by themselves, because a step was made to fail. */
+const LIVES_BESIDES = 6
+
+/** No restart strategy would try it again. */
+function isForGood(error: ErrorData): boolean {
+  const { then, exit } = StreamError.fromData(error).consequence
+  return then === 'fail' || exit === EXIT_BUG
+}
+
+const EXIT_BUG = 70
+
+/** A job that has stopped with a savepoint goes on from it, somewhere else. */
+function placeAfter({ savepoint }: RunSummary, place: LifePlace, number: number): LifePlace {
+  if (savepoint === undefined) return { workDir: place.workDir }
+  return { workDir: `/work-${number}`, from: savepoint }
+}

@@ -1,0 +1,145 @@
+import type { Doors } from '../base/doors.ts'
+import type { CheckpointSettings } from '../graph/stream-graph.ts'
+import type { JobPlan } from '../job/job-plan.ts'
+import type { RunSummary } from '../job/protocol.ts'
+import type { SpawnWorkers, WorkerHandle } from '../worker/worker-handle.ts'
+import type { SimulatedProcess } from './simulated-processes.ts'
+import { toJobGraph } from '../graph/chaining.ts'
+import { jobDefinition } from '../graph/job-definition.ts'
+import { planHash } from '../graph/plan.ts'
+import { beginLife, type JobLife } from '../job/job-life.ts'
+import { spawnInThread } from '../worker/in-thread.ts'
+
+/** The job of a simulation, before it is planned for one life. */
+export interface SimulatedJob {
+  readonly job: unknown
+  readonly parameters: Readonly<Record<string, unknown>>
+  /** In place of what the job asks for. */
+  readonly checkpointing?: Partial<CheckpointSettings>
+}
+
+export interface LifePlace {
+  readonly workDir: string
+  /** A savepoint to begin with. */
+  readonly from?: string
+  readonly takeOver?: boolean
+}
+
+/** What a user may ask of a job that runs. */
+export type UserRequest = 'savepoint' | 'stop' | 'stop-with-savepoint' | 'drain'
+
+export type LifeOutcome = { readonly summary: RunSummary } | { readonly error: unknown }
+
+/** One life of a job in one thread, from taking the folder on, over doors that are given. */
+export class SimulatedLife {
+  readonly #doors: Doors
+  readonly #plan: JobPlan
+  readonly #place: LifePlace
+  readonly #process: SimulatedProcess
+  #workers: readonly WorkerHandle[] = []
+  #life: JobLife | undefined
+  #outcome: LifeOutcome | undefined
+
+  constructor(
+    job: SimulatedJob,
+    parallelism: number,
+    place: LifePlace,
+    process: SimulatedProcess,
+    doors: Doors,
+  ) {
+    this.#doors = doors
+    this.#place = place
+    this.#process = process
+    this.#plan = planOf(job, parallelism)
+  }
+
+  /** Undefined while it lives. */
+  get outcome(): LifeOutcome | undefined {
+    return this.#outcome
+  }
+
+  begin(): void {
+    this.#live().then(
+      (summary) => {
+        this.#outcome = { summary }
+      },
+      (error: unknown) => {
+        this.#outcome = { error }
+      },
+    )
+  }
+
+  /** False: it is too early for a request. Who asks learns of a failure by the life's outcome. */
+  ask(request: UserRequest): boolean {
+    const life = this.#life
+    if (life === undefined) return false
+    const done = (): void => undefined
+    if (request === 'savepoint') {
+      life.savepoint({ type: 'savepoint' }).then(done, done)
+    } else {
+      const savepoint = request === 'stop-with-savepoint'
+      const drain = request === 'drain'
+      life.requestStop({ drain, savepoint, target: undefined }).then(done, done)
+    }
+    return true
+  }
+
+  /** Nothing of it runs any more. */
+  async abandon(): Promise<void> {
+    for (const worker of this.#workers) await worker.terminate()
+  }
+
+  async #live(): Promise<RunSummary> {
+    const spawn = this.#spawn()
+    const { workDir, from, takeOver } = this.#place
+    const begun = await beginLife({
+      doors: this.#doors,
+      plan: this.#plan,
+      hasSupervisor: false,
+      spawn,
+      options: {
+        workDir,
+        ...(from === undefined ? {} : { from }),
+        workRoot: '/',
+        fresh: false,
+        takeOver: takeOver ?? false,
+        fork: false,
+        dropState: [],
+        renameUid: {},
+      },
+      ownership: this.#process,
+    })
+    if (begun.type === 'already-finished') return begun.summary
+    const { life } = begun
+    this.#life = life
+    await life.start()
+    return await life.finished()
+  }
+
+  #spawn(): SpawnWorkers {
+    const spawn = spawnInThread(this.#doors, this.#plan.graph)
+    return (count, onMessage) => {
+      this.#workers = spawn(count, onMessage)
+      return this.#workers
+    }
+  }
+}
+
+function planOf({ job, parameters, checkpointing }: SimulatedJob, parallelism: number): JobPlan {
+  const definition = jobDefinition(job)
+  const graph = definition.build(parameters)
+  const settings = {
+    ...graph.settings,
+    checkpointing: { ...graph.settings.checkpointing, ...checkpointing },
+  }
+  return {
+    job: definition.name,
+    graph: toJobGraph(graph, parallelism),
+    planHash: planHash(graph),
+    parameters: {},
+    parallelism,
+    settings,
+    workers: 1,
+    bundle: undefined,
+  }
+}
