@@ -7,9 +7,13 @@ const FRAME = /(?:\(|at )((?:file:\/\/)?\/[^()]*?):(\d+):\d+\)?$/
 
 /** The innermost line outside of Millrace that led here, as `job.ts:8`; undefined when unknown. */
 export function callSite(): string | undefined {
+  return siteWithin(FRAMES) ?? siteWithin(FRAMES_MAX)
+}
+
+function siteWithin(frames: number): string | undefined {
   const holder: { stack?: string } = {}
   const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = FRAMES_MAX
+  Error.stackTraceLimit = frames
   Error.captureStackTrace(holder, callSite)
   // Read before the limit is put back: the stack is made when it is first read.
   const stack = holder.stack ?? ''
@@ -26,5 +30,6 @@ export function callSite(): string | undefined {
   return undefined
 }
 
-/** A step is called through a few frames of ours, seldom through many of the user's. */
+/** A step is called through a few frames of ours, seldom through many: each costs time. */
+const FRAMES = 6
 const FRAMES_MAX = 30

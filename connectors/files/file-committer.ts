@@ -213,7 +213,7 @@ async function sameContent(files: Files, left: string, right: string): Promise<b
 
 /** Calls `step` for every item, CALLS_MAX at a time. The first error stops the rest. */
 async function inParallel<T>(
-  items: Iterable<T>,
+  items: readonly T[] | ReadonlySet<T>,
   step: (item: T) => Promise<unknown>,
 ): Promise<void> {
   const iterator = items[Symbol.iterator]()
@@ -229,7 +229,8 @@ async function inParallel<T>(
       if (failed) return
     }
   }
-  const workers = Array.from({ length: CALLS_MAX }, worker)
+  const count = 'size' in items ? items.size : items.length
+  const workers = Array.from({ length: Math.min(CALLS_MAX, count) }, worker)
   const results = await Promise.allSettled(workers)
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }

@@ -299,8 +299,12 @@ function never<T>(): Promise<T> {
   return new Promise(() => undefined)
 }
 
+/** What a path may hold that leads elsewhere than its parts say. */
+const ODD_PATH = /\/(?:\.|\/|$)/
+
 function normal(path: string): string {
   assert(path.startsWith('/'), 'a memory disk knows absolute paths only')
+  if (!ODD_PATH.test(path)) return path
   const clean = normalize(path)
   return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean
 }

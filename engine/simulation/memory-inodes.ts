@@ -251,7 +251,11 @@ function apply(entries: Map<string, Entry>, [name, entry]: Change): void {
   else entries.set(name, entry)
 }
 
-/** An error as node gives it. */
+/** An error as node gives it: its promises of files give no stack either. */
 export function fileError(errno: string, call: string, path: string): Error {
-  return Object.assign(new Error(`${errno}: ${call} '${path}'`), { code: errno, path })
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  const error = new Error(`${errno}: ${call} '${path}'`)
+  Error.stackTraceLimit = limit
+  return Object.assign(error, { code: errno, path })
 }
