@@ -1,6 +1,7 @@
 import type { FaultPlace, FaultProbe } from '../faults/probe.ts'
 import type { FaultPointName } from '../faults/points.ts'
-import type { Fault, FaultAction } from './schedule.ts'
+import type { FaultPlan } from '../faults/fault-plan.ts'
+import type { FaultAction } from './schedule.ts'
 import type { TraceEvent } from './trace.ts'
 import { StreamError } from '../base/errors.ts'
 
@@ -20,51 +21,6 @@ export interface ChaosWorld {
 
 /** How a fault ends a life. */
 export type LifeEnding = Extract<FaultAction, { type: 'crash' | 'power-loss' | 'torn' | 'rescale' }>
-
-/** Which faults of a schedule have struck, over all lives of a run. */
-export class FaultPlan {
-  readonly #faults: readonly Fault[]
-  readonly #counts: number[]
-  readonly #fired = new Set<number>()
-  #life = 0
-
-  constructor(faults: readonly Fault[]) {
-    this.#faults = faults
-    this.#counts = faults.map(() => 0)
-  }
-
-  beginLife(life: number): void {
-    this.#life = life
-    for (const [index, fault] of this.#faults.entries()) {
-      if (fault.life !== undefined) this.#counts[index] = 0
-    }
-  }
-
-  /** The fault that strikes at this step, if one does. Two never do. */
-  strike(point: FaultPointName, place: FaultPlace): FaultAction | undefined {
-    let struck: FaultAction | undefined
-    for (const [index, fault] of this.#faults.entries()) {
-      if (this.#fired.has(index) || !this.#isAt(fault, point, place)) continue
-      this.#counts[index]! += 1
-      if (this.#counts[index]! < fault.nth || struck !== undefined) continue
-      this.#fired.add(index)
-      struck = fault.action
-    }
-    return struck
-  }
-
-  /** Indexes of the faults that have struck. */
-  get fired(): readonly number[] {
-    return [...this.#fired].sort((left, right) => left - right)
-  }
-
-  #isAt({ point, where, life }: Fault, reached: FaultPointName, place: FaultPlace): boolean {
-    if (point !== 'any' && point !== reached) return false
-    if (life !== undefined && life !== this.#life) return false
-    if (where?.uid !== undefined && where.uid !== place.uid) return false
-    return where?.subtask === undefined || where.subtask === place.subtask
-  }
-}
 
 /** One life's probe: writes the trace, and does what the schedule says. */
 export class ChaosProbe implements FaultProbe {
@@ -147,7 +103,7 @@ export class ChaosProbe implements FaultProbe {
 
   #strike(point: FaultPointName, place: FaultPlace): FaultAction | undefined {
     if (this.#isDead) return undefined
-    const fault = this.#plan.strike(point, place)
+    const fault = this.#plan.strike(point, place)?.action
     const { step } = this.#world
     const event = { step, atMs: this.#world.nowMs(), life: this.#life, point, place }
     this.#trace.push(fault === undefined ? event : { ...event, fault })

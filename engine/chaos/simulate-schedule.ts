@@ -5,10 +5,10 @@ import type { LifeRecord, LogLine, ScheduleRun, SimulateOptions } from './schedu
 import type { TraceEvent } from './trace.ts'
 import { StreamError } from '../base/errors.ts'
 import { seededRandom, type Random } from '../base/random.ts'
+import { FaultPlan } from '../faults/fault-plan.ts'
 import { MemoryDisk } from '../simulation/memory-files.ts'
 import { SeededScheduler } from '../simulation/seeded-scheduler.ts'
 import { SimulatedProcesses } from '../simulation/simulated-processes.ts'
-import { FaultPlan } from './chaos-probe.ts'
 import { RunningLife } from './running-life.ts'
 import { traceHash } from './trace.ts'
 
