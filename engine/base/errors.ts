@@ -80,6 +80,10 @@ export const ERRORS = {
   TOPIC_RECREATED: { ...state, domain: 'external' },
   STATE_STORE_FAILED: external,
   FAULT_INJECTED: external,
+  // A job that is broken on purpose.
+  CHAOS_NOT_DETERMINISTIC: user,
+  CHAOS_UNFIT: user,
+  CHAOS_SCHEDULE_INVALID: user,
   // Ours.
   WORKER_DIED: { ...internal, exit: 1 },
   CANCELED: { domain: 'internal', then: 'fail', exit: 130 },

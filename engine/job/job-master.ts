@@ -328,12 +328,16 @@ export class JobMaster {
 
   async #end(status: 'finished' | 'stopped', checkpointId: CheckpointId): Promise<void> {
     const counters = this.#log.manifestOf(checkpointId).counters
-    const { faults } = this.#parts.doors
+    const { faults, logger } = this.#parts.doors
     faults?.reach('coordinator.over', { checkpointId, what: status })
     // All is committed: what fails while the workers close changes nothing.
     this.#isOver = true
-    faults?.reach('master.close', {})
-    await this.#workers.close()
+    try {
+      faults?.reach('master.close', {})
+      await this.#workers.close()
+    } catch (error) {
+      logger.warn({ error: String(error) }, 'the workers did not close cleanly')
+    }
     this.#result.resolve({
       status,
       checkpointId,

@@ -1,0 +1,149 @@
+import type { Files } from '../base/files.ts'
+import type { FaultPointName } from '../faults/points.ts'
+import type { SinkDefinition } from '../operator/sink.ts'
+import type { MemoryDisk } from '../simulation/memory-files.ts'
+import type { SimulatedJob } from '../simulation/simulated-life.ts'
+import type { ScheduleRun } from './schedule-run.ts'
+import { StreamError } from '../base/errors.ts'
+import { silentLogger } from '../base/logger.ts'
+import { seededRandom } from '../base/random.ts'
+import { isFaultPoint } from '../faults/points.ts'
+import { jobDefinition } from '../graph/job-definition.ts'
+import { SeededScheduler } from '../simulation/seeded-scheduler.ts'
+import { simulateSchedule } from './simulate-schedule.ts'
+
+/** A job that is to be broken. Its sources can be read again, and its sinks commit. */
+export interface Subject extends SimulatedJob {
+  readonly name: string
+  /** Fills the disk before the first life: input files. */
+  readonly prepare?: (files: Files) => Promise<void>
+  /** By sink: rows of one key keep the order of a field. */
+  readonly orders?: Readonly<Record<string, RowOrder>>
+}
+
+/** Of rows that are JSON objects: those with one `key` come in the order of `by`, which grows. */
+export interface RowOrder {
+  readonly key: string
+  readonly by: string
+}
+
+/** Rows that readers of the targets see, by the sink's uid, in the order published. */
+export type Published = Readonly<Record<string, readonly string[]>>
+
+/** What a run without a fault does. */
+export interface Golden {
+  readonly published: Published
+  readonly checkpoints: number
+  readonly steps: number
+  readonly durationMs: number
+  /** How often each point was reached. */
+  readonly reached: ReadonlyMap<FaultPointName, number>
+}
+
+const SEEDS = [1, 2, 3] as const
+
+/**
+ * Runs the job without a fault, in several orders of events and at several parallelisms: what it
+ * publishes must be one and the same, else nothing can be said of a run with faults.
+ *
+ * Throws CHAOS_NOT_DETERMINISTIC with the first row that differs, CHAOS_UNFIT for a job that
+ * cannot be judged, and the job's own error when it fails.
+ */
+export async function goldenRun(subject: Subject, parallelism: number): Promise<Golden> {
+  const goldens: Golden[] = []
+  for (const seed of SEEDS) {
+    const faultless = { seed, parallelism: seed === 3 ? parallelism + 1 : parallelism, faults: [] }
+    const run = await simulateSchedule({ ...subject, schedule: faultless })
+    goldens.push(await goldenOf(subject, run))
+  }
+  const [first, ...others] = goldens
+  for (const other of others) {
+    for (const [uid, rows] of Object.entries(first!.published)) {
+      const difference = firstDifference(rows, other.published[uid] ?? [])
+      if (difference === undefined) continue
+      throw new StreamError(
+        'CHAOS_NOT_DETERMINISTIC',
+        `two runs of "${subject.name}" without a fault differ at sink "${uid}": ${difference}`,
+        {
+          hint: 'Take clocks, chance and arrival order out of the job: use event time, and data that does not change.',
+        },
+      )
+    }
+  }
+  return first!
+}
+
+async function goldenOf(subject: Subject, run: ScheduleRun): Promise<Golden> {
+  const last = run.lives.at(-1)!
+  const { ended } = last
+  if (ended.type === 'failed') throw StreamError.fromData(ended.error)
+  if (ended.type !== 'finished') {
+    throw new StreamError('CHAOS_UNFIT', `"${subject.name}" did not come to an end by itself`, {
+      hint: 'Give its sources an end (records, untilMs, bounded) while it is tried.',
+    })
+  }
+  const reached = new Map<FaultPointName, number>()
+  for (const { point } of run.trace) {
+    if (isFaultPoint(point)) reached.set(point, (reached.get(point) ?? 0) + 1)
+  }
+  return {
+    published: await publishedBy(subject, run.disk),
+    checkpoints: ended.summary.checkpoints,
+    steps: last.steps,
+    durationMs: last.toMs - last.fromMs,
+    reached,
+  }
+}
+
+/** What is published at every sink that commits. */
+export async function publishedBy(subject: Subject, disk: MemoryDisk): Promise<Published> {
+  const random = seededRandom(1)
+  const doors = {
+    clock: new SeededScheduler(random, 0),
+    random,
+    files: disk.files(),
+    logger: silentLogger,
+  }
+  const published: Record<string, readonly string[]> = {}
+  for (const [uid, sink] of committingSinks(subject)) published[uid] = await sink.published!(doors)
+  return published
+}
+
+function committingSinks(subject: Subject): ReadonlyMap<string, SinkDefinition> {
+  const graph = jobDefinition(subject.job).build(subject.parameters)
+  const sinks = new Map<string, SinkDefinition>()
+  for (const { uid, name, runtime } of graph.nodes) {
+    if (runtime.type !== 'sink' || runtime.sink.createCommitter === undefined) continue
+    if (runtime.sink.published === undefined) {
+      throw new StreamError('CHAOS_UNFIT', `what sink "${uid ?? name}" publishes cannot be read`, {
+        hint: 'Give the sink a `published` method that reads the rows of its target.',
+      })
+    }
+    sinks.set(uid ?? name, runtime.sink)
+  }
+  if (sinks.size > 0) return sinks
+  throw new StreamError('CHAOS_UNFIT', `no sink of "${subject.name}" commits`, {
+    hint: 'A sink that prints cannot be held against a run without faults; use fileSink or parquetSink.',
+  })
+}
+
+/** In words; undefined when both hold the same rows, in any order. */
+export function firstDifference(
+  expected: readonly string[],
+  found: readonly string[],
+): string | undefined {
+  const counts = new Map<string, number>()
+  for (const row of expected) counts.set(row, (counts.get(row) ?? 0) + 1)
+  for (const row of found) counts.set(row, (counts.get(row) ?? 0) - 1)
+  for (const [row, count] of counts) {
+    if (count > 0) return `${count} × ${shortened(row)} is missing`
+    if (count < 0) return `${-count} × ${shortened(row)} is there too often`
+  }
+  return undefined
+}
+
+const ROW_SHOWN = 200
+
+function shortened(row: string): string {
+  return row.length <= ROW_SHOWN ? row : `${row.slice(0, ROW_SHOWN)}…`
+}
