@@ -1,0 +1,35 @@
+/** Schedules that once broke an invariant: each holds now. */
+import { expect, test } from 'vitest'
+import { examine } from '../../engine/chaos/examine.ts'
+import { describeFault, type Fault } from '../../engine/chaos/schedule.ts'
+import { goldenRun, type Subject } from '../../engine/chaos/subject.ts'
+import { shapes } from '../simulation/shapes.ts'
+
+interface Regression {
+  readonly what: string
+  readonly shape: string
+  readonly seed: number
+  readonly parallelism: number
+  readonly faults: readonly Fault[]
+}
+
+const regressions: readonly Regression[] = [
+  {
+    what: 'a job whose workers fail to close, when all is committed, comes to its end',
+    shape: 'union',
+    seed: 24,
+    parallelism: 2,
+    faults: [{ point: 'master.close', nth: 1, action: { type: 'throw' } }],
+  },
+]
+
+for (const { what, shape, seed, parallelism, faults } of regressions) {
+  test(`${what} (${faults.map(describeFault).join(', ')})`, async () => {
+    const { job } = shapes.find(({ name }) => name === shape)!
+    const subject: Subject = { name: shape, job, parameters: {} }
+    const golden = await goldenRun(subject, parallelism)
+    const { run, violations } = await examine(subject, golden, { seed, parallelism, faults })
+    expect(run.fired).toEqual(faults.map((_, index) => index))
+    expect(violations).toEqual([])
+  })
+}
