@@ -112,8 +112,8 @@ class Simulation {
       steps: this.#steps,
     })
     const ended = await running.run(this.#options.stepsMax ?? STEPS_MAX)
-    this.#steps += scheduler.steps
     this.#tell(life, 'life.end', scheduler, ended.type)
+    this.#steps += scheduler.steps
     this.#nowMs = Math.max(scheduler.monotonicMs() + fromMs + START_MS, this.#nowMs) + RESTART_MS
     // What looks at the disk between two lives waits for nobody's turn.
     this.#scheduler = undefined

@@ -154,7 +154,12 @@ export class TaskBuilder {
     for (const [index, link] of chain.links.entries()) {
       const { node } = link
       const uid = node.uid ?? node.name
-      this.#parts.doors.faults?.reach('task.open', { uid, subtask: this.#subtask })
+      const head = chain.links[0]!.node
+      this.#parts.doors.faults?.reach('task.open', {
+        uid,
+        subtask: this.#subtask,
+        what: head.uid ?? head.name,
+      })
       const stores = await this.#files.openStores(node, index, this.#vertex, restoredMs)
       if (stores !== undefined) this.#stores.push(stores)
       link.operator.open(

@@ -133,12 +133,16 @@ export class WorkerRuntime {
     const { faults } = this.#doors
     return {
       acknowledged: (snapshot) => {
-        const { checkpointId, subtask } = snapshot
+        const { checkpointId, vertex, subtask } = snapshot
         const acknowledge = (): void => {
           this.#say({ type: 'acknowledged', snapshot })
         }
         if (faults === undefined) acknowledge()
-        else faults.pass('snapshot.acknowledge', { checkpointId, subtask }, acknowledge)
+        else {
+          const { uid, name } = this.#task(vertex, subtask).vertex.chain[0]!
+          const place = { uid: uid ?? name, subtask, checkpointId }
+          faults.pass('snapshot.acknowledge', place, acknowledge)
+        }
       },
       declined: (checkpointId, error) => {
         const data = asStreamError(error, 'CHECKPOINT_FAILED').toData()
