@@ -1,4 +1,5 @@
 import { StreamError } from '../base/errors.ts'
+import { errnoOf } from '../base/files.ts'
 import { sha256Hex } from '../base/hash.ts'
 import type { StateDescriptor } from '../state/state.ts'
 import { checkManifest, Malformed } from './manifest-check.ts'
@@ -56,6 +57,16 @@ export function damaged(path: string, what: string, cause?: unknown): StreamErro
     hint: 'Restore the file from a backup, or start with --fresh or --from another savepoint.',
     ...(cause === undefined ? {} : { cause }),
   })
+}
+
+/** Reads a file of a checkpoint: a folder in its place is damage, and named as such. */
+export async function readingFile<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (errnoOf(error) === 'EISDIR') throw damaged(path, 'a folder has its name', error)
+    throw error
+  }
 }
 
 /** A default is the job's, not the state's; and it need not be JSON. */

@@ -6,7 +6,7 @@ import { Sha256 } from '../base/hash.ts'
 import { FILE_CHUNK_BYTES } from '../base/limits.ts'
 import { listOrNone } from './folders.ts'
 import { temporaryName, type WorkLayout } from './layout.ts'
-import { decodeManifest, encodeManifest } from './manifest-codec.ts'
+import { decodeManifest, encodeManifest, readingFile } from './manifest-codec.ts'
 import { manifestFiles, type CheckpointManifest, type StagedCopy } from './manifest.ts'
 import type { FileReference, SinkState } from './snapshot.ts'
 import type { CheckpointStore } from './store.ts'
@@ -68,7 +68,8 @@ export async function copySavepoint(options: SavepointOptions): Promise<void> {
 export async function readSavepoint(files: Files, folder: string): Promise<CheckpointManifest> {
   const path = join(folder, MANIFEST)
   try {
-    return decodeManifest(await readWholeFile(files, path), path)
+    const bytes = await readingFile(path, () => readWholeFile(files, path))
+    return decodeManifest(bytes, path)
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error
     throw new StreamError('CHECKPOINT_NOT_FOUND', `"${folder}" holds no savepoint`, {

@@ -7,7 +7,7 @@ import type { CheckpointId } from '../stream/elements.ts'
 import { assert } from '../base/assert.ts'
 import { formatCheckpointId, manifestName, parseManifestName, temporaryName } from './layout.ts'
 import type { WorkLayout } from './layout.ts'
-import { damaged, decodeManifest, encodeManifest } from './manifest-codec.ts'
+import { damaged, decodeManifest, encodeManifest, readingFile } from './manifest-codec.ts'
 import type { CheckpointManifest } from './manifest.ts'
 import { planRetention, planSweep } from './sweep.ts'
 
@@ -70,7 +70,8 @@ export class CheckpointStore {
     const known = this.#known.get(id)
     if (known !== undefined) return known
     const path = this.pathOf(id)
-    const manifest = decodeManifest(await readWholeFile(this.#options.files, path), path)
+    const bytes = await readingFile(path, () => readWholeFile(this.#options.files, path))
+    const manifest = decodeManifest(bytes, path)
     if (manifest.checkpointId !== id) {
       throw damaged(path, `it is of checkpoint ${formatCheckpointId(manifest.checkpointId)}`)
     }
@@ -80,7 +81,8 @@ export class CheckpointStore {
 
   /** Before recovery acts on it (M3). */
   async makeDurable(id: CheckpointId): Promise<void> {
-    const handle = await this.#options.files.open(this.pathOf(id), 'read')
+    const path = this.pathOf(id)
+    const handle = await readingFile(path, () => this.#options.files.open(path, 'read'))
     try {
       await handle.sync()
     } finally {

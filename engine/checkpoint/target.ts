@@ -2,7 +2,7 @@ import type { ErrorCode } from '../base/errors.ts'
 import { StreamError } from '../base/errors.ts'
 import type { TargetMarker } from '../operator/sink.ts'
 import type { CheckpointId } from '../stream/elements.ts'
-import { formatCheckpointId } from './layout.ts'
+import { formatCheckpointId, manifestName } from './layout.ts'
 import type { Lineage } from './manifest.ts'
 
 /** What is known when a life opens a sink's target, before anything is published there. */
@@ -84,7 +84,7 @@ function decideOwn(facts: TargetFacts, marker: TargetMarker): TargetDecision {
       type: 'refuse',
       code: 'SINK_AHEAD',
       message: `the target of "${facts.uid}" holds output up to checkpoint ${formatCheckpointId(marker.checkpointId)}, ${restored}`,
-      hint: 'Start from the latest checkpoint or savepoint; or with --fork, which publishes the difference twice.',
+      hint: `Bring back "manifests/${manifestName(marker.checkpointId)}" of the work folder if it was lost, or start from the latest savepoint; or with --fork, which publishes the difference twice.`,
     }
   }
   if (!facts.knownInstances.has(marker.instance)) {

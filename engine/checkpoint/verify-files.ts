@@ -3,7 +3,7 @@ import type { Files } from '../base/files.ts'
 import { errnoOf } from '../base/files.ts'
 import { Sha256 } from '../base/hash.ts'
 import { FILE_CHUNK_BYTES, FILES_IN_FLIGHT_MAX } from '../base/limits.ts'
-import { damaged } from './manifest-codec.ts'
+import { damaged, readingFile } from './manifest-codec.ts'
 import type { FileReference } from './snapshot.ts'
 
 /** Reads every file whole; throws CHECKPOINT_DAMAGED naming one that is not what was written. */
@@ -21,7 +21,16 @@ export async function verifyFiles(
  * Gives the content of a file in pieces. Resolves when all of it has been given and was what the
  * reference says; so nothing may be believed before.
  */
-export async function readVerified(
+export function readVerified(
+  files: Files,
+  path: string,
+  reference: FileReference,
+  each: (bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  return readingFile(path, () => readPieces(files, path, reference, each))
+}
+
+async function readPieces(
   files: Files,
   path: string,
   reference: FileReference,
