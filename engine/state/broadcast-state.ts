@@ -15,7 +15,7 @@ import { sha256Hex } from '../base/hash.ts'
 import type { FileReference } from '../checkpoint/snapshot.ts'
 import { ByteReader, ByteWriter } from '../stream/byte-buffer.ts'
 import { decodeKey, encodeKey, heapKey } from '../stream/key-codec.ts'
-import { ValueCodec } from '../stream/value-codec.ts'
+import { ValueCodec, valueReader } from '../stream/value-codec.ts'
 import { checkStateFits, evolvedReader } from './schema-evolution.ts'
 import type { MapState, StateDescriptor } from './state.ts'
 import type { HeapKey } from './entry-table.ts'
@@ -75,6 +75,24 @@ export class BroadcastState {
       this.#restored.set(map.descriptor.name, map)
     }
   }
+}
+
+/** Reads a file of broadcast state to its last value; returns how many items it has. */
+export function auditBroadcast(bytes: Uint8Array): number {
+  const reader = new ByteReader(bytes, MAGIC.length)
+  let items = 0
+  while (!reader.isAtEnd) {
+    const map = readMap(reader)
+    const read = valueReader(map.descriptor.value)
+    for (const { key, value } of map.items) {
+      decodeKey(key)
+      const rest = new ByteReader(value)
+      read(rest)
+      assert(rest.isAtEnd, `a value of "${map.descriptor.name}" has bytes left over`)
+    }
+    items += map.items.length
+  }
+  return items
 }
 
 interface RestoredMap {
