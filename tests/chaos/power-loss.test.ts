@@ -1,0 +1,190 @@
+/**
+ * The power is cut, or the process dies, before every single call of the disk that a job makes: at
+ * any of these moments each checkpoint that exists verifies to its last byte, and a job that is
+ * started again publishes exactly what one does that was never cut. The same once more, for every
+ * call that the recovery makes.
+ */
+import { beforeAll, expect, test } from 'vitest'
+import { auditFolder, isSound } from '../../engine/checkpoint/fsck.ts'
+import { MemoryDisk } from '../../engine/simulation/memory-files.ts'
+import { seededRandom } from '../../engine/base/random.ts'
+import { figures, firstSeed, share } from '../share.ts'
+import { committersOf, live, planOf, publishedIn, WORK, type Scene } from './disk-life.ts'
+import { windowed, windowedOutput } from './power-jobs.ts'
+
+const JOB = { job: windowed, parallelism: 2 }
+const PLAN = planOf(JOB)
+const CHECKPOINTS_MIN = 3
+
+/** The disk as it was before one call of a life took effect. */
+interface Moment {
+  readonly disk: MemoryDisk
+  /** Its place among the calls of that life, and what it was. */
+  readonly call: number
+  readonly what: string
+  /** A checkpoint had been completed by then. */
+  readonly isCompleted: boolean
+}
+
+type End = 'power loss' | 'crash'
+
+/** Runs a life to its end and keeps every moment of it, or those up to the first record. */
+async function momentsOf(
+  disk: MemoryDisk,
+  scene: Scene,
+  options: { readonly isCompleted: boolean; readonly untilStarted?: boolean },
+): Promise<{ readonly moments: readonly Moment[]; readonly ended: MemoryDisk; links: number }> {
+  const moments: Moment[] = []
+  let { isCompleted } = options
+  let [links, hasStarted, isLinked, isSynced] = [0, false, false, false]
+  const { disk: ended } = await live(disk, {
+    ...scene,
+    before({ kind, path }, own) {
+      // It counts as completed when the folder of manifests has been synced behind a link.
+      if (isSynced) isCompleted = true
+      if (!hasStarted || options.untilStarted !== true) {
+        moments.push({
+          disk: own.clone(),
+          call: moments.length,
+          what: `${kind} ${path}`,
+          isCompleted,
+        })
+      }
+      isSynced = isLinked && kind === 'syncDirectory' && path === `${WORK}/manifests`
+      if (kind !== 'link' || !path.startsWith(`${WORK}/manifests/`)) return
+      isLinked = true
+      links += 1
+    },
+    started: () => {
+      hasStarted = true
+    },
+  })
+  return { moments, ended, links }
+}
+
+/** The disk that the next life finds. Every copy of a moment ends in its own way. */
+function after(end: End, moment: Moment, seed: number): MemoryDisk {
+  const disk = moment.disk.clone({ survivors: seed % 4 === 0 ? 'none' : seededRandom(seed) })
+  if (end === 'power loss') disk.powerLoss()
+  else disk.crash()
+  return disk
+}
+
+/** I6: every checkpoint there is verifies, and from the first completed one on there is one. */
+async function checkSound(disk: MemoryDisk, isCompleted: boolean, deep: boolean): Promise<void> {
+  const committers = committersOf(disk, { ...JOB, seed: 1, plan: PLAN })
+  const exists = await disk
+    .files()
+    .stat(`${WORK}/epochs`)
+    .then(
+      () => true,
+      () => false,
+    )
+  if (!exists && !isCompleted) return
+  const audit = await auditFolder({ files: disk.files(), folder: WORK, deep, committers })
+  expect(isSound(audit), JSON.stringify(audit, null, 1)).toBe(true)
+  if (isCompleted) expect(audit.checkpoints.length).toBeGreaterThan(0)
+}
+
+let first: Awaited<ReturnType<typeof momentsOf>>
+
+beforeAll(async () => {
+  const scene = { ...JOB, seed: firstSeed() }
+  first = await momentsOf(new MemoryDisk(), scene, { isCompleted: false })
+  expect(await publishedIn(first.ended, '/out')).toEqual(windowedOutput)
+  expect(first.links).toBeGreaterThan(CHECKPOINTS_MIN)
+})
+
+test('at every moment there is a checkpoint that verifies', async () => {
+  const seeds = share(1, 8)
+  let checks = 0
+  for (const moment of first.moments) {
+    for (let seed = firstSeed(); seed < firstSeed() + seeds; seed += 1) {
+      for (const end of ['power loss', 'crash'] as const) {
+        const disk = after(end, moment, seed * 1_000 + moment.call)
+        await checkSound(disk, moment.isCompleted, moment.call % 5 === 0).catch(
+          told(moment, end, seed),
+        )
+        checks += 1
+      }
+    }
+  }
+  const moments = first.moments.length
+  figures('power loss: a checkpoint that verifies', { moments, checks, checkpoints: first.links })
+})
+
+test('started again after any moment, a job publishes each row once', async () => {
+  const every = share(3, 1)
+  const seeds = share(1, 4)
+  const counts = { 'power loss': 0, crash: 0 }
+  for (let seed = firstSeed(); seed < firstSeed() + seeds; seed += 1) {
+    for (const moment of first.moments) {
+      if ((moment.call + seed) % every !== 0) continue
+      for (const end of ['power loss', 'crash'] as const) {
+        await restart(after(end, moment, seed * 1_000 + moment.call), seed + moment.call).catch(
+          told(moment, end, seed),
+        )
+        counts[end] += 1
+      }
+    }
+  }
+  figures('power loss: restarts', { moments: first.moments.length, ...counts })
+})
+
+test('cut off again at any moment of its recovery, it publishes each row once', async () => {
+  const random = seededRandom(firstSeed())
+  const firsts = chosen(first.moments, share(10, first.moments.length), random)
+  const counts = { recoveries: 0, checks: 0, restarts: 0 }
+  for (const moment of firsts) {
+    const end = random.int(2) === 0 ? 'power loss' : 'crash'
+    const disk = after(end, moment, random.int(2 ** 30))
+    const scene = { job: windowed, parallelism: 1 + random.int(3), seed: random.int(2 ** 30) }
+    const { isCompleted } = moment
+    const second = await momentsOf(disk, scene, { isCompleted, untilStarted: true })
+    expect(await publishedIn(second.ended, '/out')).toEqual(windowedOutput)
+    counts.recoveries += 1
+    counts.checks += second.moments.length
+    const restarted = new Set(chosen(second.moments, share(6, 30), random))
+    for (const cut of second.moments) {
+      const how = random.int(3) === 0 ? 'crash' : 'power loss'
+      const found = after(how, cut, random.int(2 ** 30))
+      const check = async (): Promise<void> => {
+        await checkSound(found, cut.isCompleted, false)
+        if (restarted.has(cut)) await restart(found, random.int(2 ** 30))
+      }
+      await check().catch((error: unknown) => {
+        const where = `${end} at ${moment.call} (${moment.what}), ${how} at ${cut.call} (${cut.what})`
+        throw new Error(where, { cause: error })
+      })
+    }
+    counts.restarts += restarted.size
+  }
+  figures('power loss: again in the recovery', counts)
+})
+
+async function restart(disk: MemoryDisk, seed: number): Promise<void> {
+  const scene = { job: windowed, parallelism: 1 + (seed % 3), seed: seed + 1 }
+  const { disk: ended } = await live(disk, scene)
+  expect(await publishedIn(ended, '/out')).toEqual(windowedOutput)
+}
+
+function told(moment: Moment, end: End, seed: number): (error: unknown) => never {
+  return (error) => {
+    const where = `${end} before call ${moment.call} (${moment.what}), seed ${seed}`
+    throw new Error(where, { cause: error })
+  }
+}
+
+/** Some of them, in order; all, when there are no more. */
+function chosen<T>(
+  items: readonly T[],
+  count: number,
+  random: { int(below: number): number },
+): readonly T[] {
+  let wanted = Math.min(count, items.length)
+  return items.filter((_, index) => {
+    if (random.int(items.length - index) >= wanted) return false
+    wanted -= 1
+    return true
+  })
+}
