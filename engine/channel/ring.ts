@@ -344,6 +344,26 @@ export class RingReader implements ChannelReader {
   }
 }
 
+/**
+ * For two sides that see each other's memory late, as in a simulation: each has a ring of its own.
+ * What the writer has committed in `from` is seen in `to` from now on.
+ */
+export function passFrames(from: SharedArrayBuffer, to: SharedArrayBuffer): void {
+  const [source, target] = [new Int32Array(from), new Int32Array(to)]
+  const units = (from.byteLength - CONTROL_BYTES) / UNIT_BYTES
+  const tail = source[TAIL]!
+  for (let unit = target[TAIL]!; unit !== tail; unit = (unit + 1) | 0) {
+    const at = (CONTROL_BYTES + (unit & (units - 1)) * UNIT_BYTES) / Int32Array.BYTES_PER_ELEMENT
+    target.set(source.subarray(at, at + UNIT_BYTES / Int32Array.BYTES_PER_ELEMENT), at)
+  }
+  target[TAIL] = tail
+}
+
+/** And what the reader has given back in `from`. */
+export function passCredit(from: SharedArrayBuffer, to: SharedArrayBuffer): void {
+  new Int32Array(to)[HEAD] = new Int32Array(from)[HEAD]!
+}
+
 function doNothing(): void {
   // Nobody to wake.
 }

@@ -9,6 +9,7 @@ import { jobDefinition } from '../graph/job-definition.ts'
 import { planHash } from '../graph/plan.ts'
 import { beginLife, type JobLife } from '../job/job-life.ts'
 import { spawnInThread } from '../worker/in-thread.ts'
+import { SimulatedStore } from './simulated-store.ts'
 
 /** The job of a simulation, before it is planned for one life. */
 export interface SimulatedJob {
@@ -16,6 +17,10 @@ export interface SimulatedJob {
   readonly parameters: Readonly<Record<string, unknown>>
   /** In place of what the job asks for. */
   readonly checkpointing?: Partial<CheckpointSettings>
+  /** Workers that the subtasks are dealt to, all in one thread: 1 when left out. */
+  readonly workers?: number
+  /** Heap of all keyed state before entries go to the scratch store; a fraction will do. */
+  readonly stateCacheMb?: number
 }
 
 export interface LifePlace {
@@ -33,6 +38,7 @@ export type LifeOutcome = { readonly summary: RunSummary } | { readonly error: u
 /** One life of a job in one thread, from taking the folder on, over doors that are given. */
 export class SimulatedLife {
   readonly #doors: Doors
+  readonly #stateCacheMb: number | undefined
   readonly #plan: JobPlan
   readonly #place: LifePlace
   readonly #process: SimulatedProcess
@@ -48,6 +54,7 @@ export class SimulatedLife {
     doors: Doors,
   ) {
     this.#doors = doors
+    this.#stateCacheMb = job.stateCacheMb
     this.#place = place
     this.#process = process
     this.#plan = planOf(job, parallelism)
@@ -101,6 +108,7 @@ export class SimulatedLife {
         workDir,
         ...(from === undefined ? {} : { from }),
         workRoot: '/',
+        ...(this.#stateCacheMb === undefined ? {} : { stateCacheMb: this.#stateCacheMb }),
         fresh: false,
         takeOver: takeOver ?? false,
         fork: false,
@@ -117,7 +125,8 @@ export class SimulatedLife {
   }
 
   #spawn(): SpawnWorkers {
-    const spawn = spawnInThread(this.#doors, this.#plan.graph)
+    const { clock } = this.#doors
+    const spawn = spawnInThread(this.#doors, this.#plan.graph, () => new SimulatedStore(clock))
     return (count, onMessage) => {
       this.#workers = spawn(count, onMessage)
       return this.#workers
@@ -125,7 +134,8 @@ export class SimulatedLife {
   }
 }
 
-function planOf({ job, parameters, checkpointing }: SimulatedJob, parallelism: number): JobPlan {
+function planOf(simulated: SimulatedJob, parallelism: number): JobPlan {
+  const { job, parameters, checkpointing, workers = 1 } = simulated
   const definition = jobDefinition(job)
   const graph = definition.build(parameters)
   const settings = {
@@ -139,7 +149,7 @@ function planOf({ job, parameters, checkpointing }: SimulatedJob, parallelism: n
     parameters: {},
     parallelism,
     settings,
-    workers: 1,
+    workers: Math.min(workers, parallelism),
     bundle: undefined,
   }
 }

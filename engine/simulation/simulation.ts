@@ -10,13 +10,12 @@ import {
   SimulatedLife,
   type LifeOutcome,
   type LifePlace,
+  type SimulatedJob,
   type UserRequest,
 } from './simulated-life.ts'
 import { SimulatedProcesses } from './simulated-processes.ts'
 
-export interface SimulationOptions {
-  readonly job: unknown
-  readonly parameters: Readonly<Record<string, unknown>>
+export interface SimulationOptions extends SimulatedJob {
   /** Parallelism of each life; all but the last end in a crash or a power loss. */
   readonly parallelisms: readonly number[]
   readonly seed: number

@@ -11,6 +11,12 @@ export interface KeyValueStore {
   close(): Promise<void>
 }
 
+/** Makes an empty one; what is at `directory` is destroyed. */
+export type OpenStore = (
+  directory: string,
+  cacheBytes: number,
+) => KeyValueStore | Promise<KeyValueStore>
+
 export type KeyValueOperation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: Uint8Array }

@@ -2,19 +2,31 @@ import type { Doors } from '../base/doors.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
 import type { SpawnWorkers, WorkerHandle } from './worker-handle.ts'
-import { assert } from '../base/assert.ts'
-import { LocalChannels } from './channels.ts'
+import type { OpenStore } from '../state/key-value-store.ts'
+import { InThreadWires } from './in-thread-channels.ts'
 import { ClockParking } from './worker-loop.ts'
-import { WorkerRuntime } from './worker-runtime.ts'
+import { WorkerRuntime, type WorkerPlace } from './worker-runtime.ts'
 
 /**
- * One worker in the master's own thread: for tests of jobs and for simulation. The same tasks,
- * loop and messages; messages still arrive in a later turn, as between threads.
+ * Workers in the master's own thread: for tests of jobs and for simulation. The same tasks, loop
+ * and messages; messages still arrive in a later turn, as between threads.
  */
-export function spawnInThread(doors: Doors, graph: JobGraph): SpawnWorkers {
+export function spawnInThread(doors: Doors, graph: JobGraph, openStore?: OpenStore): SpawnWorkers {
   return (count, onMessage) => {
-    assert(count === 1, 'there is one worker in a thread')
-    return [new InThreadHandle(doors, graph, onMessage)]
+    const parkings = Array.from({ length: count }, () => new ClockParking(doors.clock))
+    const wires = new InThreadWires(doors, count, (worker) => {
+      parkings[worker]!.wake()
+    })
+    return parkings.map((parking, worker) => {
+      const channels = wires.channelsOf(worker)
+      const place: WorkerPlace = {
+        loadGraph: () => Promise.resolve(graph),
+        channels: () => channels,
+        parking: () => parking,
+        openStore,
+      }
+      return new InThreadHandle(doors, place, onMessage)
+    })
   }
 }
 
@@ -27,22 +39,13 @@ class InThreadHandle implements WorkerHandle {
   readonly #fromWorker: FromWorker[] = []
   #ended = false
 
-  constructor(doors: Doors, graph: JobGraph, onMessage: (message: FromWorker) => void) {
+  constructor(doors: Doors, place: WorkerPlace, onMessage: (message: FromWorker) => void) {
     this.#doors = doors
     this.#onMessage = onMessage
-    const channels = new LocalChannels()
-    this.#runtime = new WorkerRuntime(
-      doors,
-      {
-        loadGraph: () => Promise.resolve(graph),
-        channels: () => channels,
-        parking: () => new ClockParking(doors.clock),
-      },
-      (message) => {
-        this.#fromWorker.push(message)
-        doors.clock.immediate(this.#deliverFrom)
-      },
-    )
+    this.#runtime = new WorkerRuntime(doors, place, (message) => {
+      this.#fromWorker.push(message)
+      doors.clock.immediate(this.#deliverFrom)
+    })
   }
 
   post(message: ToWorker): void {

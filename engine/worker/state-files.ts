@@ -4,6 +4,7 @@ import type { FileReference } from '../checkpoint/snapshot.ts'
 import type { JobVertex } from '../graph/job-graph.ts'
 import type { StreamNode } from '../graph/stream-graph.ts'
 import type { CheckpointId } from '../stream/elements.ts'
+import type { OpenStore } from '../state/key-value-store.ts'
 import type { OperatorStores } from '../task/subtask-state.ts'
 import type { Deployment } from './protocol.ts'
 import { readWholeFile, writeDurably } from '../base/files.ts'
@@ -24,14 +25,21 @@ export class StateFiles {
   readonly #doors: Doors
   readonly #deployment: Deployment
   readonly #subtask: number
+  readonly #openStore: OpenStore
   #sequence = 0
   /** Of the checkpoint under way; before the first, the start of this life's ids. */
   checkpointId: CheckpointId
 
-  constructor(doors: Doors, deployment: Deployment, subtask: number) {
+  constructor(
+    doors: Doors,
+    deployment: Deployment,
+    subtask: number,
+    openStore: OpenStore = openLevelStore,
+  ) {
     this.#doors = doors
     this.#deployment = deployment
     this.#subtask = subtask
+    this.#openStore = openStore
     this.checkpointId = deployment.epoch * 2 ** 32
   }
 
@@ -85,7 +93,7 @@ export class StateFiles {
       doors: this.#doors,
       workDir,
       name: () => this.name(uid),
-      openStore: () => openLevelStore(scratch, stateCacheBytes),
+      openStore: () => this.#openStore(scratch, stateCacheBytes),
     })
     const restored = restore[uid]
     await store.open()

@@ -2,6 +2,7 @@ import type { Doors } from '../base/doors.ts'
 import type { ChannelReader, ChannelWriter } from '../channel/channel.ts'
 import type { JobEdge, JobGraph, JobVertex } from '../graph/job-graph.ts'
 import type { StreamNode } from '../graph/stream-graph.ts'
+import type { OpenStore } from '../state/key-value-store.ts'
 import type { StreamOperator } from '../operator/operator.ts'
 import type { SourceReader } from '../operator/source.ts'
 import type { Deployment } from './protocol.ts'
@@ -34,6 +35,8 @@ export interface BuilderParts {
   readonly owner: TaskOwner
   /** Wakes the worker's loop. */
   readonly kick: () => void
+  /** For state beyond its cache; LevelDB when left out. */
+  readonly openStore: OpenStore | undefined
 }
 
 /** Builds, opens and restores one subtask of one vertex. */
@@ -51,7 +54,7 @@ export class TaskBuilder {
     this.#parts = parts
     this.#vertex = vertex
     this.#subtask = subtask
-    this.#files = new StateFiles(parts.doors, parts.deployment, subtask)
+    this.#files = new StateFiles(parts.doors, parts.deployment, subtask, parts.openStore)
   }
 
   async build(): Promise<StreamTask> {

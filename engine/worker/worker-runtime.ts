@@ -1,6 +1,7 @@
 import type { Doors } from '../base/doors.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { StreamTask } from '../task/stream-task.ts'
+import type { OpenStore } from '../state/key-value-store.ts'
 import type { TaskOwner } from '../task/task-parts.ts'
 import type { Deployment, FromWorker, ToWorker } from './protocol.ts'
 import type { Timer } from '../base/clock.ts'
@@ -17,6 +18,8 @@ export interface WorkerPlace {
   loadGraph(deployment: Deployment): Promise<JobGraph>
   channels(deployment: Deployment): Channels
   parking(deployment: Deployment): Parking
+  /** For state beyond its cache; LevelDB when left out. */
+  readonly openStore?: OpenStore | undefined
 }
 
 /**
@@ -110,7 +113,8 @@ export class WorkerRuntime {
         const kick = (): void => {
           loop.kick()
         }
-        const parts = { doors: this.#doors, deployment, graph, channels, owner, kick }
+        const { openStore } = this.#place
+        const parts = { doors: this.#doors, deployment, graph, channels, owner, kick, openStore }
         this.#tasks.push(await new TaskBuilder(parts, vertex, subtask).build())
       }
     }
