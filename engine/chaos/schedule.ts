@@ -32,7 +32,9 @@ export type FaultAction =
 
 export type FaultActionType = FaultAction['type']
 
-export type Errno = 'EIO' | 'ENOSPC' | 'EMFILE'
+export const errnos = ['EIO', 'ENOSPC', 'EMFILE'] as const
+
+export type Errno = (typeof errnos)[number]
 
 /** One fault: the `nth` time that a life comes to this point, at this place, this is done. */
 export interface Fault {
@@ -50,12 +52,18 @@ export type FaultWhere = Pick<FaultPlace, 'uid' | 'subtask'>
 
 /** What is done to a run, and the order in which it happens. Plain JSON. */
 export interface FaultSchedule {
-  /** Decides the order of events; in one thread, nothing else does. */
+  /** Decides the order of events; in one thread, nothing else does. See also FIRST_COME. */
   readonly seed: number
   /** Of the first life. */
   readonly parallelism: number
   readonly faults: readonly Fault[]
 }
+
+/**
+ * The seed of the plainest order: first come, first served; no call of the disk is slow, and of
+ * what was not made durable nothing survives a power loss.
+ */
+export const FIRST_COME = 0
 
 /** `disk.state.sync#2 in life 1 → errno ENOSPC`, for people. */
 export function describeFault({ point, where, nth, life, action }: Fault): string {

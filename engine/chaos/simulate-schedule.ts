@@ -7,9 +7,10 @@ import { StreamError } from '../base/errors.ts'
 import { seededRandom, type Random } from '../base/random.ts'
 import { FaultPlan } from '../faults/fault-plan.ts'
 import { MemoryDisk } from '../simulation/memory-files.ts'
-import { SeededScheduler } from '../simulation/seeded-scheduler.ts'
+import { SeededScheduler, type TurnOrder } from '../simulation/seeded-scheduler.ts'
 import { SimulatedProcesses } from '../simulation/simulated-processes.ts'
 import { RunningLife } from './running-life.ts'
+import { FIRST_COME } from './schedule.ts'
 import { traceHash } from './trace.ts'
 
 const STEPS_MAX = 200_000
@@ -32,6 +33,7 @@ export async function simulateSchedule(options: SimulateOptions): Promise<Schedu
 class Simulation {
   readonly #options: SimulateOptions
   readonly #random: Random
+  readonly #turns: TurnOrder
   readonly #disk: MemoryDisk
   readonly #processes = new SimulatedProcesses()
   readonly #plan: FaultPlan
@@ -47,9 +49,10 @@ class Simulation {
     const { schedule } = options
     this.#options = options
     this.#random = seededRandom(schedule.seed)
+    this.#turns = schedule.seed === FIRST_COME ? 'arrival' : 'chance'
     this.#plan = new FaultPlan(schedule.faults)
     this.#disk = new MemoryDisk({
-      survivors: seededRandom(schedule.seed + 1),
+      survivors: this.#turns === 'arrival' ? 'none' : seededRandom(schedule.seed + 1),
       gate: () => this.#turn(),
     })
   }
@@ -91,7 +94,7 @@ class Simulation {
   ): Promise<{ readonly life: LifeRecord; readonly nextParallelism: number }> {
     const life = this.#lives.length + 1
     this.#plan.beginLife(life)
-    const scheduler = new SeededScheduler(this.#random, this.#nowMs)
+    const scheduler = new SeededScheduler(this.#random, this.#nowMs, this.#turns)
     this.#scheduler = scheduler
     const fromMs = this.#nowMs - START_MS
     this.#tell(life, 'life.begin', scheduler)
@@ -148,7 +151,8 @@ class Simulation {
   async #turn(): Promise<void> {
     const scheduler = this.#scheduler
     if (scheduler === undefined) return
-    if (this.#random.int(SLOW_CALL) === 0) await scheduler.sleep(this.#random.int(SLOW_CALL_MS))
+    const isSlow = this.#turns === 'chance' && this.#random.int(SLOW_CALL) === 0
+    if (isSlow) await scheduler.sleep(this.#random.int(SLOW_CALL_MS))
     else await new Promise<void>((turn) => scheduler.immediate(turn))
   }
 }

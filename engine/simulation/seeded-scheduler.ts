@@ -7,13 +7,18 @@ interface Alarm {
   readonly callback: () => void
 }
 
+/** Who runs next of those that wait: any of them, or the one that came first. */
+export type TurnOrder = 'chance' | 'arrival'
+
 /**
- * A clock and scheduler for simulation: picks what runs next by chance, from a seed. Time stands
- * still while anything waits for a turn, and jumps to the next alarm when nothing does.
+ * A clock and scheduler for simulation: picks what runs next by chance, from a seed, or in the
+ * order of arrival. Time stands still while anything waits for a turn, and jumps to the next alarm
+ * when nothing does.
  */
 export class SeededScheduler implements Clock {
   readonly #random: Random
   readonly #startMs: number
+  readonly #turns: TurnOrder
   readonly #waiting: (() => void)[] = []
   readonly #alarms = new Set<Alarm>()
   #nowMs: number
@@ -22,8 +27,9 @@ export class SeededScheduler implements Clock {
   #order = 0
   steps = 0
 
-  constructor(random: Random, startMs: number) {
+  constructor(random: Random, startMs: number, turns: TurnOrder = 'chance') {
     this.#random = random
+    this.#turns = turns
     this.#startMs = startMs
     this.#nowMs = startMs
   }
@@ -75,6 +81,7 @@ export class SeededScheduler implements Clock {
 
   #take(): (() => void) | undefined {
     if (this.#waiting.length === 0) return undefined
+    if (this.#turns === 'arrival') return this.#waiting.shift()
     const index = this.#random.int(this.#waiting.length)
     return this.#waiting.splice(index, 1)[0]
   }
