@@ -46,7 +46,7 @@ export const systemFiles: Files = {
         : mode === 'create'
           ? constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
           : constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC
-    return new SystemFileHandle(await promises.open(path, flags, 0o600))
+    return new SystemFileHandle(await promises.open(path, flags, 0o600), path)
   },
   link: (existing, path) => promises.link(existing, path),
   rename: (from, to) => promises.rename(from, to),
@@ -70,7 +70,7 @@ export const systemFiles: Files = {
   async syncDirectory(path) {
     const handle = await promises.open(path, constants.O_RDONLY)
     try {
-      await handle.sync()
+      await naming(path, () => handle.sync())
     } finally {
       await handle.close()
     }
@@ -79,41 +79,59 @@ export const systemFiles: Files = {
 
 class SystemFileHandle implements FileHandle {
   readonly #handle: promises.FileHandle
+  readonly #path: string
 
-  constructor(handle: promises.FileHandle) {
+  constructor(handle: promises.FileHandle, path: string) {
     this.#handle = handle
+    this.#path = path
   }
 
-  async write(bytes: Uint8Array, position?: number): Promise<void> {
-    let done = 0
-    while (done < bytes.length) {
-      const at = position === undefined ? null : position + done
-      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, at)
-      done += bytesWritten
-    }
+  write(bytes: Uint8Array, position?: number): Promise<void> {
+    return naming(this.#path, async () => {
+      let done = 0
+      while (done < bytes.length) {
+        const at = position === undefined ? null : position + done
+        const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, at)
+        done += bytesWritten
+      }
+    })
   }
 
-  async read(position: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length)
-    let done = 0
-    while (done < length) {
-      const { bytesRead } = await this.#handle.read(bytes, done, length - done, position + done)
-      if (bytesRead === 0) break
-      done += bytesRead
-    }
-    return done === length ? bytes : bytes.subarray(0, done)
+  read(position: number, length: number): Promise<Uint8Array> {
+    return naming(this.#path, async () => {
+      const bytes = new Uint8Array(length)
+      let done = 0
+      while (done < length) {
+        const { bytesRead } = await this.#handle.read(bytes, done, length - done, position + done)
+        if (bytesRead === 0) break
+        done += bytesRead
+      }
+      return done === length ? bytes : bytes.subarray(0, done)
+    })
   }
 
   sync(): Promise<void> {
-    return this.#handle.sync()
+    return naming(this.#path, () => this.#handle.sync())
   }
 
-  async size(): Promise<number> {
-    return (await this.#handle.stat()).size
+  size(): Promise<number> {
+    return naming(this.#path, async () => (await this.#handle.stat()).size)
   }
 
   close(): Promise<void> {
-    return this.#handle.close()
+    return naming(this.#path, () => this.#handle.close())
+  }
+}
+
+/** What the system refuses of an open file comes without the file's name: it gets it here. */
+async function naming<T>(path: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    const isNameless = error instanceof Error && errnoOf(error) !== undefined && !('path' in error)
+    if (!isNameless) throw error
+    error.message = `${error.message} '${path}'`
+    throw Object.assign(error, { path })
   }
 }
 
