@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { writeDurably } from '../base/files.ts'
+import { readWholeFile, writeDurably } from '../base/files.ts'
 import { faultAt, memoryDisk, MemoryDisk, settles } from '../simulation/memory-files.ts'
 import { beginEpoch, pruneEpochs, readEpochs } from './epochs.ts'
 import { workLayout } from './layout.ts'
@@ -50,4 +50,23 @@ test('records that no target can name any more go, a thousand stay in any case',
   expect((await readEpochs(files, layout)).map((epoch) => epoch.epoch)).toEqual([1_001, 1_991])
   await pruneEpochs(files, layout, 1)
   expect(await readEpochs(files, layout)).toHaveLength(2)
+})
+
+test('a record with any byte changed is none; one of the first versions, without a hash, is', async () => {
+  const files = new MemoryDisk().files()
+  const known = await beginEpoch(files, layout, { ...life('a'), dropped: ['count'] })
+  const path = '/job/epochs/00000001.json'
+  const bytes = await readWholeFile(files, path)
+  const read = async (content: Uint8Array) => {
+    await writeDurably(files, path, content, { replace: true, temporary: '/job/t' })
+    return await readEpochs(files, layout)
+  }
+  for (let at = 0; at < bytes.length; at += 1) {
+    for (const bit of [0, 1, 5]) {
+      const changed = Uint8Array.from(bytes)
+      changed[at]! ^= 1 << bit
+      expect(await read(changed), `byte ${at}, bit ${bit}`).toEqual([])
+    }
+  }
+  expect(await read(new TextEncoder().encode(`${JSON.stringify(known)}\n`))).toEqual([known])
 })

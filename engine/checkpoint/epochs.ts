@@ -6,12 +6,14 @@ import { listOrNone } from './folders.ts'
 import { EPOCH_MAX, epochName, parseEpochName, temporaryName, type WorkLayout } from './layout.ts'
 import { checkLineage, Malformed } from './manifest-check.ts'
 import type { Lineage } from './manifest.ts'
+import { sealJson, unsealJson } from './sealed-json.ts'
 
 /**
  * One start of a job in its work folder, also called a life.
  *
  * E1. A number is given out once: its file is made exclusively and durable before anything else.
  * E2. A number is above that of every earlier start, and of every checkpoint that was restored.
+ * E3. A record with a single byte changed is none: it says what state was dropped already.
  */
 export interface Epoch {
   readonly epoch: number
@@ -39,7 +41,7 @@ export async function beginEpoch(
     })
   }
   const path = join(layout.epochs, epochName(epoch))
-  const bytes = new TextEncoder().encode(`${JSON.stringify({ epoch, ...life })}\n`)
+  const bytes = sealJson(JSON.stringify({ epoch, ...life }))
   await writeDurably(files, path, bytes, { replace: false, temporary: temporaryName(path) })
   return { epoch, ...life }
 }
@@ -88,9 +90,15 @@ export async function pruneEpochs(
 }
 
 function decodeEpoch(bytes: Uint8Array): Epoch | undefined {
+  const unsealed = unsealJson(bytes)
+  if (unsealed.type === 'changed') return undefined
   try {
-    const value = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Epoch> | null
+    // The first versions wrote records without a hash: those have no field but ours.
+    const isPlain = unsealed.type === 'no-seal'
+    const json = isPlain ? new TextDecoder().decode(bytes) : unsealed.json
+    const value = JSON.parse(json) as Partial<Epoch> | null
     if (typeof value?.epoch !== 'number' || typeof value.instance !== 'string') return undefined
+    if (isPlain && !Object.keys(value).every((name) => FIELDS.has(name))) return undefined
     const { dropped } = value
     return {
       epoch: value.epoch,
@@ -105,3 +113,12 @@ function decodeEpoch(bytes: Uint8Array): Epoch | undefined {
     throw error
   }
 }
+
+const FIELDS: ReadonlySet<string> = new Set([
+  'epoch',
+  'instance',
+  'pid',
+  'job',
+  'lineage',
+  'dropped',
+])

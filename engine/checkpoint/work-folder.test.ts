@@ -290,3 +290,39 @@ test('damage is found before anything is changed', async () => {
   })
   expect(await files.list('/job/epochs')).toEqual(epochs)
 })
+
+test('a start that cannot tell what was dropped before drops nothing: it is refused', async () => {
+  const damages: readonly (readonly [string, (text: string) => string])[] = [
+    ['a letter', (text) => text.replace('"dropped":["lake"]', '"dropped":["lakf"]')],
+    ['a field', (text) => text.replace('"dropped"', '"droppex"')],
+    ['the end', (text) => text.slice(0, 40)],
+    ['its hash', (text) => text.replace('sha256', 'sha257')],
+  ]
+  for (const [what, damage] of [['nothing', (text: string) => text] as const, ...damages]) {
+    const disk = memoryDisk(1)
+    const random = seededRandom(1)
+    const first = await open(disk.files(), random, { dropState: ['lake'] })
+    const checkpointId = checkpointIdOf(first.folder.epoch, 1)
+    const born = { uid: 'lake', bornAt: checkpointId, subtask: 0, sequence: 0, effect: 'x' }
+    await first.folder.write({
+      ...{ checkpointId, final: false, drained: false, counters: {}, operators: [], sources: [] },
+      sinks: [{ uid: 'lake', kind: 'file', committables: [born] }],
+    })
+    disk.crash()
+    const files = disk.files()
+    for (const folder of ['/out', '/staging']) await makeDirectories(files, folder)
+    await writeDurably(files, '/staging/x', Uint8Array.of(49), { replace: false, temporary: '/t' })
+    const record = '/job/epochs/00000001.json'
+    const bytes = new TextEncoder().encode(damage(text(await readWholeFile(files, record))))
+    await writeDurably(files, record, bytes, { replace: true, temporary: '/t' })
+    // The same command again: what the first start was told to drop has been gathered anew since.
+    const second = open(files, random, { dropState: ['lake'] })
+    if (what === 'nothing') {
+      expect((await second).folder.restored?.sinks[0]?.committables).toEqual([born])
+      continue
+    }
+    const refusal = await second.catch((error: unknown) => error)
+    expect(refusal, what).toMatchObject({ code: 'CHECKPOINT_DAMAGED' })
+    expect((refusal as Error).message, what).toContain(record)
+  }
+})

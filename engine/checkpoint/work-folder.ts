@@ -1,6 +1,7 @@
+import { join } from 'node:path'
 import type { Doors } from '../base/doors.ts'
 import { StreamError } from '../base/errors.ts'
-import { makeDirectories } from '../base/files.ts'
+import { exists, makeDirectories } from '../base/files.ts'
 import type { Json } from '../base/json.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
@@ -9,7 +10,7 @@ import { beginEpoch, lastEpochNumber, readEpochs, type Epoch } from './epochs.ts
 import { fitToJob, jobFacts, type FitOptions } from './fits-job.ts'
 import { removeTree, setAside } from './folders.ts'
 import { WorkFolder, type Target } from './held-folder.ts'
-import { epochOf, workLayout, type WorkLayout } from './layout.ts'
+import { epochName, epochOf, workLayout, type WorkLayout } from './layout.ts'
 import { manifestFiles, type CheckpointManifest } from './manifest.ts'
 import type { TakeLock } from './owner-lock.ts'
 import { acquireOwnership, type Ownership } from './ownership.ts'
@@ -176,15 +177,27 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
 
 /**
  * State is dropped once, however often the command is repeated: a checkpoint of a life that was
- * told to drop it holds what has been gathered since.
+ * told to drop it holds what has been gathered since. Where the record of that life cannot be read,
+ * nothing is dropped on a guess.
  */
 async function stillToDrop(
   { doors, options }: WorkFolderParts,
   layout: WorkLayout,
   restored: CheckpointManifest,
 ): Promise<readonly string[]> {
+  if (options.dropState.length === 0) return []
   const epochs = await readEpochs(doors.files, layout)
   const writer = epochs.find(({ instance }) => instance === restored.instance)
+  const number = epochOf(restored.checkpointId)
+  const record = join(layout.epochs, epochName(number))
+  const isKnown = writer !== undefined || epochs.some(({ epoch }) => epoch === number)
+  if (!isKnown && (await exists(doors.files, record))) {
+    throw new StreamError(
+      'CHECKPOINT_DAMAGED',
+      `"${record}" is damaged: what that start has dropped already cannot be read`,
+      { hint: 'Restore the file from a backup, or start without --drop-state.' },
+    )
+  }
   const dropped = writer?.dropped ?? []
   return options.dropState.filter((uid) => !dropped.includes(uid))
 }
