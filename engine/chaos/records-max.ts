@@ -1,0 +1,136 @@
+import type { Json } from '../base/json.ts'
+import type {
+  AssignedSplit,
+  SourceDefinition,
+  SourceOutput,
+  SourceReader,
+  SplitPosition,
+} from '../operator/source.ts'
+import type { RecordBatch } from '../stream/record-batch.ts'
+import { defineJobOn, jobDefinition } from '../graph/job-definition.ts'
+
+/**
+ * The same job with less to read: every split of every source ends after so many records, if it
+ * does not end before. What is wrong with a large input is easier to see with a small one.
+ */
+export function withRecordsMax(job: unknown, recordsMax: number): unknown {
+  const definition = jobDefinition(job)
+  return defineJobOn(
+    {},
+    {
+      ...definition,
+      build(values) {
+        const graph = definition.build(values)
+        const nodes = graph.nodes.map((node) => {
+          if (node.runtime.type !== 'source') return node
+          const source = cappedSource(node.runtime.source, recordsMax)
+          return { ...node, runtime: { type: 'source' as const, source } }
+        })
+        return { ...graph, nodes }
+      },
+    },
+  )
+}
+
+function cappedSource(source: SourceDefinition, recordsMax: number): SourceDefinition {
+  return {
+    ...source,
+    bounded: true,
+    createEnumerator: (context) => source.createEnumerator(context),
+    createReader: (context) => new CappedReader(source.createReader(context), recordsMax),
+  }
+}
+
+/** `read`: records of the split that were emitted. A split that is full is finished. */
+interface CappedPosition {
+  readonly position: Json
+  readonly read: number
+}
+
+/** Reads as the reader below it does, up to so many records of each split. */
+class CappedReader implements SourceReader {
+  readonly #reader: SourceReader
+  readonly #recordsMax: number
+  readonly #read = new Map<number, number>()
+  readonly #indices = new Map<string, number>()
+  readonly #ended = new Set<number>()
+  #isComplete = false
+
+  constructor(reader: SourceReader, recordsMax: number) {
+    this.#reader = reader
+    this.#recordsMax = recordsMax
+  }
+
+  addSplits(splits: readonly AssignedSplit[]): void {
+    const inner = splits.map((split) => {
+      const before = split.position as unknown as CappedPosition | undefined
+      this.#indices.set(split.id, split.index)
+      this.#read.set(split.index, before?.read ?? 0)
+      return { ...split, position: before?.position }
+    })
+    this.#reader.addSplits(inner)
+  }
+
+  noMoreSplits(): void {
+    this.#isComplete = true
+    this.#reader.noMoreSplits()
+  }
+
+  poll(output: SourceOutput): 'more' | 'waiting' | 'finished' {
+    const state = this.#reader.poll({
+      emit: (batch) => {
+        this.#emit(batch, output)
+      },
+      finishSplit: (index) => {
+        this.#finish(index, output)
+      },
+    })
+    const isOver = this.#isComplete && this.#ended.size === this.#indices.size
+    return isOver ? 'finished' : state
+  }
+
+  snapshot(): readonly SplitPosition[] {
+    return this.#reader.snapshot().map(({ id, position, finished }) => {
+      const index = this.#indices.get(id)
+      const read = index === undefined ? 0 : this.#read.get(index)!
+      const isFull = index !== undefined && this.#ended.has(index)
+      return { id, position: { position, read }, finished: finished || isFull }
+    })
+  }
+
+  checkpointCompleted(positions: readonly SplitPosition[]): void {
+    const inner = positions.map((position) => ({
+      ...position,
+      position: (position.position as unknown as CappedPosition).position,
+    }))
+    this.#reader.checkpointCompleted?.(inner)
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close()
+  }
+
+  /** A batch is of one split; what is beyond the cap is read and thrown away. */
+  #emit(batch: RecordBatch, output: SourceOutput): void {
+    const index = batch.splits as number
+    if (this.#ended.has(index)) return
+    const read = this.#read.get(index)!
+    const count = Math.min(batch.count, this.#recordsMax - read)
+    this.#read.set(index, read + count)
+    if (count > 0) output.emit(count === batch.count ? batch : headOf(batch, count))
+    if (read + count >= this.#recordsMax) this.#finish(index, output)
+  }
+
+  #finish(index: number, output: SourceOutput): void {
+    if (this.#ended.has(index)) return
+    this.#ended.add(index)
+    output.finishSplit(index)
+  }
+}
+
+function headOf(batch: RecordBatch, count: number): RecordBatch {
+  return batch.select(
+    Int32Array.from({ length: count }, (_, index) => index),
+    count,
+  )
+}
