@@ -22,6 +22,7 @@ export type { Logger } from './base/logger.ts'
 export { seededRandom } from './base/random.ts'
 export type { Random } from './base/random.ts'
 export type { Secret } from './base/secret.ts'
+export type { FaultPlace, FaultProbe } from './faults/probe.ts'
 export { sinkDefinition, sinkOf } from './operator/sink.ts'
 export type {
   Committable,

@@ -1,6 +1,12 @@
 import type { Clock, Logger, Random } from '../../engine/index.ts'
 import type { KafkaConnection, KafkaTransport } from './kafka-client.ts'
-import type { Api, ClusterMetadata, PartitionMetadata, TopicMetadata } from './requests.ts'
+import type {
+  Api,
+  ClusterMetadata,
+  FaultWatch,
+  PartitionMetadata,
+  TopicMetadata,
+} from './requests.ts'
 import { asStreamError, StreamError } from '../../engine/index.ts'
 import {
   BACK_OFF_MAX_MS,
@@ -25,6 +31,7 @@ export interface ClusterOptions {
   readonly logger: Logger
   /** How long brokers may be away before the job fails. */
   readonly unreachableAfterMs: number
+  readonly watch?: FaultWatch | undefined
 }
 
 /** Waits that double with each attempt, with chance in them so that readers do not march in step. */
@@ -167,7 +174,7 @@ export class KafkaCluster {
   async callAddress<Q, R>(address: string, api: Api<Q, R>, request: Q): Promise<R> {
     const connection = await this.#connect(address)
     try {
-      return await call(connection, api, request)
+      return await call(connection, api, request, this.#options.watch)
     } catch (error) {
       this.#connections.delete(address)
       connection.close()

@@ -4,7 +4,7 @@ import type { TopicMetadata } from './requests.ts'
 import { StreamError } from '../../engine/index.ts'
 import { KafkaCluster, topicRecreated } from './kafka-cluster.ts'
 import { outOfRange } from './kafka-fetcher.ts'
-import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from './requests.ts'
+import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, watchOf } from './requests.ts'
 
 /** Where a partition is read from and to, fixed when it is found and kept in every checkpoint. */
 export interface KafkaSplitStart {
@@ -61,6 +61,7 @@ export class KafkaEnumerator implements SplitEnumerator {
       random: context.doors.random,
       logger: context.doors.logger,
       unreachableAfterMs: settings.unreachableAfterMs,
+      ...watchOf(context.doors, { uid: context.uid }),
     })
   }
 

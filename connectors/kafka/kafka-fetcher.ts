@@ -2,7 +2,7 @@ import type { Clock, Random } from '../../engine/index.ts'
 import type { KafkaConnection, KafkaTransport } from './kafka-client.ts'
 import type { BackOff, KafkaCluster } from './kafka-cluster.ts'
 import type { PartitionQueue } from './partition-queue.ts'
-import type { FetchedPartition, TopicMetadata } from './requests.ts'
+import type { FaultWatch, FetchedPartition, TopicMetadata } from './requests.ts'
 import { asStreamError, StreamError } from '../../engine/index.ts'
 import {
   isUnreachable,
@@ -38,6 +38,7 @@ export interface FetcherOptions {
   readonly random: Random
   readonly brokers: readonly string[]
   readonly unreachableAfterMs: number
+  readonly watch?: FaultWatch | undefined
   /** Data has come. */
   onData(): void
   onError(error: unknown): void
@@ -274,16 +275,21 @@ class BrokerFetcher {
     try {
       const connection = await this.#connect()
       this.#crowdedWaitMs = Math.min(this.#crowdedWaitMs * 2, FETCH_WAIT_CROWDED_MAX_MS)
-      const response = await call(connection, FETCH, {
-        waitMs: crowded ? this.#crowdedWaitMs : FETCH_WAIT_MS,
-        bytesMax: FETCH_BYTES_MAX,
-        partitionBytesMax: FETCH_PARTITION_BYTES_MAX,
-        partitions: wanted.map(({ topicId, partition, fetchAt }) => ({
-          topicId,
-          partition,
-          offset: fetchAt,
-        })),
-      })
+      const response = await call(
+        connection,
+        FETCH,
+        {
+          waitMs: crowded ? this.#crowdedWaitMs : FETCH_WAIT_MS,
+          bytesMax: FETCH_BYTES_MAX,
+          partitionBytesMax: FETCH_PARTITION_BYTES_MAX,
+          partitions: wanted.map(({ topicId, partition, fetchAt }) => ({
+            topicId,
+            partition,
+            offset: fetchAt,
+          })),
+        },
+        this.#options.watch,
+      )
       if (this.#closed) return true
       if (response.error !== 0) return this.#failed(wanted, topicRefused('', response.error))
       return await this.#deliver(wanted, response.partitions)

@@ -14,6 +14,7 @@ import { KafkaCluster } from './kafka-cluster.ts'
 import { splitStart } from './kafka-enumerator.ts'
 import { KafkaFetcher } from './kafka-fetcher.ts'
 import { PartitionQueue, RowCollector } from './partition-queue.ts'
+import { watchOf } from './requests.ts'
 
 /** Where a partition is read next. The topic's id keeps a new topic of the old name apart. */
 interface KafkaPosition {
@@ -40,7 +41,8 @@ export class KafkaReader implements SourceReader {
     this.#context = context
     const { clock, random, logger } = context.doors
     const { brokers, transport, unreachableAfterMs } = settings
-    const shared = { brokers, transport, clock, random, logger, unreachableAfterMs }
+    const { watch } = watchOf(context.doors, { uid: context.uid, subtask: context.subtask })
+    const shared = { brokers, transport, clock, random, logger, unreachableAfterMs, watch }
     this.#cluster = new KafkaCluster(shared)
     this.#fetcher = new KafkaFetcher({
       ...shared,

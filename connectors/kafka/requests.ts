@@ -1,3 +1,4 @@
+import type { Doors, FaultPlace, FaultProbe } from '../../engine/index.ts'
 import type { KafkaConnection } from './kafka-client.ts'
 import { WireReader, WireWriter } from './wire.ts'
 
@@ -17,8 +18,37 @@ export async function call<Request, Response>(
   connection: KafkaConnection,
   api: Api<Request, Response>,
   request: Request,
+  watch: FaultWatch | undefined,
 ): Promise<Response> {
-  return api.decode(await connection.send(api.key, api.version, api.encode(request)))
+  if (watch === undefined) {
+    return api.decode(await connection.send(api.key, api.version, api.encode(request)))
+  }
+  const place = { ...watch.place, what: REQUEST_NAMES[api.key] ?? `request ${api.key}` }
+  await watch.faults.hold('kafka.request', place)
+  const bytes = await connection.send(api.key, api.version, api.encode(request))
+  await watch.faults.hold('kafka.response', place)
+  return api.decode(bytes)
+}
+
+const REQUEST_NAMES: Readonly<Record<number, string>> = {
+  1: 'fetch',
+  2: 'list offsets',
+  3: 'metadata',
+  8: 'offset commit',
+  10: 'find coordinator',
+}
+
+/** Who asks, in runs that are broken on purpose. */
+export interface FaultWatch {
+  readonly faults: FaultProbe
+  readonly place: FaultPlace
+}
+
+export function watchOf(
+  { faults }: Doors,
+  place: FaultPlace,
+): { readonly watch: FaultWatch | undefined } {
+  return { watch: faults === undefined ? undefined : { faults, place } }
 }
 
 const NO_TOPIC_ID = Buffer.alloc(16).toString('base64url')

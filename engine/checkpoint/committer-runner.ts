@@ -106,15 +106,14 @@ export class CommitterRunner {
     // The marker may stay behind: with nothing to publish there is nothing to tell apart.
     if (committables.length === 0) return
     const { committer, faults } = this.#options
-    const place = { uid: this.uid, checkpointId: id }
-    await faults?.hold('commit.begin', place)
+    await faults?.hold('commit.begin', { uid: this.uid, checkpointId: id })
     await this.#retrying(async () => {
       const marker = await committer.readMarker()
       const done = ownedUpTo(this.uid, marker, this.#marker(id))
       const pending = bornAfter(committables, done)
       if (pending.length > 0) await committer.commit(pending, this.#marker(id))
     })
-    faults?.reach('commit.done', place)
+    faults?.reach('commit.done', { uid: this.uid, checkpointId: id })
   }
 
   #marker(checkpointId: CheckpointId): TargetMarker {

@@ -1,4 +1,4 @@
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { FileHandle, Files } from '../base/files.ts'
 import type { FaultPointName } from './points.ts'
 import type { FaultPlace, FaultProbe } from './probe.ts'
@@ -10,20 +10,61 @@ type Call = keyof Files | 'write' | 'read' | 'sync'
  * does not know pass untouched.
  */
 export function probedFiles(files: Files, probe: FaultProbe): Files {
+  const paths = new KnownPaths()
   const around: Around = (call, path, run, part) => {
-    const point = diskPoint(call, path)
+    const point = diskPoint(call, path, paths)
     return point === undefined ? run() : probe.around(point, placeOf(path), run, part)
   }
   return {
-    open: async (path, mode) => new ProbedHandle(await files.open(path, mode), path, around),
+    open: async (path, mode) => {
+      if (mode === 'read') paths.onRead(path)
+      return new ProbedHandle(await files.open(path, mode), path, around)
+    },
     link: (existing, path) => around('link', path, () => files.link(existing, path)),
     rename: (from, to) => around('rename', to, () => files.rename(from, to)),
     unlink: (path) => around('unlink', path, () => files.unlink(path)),
-    mkdir: (path) => around('mkdir', path, () => files.mkdir(path)),
+    mkdir: (path) => {
+      paths.onMkdir(path)
+      return around('mkdir', path, () => files.mkdir(path))
+    },
     rmdir: (path) => around('rmdir', path, () => files.rmdir(path)),
     list: (path) => around('list', `${path}/`, () => files.list(path)),
     stat: (path) => around('stat', path, () => files.stat(path)),
     syncDirectory: (path) => around('syncDirectory', `${path}/`, () => files.syncDirectory(path)),
+  }
+}
+
+/** What earlier calls have told of paths that do not speak for themselves. */
+class KnownPaths {
+  /** Folders that got folders in them whose names are not durable yet, and how many. */
+  readonly #parents = new Map<string, number>()
+  /** Folders of savepoints outside of the work folder. */
+  readonly #savepoints = new Set<string>()
+
+  onMkdir(path: string): void {
+    const parent = `${dirname(path)}/`
+    this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1)
+    if (basename(path) === 'staged') this.#savepoints.add(`${dirname(path)}/`)
+  }
+
+  onRead(path: string): void {
+    if (areaOf(path) === 'other' && basename(path) === 'manifest.json') {
+      this.#savepoints.add(`${dirname(path)}/`)
+    }
+  }
+
+  isSavepoint(path: string): boolean {
+    for (const folder of this.#savepoints) if (path.startsWith(folder)) return true
+    return false
+  }
+
+  /** Once for each folder that was made. */
+  takeParent(folder: string): boolean {
+    const parent = folder.replace(/\/+$/, '/')
+    const count = this.#parents.get(parent) ?? 0
+    if (count > 1) this.#parents.set(parent, count - 1)
+    else this.#parents.delete(parent)
+    return count > 0
   }
 }
 
@@ -78,11 +119,17 @@ const READS: ReadonlySet<Call> = new Set<Call>(['read', 'list', 'stat'])
  * Which step of the protocol a call is; undefined for one that is none. A folder is given with a
  * slash at its end.
  */
-export function diskPoint(call: Call, path: string): FaultPointName | undefined {
-  const area = areaOf(path)
+function diskPoint(call: Call, path: string, paths: KnownPaths): FaultPointName | undefined {
+  const area = paths.isSavepoint(path) ? 'savepoint' : areaOf(path)
   if (area === 'scratch') return call === 'unlink' || call === 'mkdir' ? 'disk.scratch' : undefined
+  if (call === 'mkdir') return 'disk.folder.make'
+  if (call === 'syncDirectory' && area !== 'savepoint' && paths.takeParent(path)) {
+    return 'disk.folder.sync'
+  }
   // A temporary name goes when the file has its own, or will be written anew: that is no step.
   if (call === 'unlink' && path.endsWith('.tmp')) return undefined
+  // Whether a folder is there is asked everywhere: that is no reading of input.
+  if (area === 'other' && call === 'stat') return undefined
   const points: Points = POINTS[area]
   return points[READS.has(call) ? 'read' : call]
 }
@@ -95,7 +142,6 @@ const POINTS = {
     write: 'disk.epoch.write',
     sync: 'disk.epoch.sync',
     link: 'disk.epoch.link',
-    unlink: 'disk.epoch.unlink',
     syncDirectory: 'disk.epoch.folder',
     read: 'disk.epoch.read',
   },
@@ -103,6 +149,7 @@ const POINTS = {
     write: 'disk.state.write',
     sync: 'disk.state.sync',
     link: 'disk.state.link',
+    rename: 'disk.state.link',
     unlink: 'disk.state.unlink',
     syncDirectory: 'disk.state.folder',
     read: 'disk.state.read',
@@ -137,6 +184,7 @@ const POINTS = {
     syncDirectory: 'disk.marker.folder',
     read: 'disk.marker.read',
   },
+  published: { link: 'disk.publish.link', read: 'disk.publish.read' },
   other: {
     link: 'disk.publish.link',
     syncDirectory: 'disk.publish.folder',
@@ -150,9 +198,10 @@ function areaOf(path: string): keyof typeof POINTS | 'scratch' {
   if (/\/epochs\/(\d{8}\.json(\.tmp)?)?$/.test(path)) return 'epoch'
   if (/\/manifests\/(\d{16}\.json(\.tmp)?)?$/.test(path)) return 'manifest'
   if (/\/state\/([0-9a-f]{16}-[\d-]+(\.tmp)?)?$/.test(path)) return 'state'
-  if (path.includes('/scratch/')) return 'scratch'
+  if (/\/scratch(\/|$)/.test(path)) return 'scratch'
   if (path.includes('.staging/')) return 'staged'
   if (path.includes('/_millrace/')) return 'marker'
+  if (/\/[0-9a-f]{16}(-\d+){3}(\.\w+)?$/.test(path)) return 'published'
   return 'other'
 }
 

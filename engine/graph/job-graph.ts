@@ -41,3 +41,8 @@ export interface JobEdge {
   /** Whether the receiver needs each record's split and offset. */
   readonly positions: boolean
 }
+
+/** The uid of a vertex's first operator; its name, where it has none. */
+export function headName({ chain }: JobVertex): string {
+  return chain[0]!.uid ?? chain[0]!.name
+}

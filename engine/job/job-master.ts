@@ -13,6 +13,7 @@ import type { SourceCoordinator, SplitAssignment } from './source-coordinator.ts
 import { deferred, type Deferred } from '../base/deferred.ts'
 import { asStreamError, StreamError } from '../base/errors.ts'
 import { assembleState } from '../checkpoint/assemble.ts'
+import { headName } from '../graph/job-graph.ts'
 import { coordinate, startCoordinator } from '../checkpoint/coordinator.ts'
 import { CheckpointLog } from './checkpoint-log.ts'
 import { deploymentsOf } from './deployment.ts'
@@ -60,13 +61,8 @@ export class JobMaster {
       Array.from({ length: vertex.parallelism }, (_, subtask) => `${vertex.id}:${subtask}`),
     )
     this.#coordinator = startCoordinator(plan.settings.checkpointing, deployment.epoch, subtasks)
-    this.#workers = new WorkerGroup(
-      parts.spawn,
-      deployment.workers,
-      parts.doors.clock,
-      (message) => {
-        this.#receive(message)
-      },
+    this.#workers = new WorkerGroup(parts.spawn, deployment.workers, parts.doors.clock, (message) =>
+      this.#guarded(() => this.#receive(message)),
     )
     // Whoever awaits the result gets the failure; before that it is no unhandled rejection.
     this.#result.promise.catch(() => undefined)
@@ -86,12 +82,8 @@ export class JobMaster {
     this.#workers.tell({ type: 'start' })
     for (const source of sources) {
       source.watch(
-        (assignments) => {
-          this.#assign(source, assignments)
-        },
-        (error) => {
-          this.#fail(error)
-        },
+        (assignments) => this.#assign(source, assignments),
+        (error) => this.#fail(error),
       )
     }
     this.#on({ type: 'started' })
@@ -152,6 +144,15 @@ export class JobMaster {
     }
   }
 
+  /** What goes wrong in a callback has nobody else to hear of it. */
+  #guarded(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
   #receive(message: TaskMessage): void {
     if (message.type === 'log') {
       this.#parts.doors.logger[message.level](message.fields, message.message)
@@ -161,10 +162,7 @@ export class JobMaster {
     if (this.#isOver) return
     switch (message.type) {
       case 'acknowledged':
-        this.#parts.doors.faults?.reach('coordinator.acknowledged', {
-          checkpointId: message.snapshot.checkpointId,
-          subtask: message.snapshot.subtask,
-        })
+        if (this.#parts.doors.faults !== undefined) this.#told(message.snapshot)
         this.#on({ type: 'acknowledged', snapshot: message.snapshot })
         break
       case 'declined':
@@ -181,6 +179,12 @@ export class JobMaster {
       default:
         message satisfies never
     }
+  }
+
+  #told({ vertex, subtask, checkpointId }: SubtaskSnapshot): void {
+    const { plan, doors } = this.#parts
+    const uid = headName(plan.graph.vertices[vertex]!)
+    doors.faults?.reach('coordinator.acknowledged', { uid, subtask, checkpointId })
   }
 
   /** Puts the name of a split where a task knows only its number. */
@@ -205,18 +209,16 @@ export class JobMaster {
   }
 
   #do(effect: CoordinatorEffect): void {
-    const { clock, logger, faults } = this.#parts.doors
+    const { logger, faults } = this.#parts.doors
     switch (effect.type) {
       case 'set-timer':
         this.#timer?.cancel()
-        this.#timer = clock.timer(effect.afterMs, () => {
-          this.#on({ type: 'timer' })
-        })
+        this.#timer = this.#later(effect.afterMs, () => this.#on({ type: 'timer' }))
         break
       case 'set-expiry': {
         const { checkpointId } = effect
         this.#expiry?.cancel()
-        this.#expiry = clock.timer(effect.afterMs, () => {
+        this.#expiry = this.#later(effect.afterMs, () => {
           faults?.reach('coordinator.expire', { checkpointId })
           this.#on({ type: 'expired', checkpointId })
         })
@@ -236,7 +238,7 @@ export class JobMaster {
         break
       case 'confirm':
         this.#log.onCommitted(effect.checkpointId)
-        this.#tellOf('coordinator.confirm', 'confirmed', effect.checkpointId)
+        this.#tellOf('confirmed', effect.checkpointId)
         break
       case 'aborted': {
         const { code, message: reason } = effect.error
@@ -262,6 +264,10 @@ export class JobMaster {
       default:
         effect satisfies never
     }
+  }
+
+  #later(ms: number, act: () => void): Timer {
+    return this.#parts.doors.clock.timer(ms, () => this.#guarded(act))
   }
 
   /** M3. What the work throws ends the life. */
@@ -299,7 +305,7 @@ export class JobMaster {
       return
     }
     faults?.reach('coordinator.written', { checkpointId })
-    this.#tellOf('coordinator.completed', 'completed', checkpointId)
+    this.#tellOf('completed', checkpointId)
     this.#on({ type: 'written', checkpointId })
   }
 
@@ -366,17 +372,12 @@ export class JobMaster {
   }
 
   /** A hint: one that is lost is made up for by the next. */
-  #tellOf(
-    point: 'coordinator.confirm' | 'coordinator.completed',
-    type: 'confirmed' | 'completed',
-    checkpointId: CheckpointId,
-  ): void {
+  #tellOf(type: 'confirmed' | 'completed', checkpointId: CheckpointId): void {
     const { faults } = this.#parts.doors
-    const tell = (): void => {
-      this.#workers.tell({ type, checkpointId })
-    }
-    if (faults === undefined) tell()
-    else faults.pass(point, { checkpointId }, tell)
+    const message = { type, checkpointId }
+    const point = type === 'confirmed' ? 'coordinator.confirm' : 'coordinator.completed'
+    if (faults === undefined) this.#workers.tell(message)
+    else faults.pass(point, { checkpointId }, () => this.#workers.tell(message))
   }
 
   /** M2. */

@@ -77,7 +77,7 @@ export class SourceCoordinator {
     const intervalMs = this.#enumerator.discoveryIntervalMs
     if (this.#complete || this.#closed || intervalMs === undefined) return
     this.#timer = this.#doors.clock.timer(intervalMs, () => {
-      this.#discover().then((found) => {
+      const dealt = this.#discover().then((found) => {
         if (this.#closed) return
         const splits = found.map((split): RestoredSplit => ({
           ...split,
@@ -92,7 +92,8 @@ export class SourceCoordinator {
         )
         if (assignments.length > 0) assign(assignments)
         this.watch(assign, fail)
-      }, fail)
+      })
+      dealt.catch(fail)
     })
   }
 

@@ -31,6 +31,11 @@ export class BarrierAligner {
     return this.#blocked[channel] === 1
   }
 
+  /** Whether an alignment begins with this barrier: of one channel alone there is none. */
+  isFirst({ checkpointId }: CheckpointBarrier): boolean {
+    return checkpointId > this.#newest && this.#blocked.length > 1
+  }
+
   /** Returns the barrier when it has arrived on every channel, and undefined before. */
   onBarrier(channel: number, barrier: CheckpointBarrier): CheckpointBarrier | undefined {
     assert(this.#blocked[channel] === 0, 'a blocked channel was read')

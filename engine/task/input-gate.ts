@@ -34,9 +34,16 @@ export class InputGate {
   #turn = 0
   #held: ChannelReader | undefined
   readonly #queue: GateEvent[] = []
+  readonly #onFirstBarrier: ((barrier: CheckpointBarrier) => void) | undefined
 
-  constructor(channels: readonly GateChannel[], restoredWatermarkMs: number) {
+  /** `onFirstBarrier`: the first barrier of a checkpoint is about to block its channel. */
+  constructor(
+    channels: readonly GateChannel[],
+    restoredWatermarkMs: number,
+    onFirstBarrier?: (barrier: CheckpointBarrier) => void,
+  ) {
     this.#channels = channels
+    this.#onFirstBarrier = onFirstBarrier
     this.#aligner = new BarrierAligner(channels.length)
     this.#valve = new WatermarkValve(channels.length, restoredWatermarkMs)
   }
@@ -97,6 +104,7 @@ export class InputGate {
         return this.#watermark(change.watermarkMs)
       }
       case 'barrier': {
+        if (this.#aligner.isFirst(element.barrier)) this.#onFirstBarrier?.(element.barrier)
         const barrier = this.#aligner.onBarrier(index, element.barrier)
         return barrier === undefined ? undefined : { type: 'barrier', barrier }
       }

@@ -4,6 +4,7 @@ import type { BroadcastState } from '../state/broadcast-state.ts'
 import type { KeyedStateStore } from '../state/keyed-state-store.ts'
 import type { KeyedStateBackend, MapState, StateDescriptor } from '../state/state.ts'
 import { assert } from '../base/assert.ts'
+import { watchedTimers } from './watched-timers.ts'
 
 export interface ContextParts {
   readonly uid: string
@@ -28,6 +29,7 @@ export class TaskOperatorContext implements OperatorContext {
   readonly doors: Doors
   readonly output: Output
   recordIndex = 0
+  readonly #timers: TimerQueue | undefined
 
   constructor(parts: ContextParts) {
     this.#parts = parts
@@ -38,6 +40,10 @@ export class TaskOperatorContext implements OperatorContext {
     this.maxParallelism = parts.maxParallelism
     this.doors = parts.doors
     this.output = parts.output
+    const { faults } = parts.doors
+    const timers = parts.store?.timers
+    this.#timers =
+      faults === undefined || timers === undefined ? timers : watchedTimers(timers, faults, this)
   }
 
   get keyed(): KeyedStateBackend {
@@ -46,8 +52,8 @@ export class TaskOperatorContext implements OperatorContext {
   }
 
   get timers(): TimerQueue {
-    assert(this.#parts.store !== undefined, `"${this.name}" is not keyed`)
-    return this.#parts.store.timers
+    assert(this.#timers !== undefined, `"${this.name}" is not keyed`)
+    return this.#timers
   }
 
   broadcastState<K, V>(descriptor: Extract<StateDescriptor, { type: 'map' }>): MapState<K, V> {

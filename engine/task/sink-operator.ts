@@ -53,9 +53,10 @@ export class SinkOperator implements StreamOperator {
 
   /** Cuts now; resolves to all that is to be declared for this checkpoint (K1). */
   prepareCommit(checkpointId: CheckpointId): Promise<readonly Committable[]> {
-    const place = { uid: this.uid, subtask: this.#context.subtask, checkpointId }
-    this.#faults?.reach('sink.prepare', place)
-    const cut = this.#prepared(place)
+    const cut =
+      this.#faults === undefined
+        ? this.#writer.prepareCommit(checkpointId)
+        : this.#watchedCut(this.#faults, checkpointId)
     // In order: a later checkpoint declares what an earlier, aborted one had cut.
     const declared = Promise.all([this.#lastCut, cut]).then(([, effects]) => {
       const { uid } = this
@@ -70,15 +71,20 @@ export class SinkOperator implements StreamOperator {
     return declared
   }
 
-  async #prepared(place: { readonly checkpointId: CheckpointId }): Promise<readonly Json[]> {
-    const effects = await this.#writer.prepareCommit(place.checkpointId)
-    await this.#faults?.hold('sink.prepared', place)
+  async #watchedCut(faults: FaultProbe, checkpointId: CheckpointId): Promise<readonly Json[]> {
+    const place = { uid: this.uid, subtask: this.#context.subtask, checkpointId }
+    faults.reach('sink.prepare', place)
+    const effects = await this.#writer.prepareCommit(checkpointId)
+    await faults.hold('sink.prepared', place)
     return effects
   }
 
   confirm(checkpointId: CheckpointId): void {
-    const { subtask } = this.#context
-    this.#faults?.reach('sink.confirm', { uid: this.uid, subtask, checkpointId })
+    this.#faults?.reach('sink.confirm', {
+      uid: this.uid,
+      subtask: this.#context.subtask,
+      checkpointId,
+    })
     this.#unconfirmed = unconfirmedAfter(this.#unconfirmed, checkpointId)
   }
 

@@ -1,9 +1,11 @@
 import type { CheckpointBarrier, CheckpointId } from '../stream/elements.ts'
+import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
 import type { RestoredSplit, SubtaskMetrics } from '../worker/protocol.ts'
 import type { JobVertex } from '../graph/job-graph.ts'
 import type { FaultPlace, FaultProbe } from '../faults/probe.ts'
 import type { GateEvent, InputGate } from './input-gate.ts'
 import type { TaskParts } from './task-parts.ts'
+import { headName } from '../graph/job-graph.ts'
 import { asStreamError, type ErrorCode } from '../base/errors.ts'
 import { assert } from '../base/assert.ts'
 import { SLICE_STEPS_MAX } from '../base/limits.ts'
@@ -65,6 +67,12 @@ export class StreamTask {
     return this.#parts.subtask
   }
 
+  /** For fault points. */
+  get place(): FaultPlace {
+    const { vertex, subtask } = this.#parts
+    return { uid: headName(vertex), subtask }
+  }
+
   /** Runs for one slice. False: nothing to do until a kick, an input or a timer. */
   runSlice(): boolean {
     const { partitions, clock, bufferTimeoutMs } = this.#parts
@@ -76,7 +84,6 @@ export class StreamTask {
     let worked = false
     for (const partition of partitions) partition.drain()
     if (this.#processingTimeIsDue()) {
-      this.#parts.faults?.reach('timer.processing', { ...this.#place, ms: clock.nowMs() })
       this.#parts.chain.advanceProcessingTime(clock.nowMs())
       worked = true
     }
@@ -111,7 +118,7 @@ export class StreamTask {
   }
 
   addSplits(splits: readonly RestoredSplit[], complete: boolean): void {
-    this.#parts.faults?.reach('source.splits', this.#place)
+    this.#parts.faults?.reach('source.splits', this.place)
     this.#parts.source!.addSplits(splits, complete)
     this.#waiting = false
   }
@@ -159,7 +166,7 @@ export class StreamTask {
   /** Frees what the task holds, in reverse order of its making. */
   async close(): Promise<void> {
     const { source, chain, state, faults } = this.#parts
-    await faults?.hold('task.close', this.#place)
+    await faults?.hold('task.close', this.place)
     await source?.close()
     for (const link of [...chain.links].reverse()) await link.operator.close?.()
     await state.close()
@@ -173,7 +180,6 @@ export class StreamTask {
     if (!this.#mayProduce()) return 'blocked'
     const { chain } = this.#parts
     if (chain.hasPendingWatermark) {
-      this.#parts.faults?.reach('timer.event', { ...this.#place, ms: chain.head.offeredMs })
       chain.advance()
       return 'worked'
     }
@@ -197,23 +203,21 @@ export class StreamTask {
       return 'worked'
     }
     if (this.#stopped || this.#inputEnded || this.#waiting) return 'idle'
-    this.#parts.faults?.reach('source.poll', this.#place)
+    this.#parts.faults?.reach('source.poll', this.place)
     const found = this.#draining ? 'finished' : this.#parts.source!.poll()
     if (found === 'more') return 'worked'
     if (found === 'waiting') {
       this.#waiting = true
       return 'idle'
     }
-    this.#parts.faults?.reach('source.end', this.#place)
+    this.#parts.faults?.reach('source.end', this.place)
     this.#endInput()
     return 'worked'
   }
 
   #stepGate(gate: InputGate): Step {
     if (this.#stopped) return 'idle'
-    const wasAligning = gate.aligning
     const event = gate.next()
-    if (gate.aligning && !wasAligning) this.#parts.faults?.reach('align.first', this.#place)
     if (event === undefined) {
       if (gate.aligning) this.#alignmentStartedMs ??= this.#parts.clock.monotonicMs()
       return 'idle'
@@ -246,31 +250,26 @@ export class StreamTask {
   #told(faults: FaultProbe, event: GateEvent): void {
     switch (event.type) {
       case 'batch':
-        faults.reach('task.batch', { ...this.#place, what: String(event.batch.count) })
+        faults.reach('task.batch', { ...this.place, what: String(event.batch.count) })
         break
       case 'watermark':
-        faults.reach('task.watermark', { ...this.#place, ms: event.ms })
+        faults.reach('task.watermark', { ...this.place, ms: event.ms })
         break
       case 'idle':
-        faults.reach('task.idle', { ...this.#place, what: event.idle ? 'idle' : 'active' })
+        faults.reach('task.idle', { ...this.place, what: event.idle ? 'idle' : 'active' })
         break
       case 'barrier':
         faults.reach('align.done', {
-          ...this.#place,
+          ...this.place,
           checkpointId: event.barrier.checkpointId,
         })
         break
       case 'end':
-        faults.reach('task.ended', this.#place)
+        faults.reach('task.ended', this.place)
         break
       default:
         event satisfies never
     }
-  }
-
-  get #place(): FaultPlace {
-    const { vertex, subtask } = this.#parts
-    return { uid: vertex.chain[0]!.uid ?? vertex.chain[0]!.name, subtask }
   }
 
   #processingTimeIsDue(): boolean {
@@ -292,25 +291,47 @@ export class StreamTask {
   }
 
   #take(barrier: CheckpointBarrier): void {
-    const { owner, partitions, clock } = this.#parts
+    const { partitions, clock } = this.#parts
     const alignmentMs =
       this.#alignmentStartedMs === undefined ? 0 : clock.monotonicMs() - this.#alignmentStartedMs
     this.#alignmentStartedMs = undefined
     this.#parts.faults?.reach('barrier.forward', {
-      ...this.#place,
+      ...this.place,
       checkpointId: barrier.checkpointId,
     })
     for (const partition of partitions) partition.emitBarrier(barrier)
     if (barrier.stop) this.#stopped = true
-    this.#checkpoint.take(barrier.checkpointId, alignmentMs).then(
-      (snapshot) => {
-        owner.acknowledged(snapshot)
-      },
-      (error: unknown) => {
-        const failure = asStreamError(error, 'CHECKPOINT_FAILED')
-        if (TOLERABLE.has(failure.code)) owner.declined(barrier.checkpointId, failure)
-        else owner.failed(failure)
-      },
+    void this.#answer(
+      barrier.checkpointId,
+      this.#checkpoint.take(barrier.checkpointId, alignmentMs),
     )
+  }
+
+  async #answer(checkpointId: CheckpointId, taken: Promise<SubtaskSnapshot>): Promise<void> {
+    const { owner } = this.#parts
+    try {
+      const snapshot = await taken
+      this.#tell('snapshot.acknowledge', checkpointId, () => {
+        owner.acknowledged(snapshot)
+      })
+    } catch (error) {
+      const failure = asStreamError(error, 'CHECKPOINT_FAILED')
+      if (!TOLERABLE.has(failure.code)) owner.failed(failure)
+      else {
+        this.#tell('snapshot.decline', checkpointId, () => {
+          owner.declined(checkpointId, failure)
+        })
+      }
+    }
+  }
+
+  #tell(
+    point: 'snapshot.acknowledge' | 'snapshot.decline',
+    checkpointId: CheckpointId,
+    say: () => void,
+  ): void {
+    const { faults } = this.#parts
+    if (faults === undefined) say()
+    else faults.pass(point, { ...this.place, checkpointId }, say)
   }
 }

@@ -1,10 +1,11 @@
 import type { OperatorSubtaskState, SplitState, SubtaskSnapshot } from '../checkpoint/snapshot.ts'
-import type { FaultPlace } from '../faults/probe.ts'
+import type { FaultPlace, FaultProbe } from '../faults/probe.ts'
 import type { Committable } from '../operator/sink.ts'
 import type { SplitPosition } from '../operator/source.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { SinkOperator } from './sink-operator.ts'
 import type { TaskParts } from './task-parts.ts'
+import { headName } from '../graph/job-graph.ts'
 import { asStreamError } from '../base/errors.ts'
 
 /**
@@ -22,8 +23,7 @@ export class SubtaskCheckpoint {
 
   take(checkpointId: CheckpointId, alignmentMs: number): Promise<SubtaskSnapshot> {
     const { clock, state, source, sinks, vertex, subtask, chain, faults } = this.#parts
-    const place = { uid: vertex.chain[0]!.uid ?? vertex.chain[0]!.name, subtask, checkpointId }
-    faults?.reach('snapshot.cut', place)
+    faults?.reach('snapshot.cut', this.#place(checkpointId))
     const startedMs = clock.monotonicMs()
     this.#parts.beforeSnapshot(checkpointId)
     const written = state.snapshot(checkpointId, (node) => chain.links[node]!.reachedMs)
@@ -32,7 +32,7 @@ export class SubtaskCheckpoint {
     const cuts = sinks.map((sink) => this.#cut(sink, checkpointId))
     const { recordsRead, recordsWritten } = this.#counts()
     const syncMs = clock.monotonicMs() - startedMs
-    const durable = faults === undefined ? written : this.#held(written, place)
+    const durable = faults === undefined ? written : this.#held(written, checkpointId, faults)
     return this.#assemble(durable, cuts).then(({ operators, committables, bytesWritten }) => ({
       checkpointId,
       vertex: vertex.id,
@@ -48,9 +48,16 @@ export class SubtaskCheckpoint {
     }))
   }
 
-  async #held<T>(written: Promise<T>, place: FaultPlace): Promise<T> {
-    await this.#parts.faults?.hold('snapshot.write', place)
+  /** A hold that fails is told first: what becomes of the writing then is no news. */
+  async #held<T>(written: Promise<T>, id: CheckpointId, faults: FaultProbe): Promise<T> {
+    written.catch(() => undefined)
+    await faults.hold('snapshot.write', this.#place(id))
     return await written
+  }
+
+  #place(checkpointId: CheckpointId): FaultPlace {
+    const { vertex, subtask } = this.#parts
+    return { uid: headName(vertex), subtask, checkpointId }
   }
 
   /** The positions that the completed checkpoint holds; those of older ones are dropped. */

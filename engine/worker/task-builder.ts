@@ -84,8 +84,7 @@ export class TaskBuilder {
       faults: doors.faults,
       bufferTimeoutMs: graph.graph.settings.bufferTimeoutMs,
       chain,
-      gate:
-        vertex.inputs.length === 0 ? undefined : new InputGate(this.#gateChannels(), restoredMs),
+      gate: vertex.inputs.length === 0 ? undefined : this.#gate(restoredMs),
       source: this.#reader === undefined ? undefined : new SourceDriver(this.#reader, chain),
       sinks: this.#sinks,
       partitions,
@@ -139,6 +138,14 @@ export class TaskBuilder {
       default:
         return runtime satisfies never
     }
+  }
+
+  #gate(restoredMs: number): InputGate {
+    const { faults } = this.#parts.doors
+    if (faults === undefined) return new InputGate(this.#gateChannels(), restoredMs)
+    return new InputGate(this.#gateChannels(), restoredMs, ({ checkpointId }) => {
+      faults.reach('align.first', { ...this.#task!.place, checkpointId })
+    })
   }
 
   #connect(chain: OperatorChain, partitions: readonly ResultPartition[]): void {

@@ -66,6 +66,8 @@ export class WorkerRuntime {
 
   async #dispatch(message: ToWorker): Promise<void> {
     if (this.#failed && message.type !== 'close') return
+    const held = this.#doors.faults?.hold('worker.message', { what: message.type })
+    if (held !== undefined) await held
     switch (message.type) {
       case 'deploy':
         await this.#deploy(message.deployment)
@@ -123,38 +125,28 @@ export class WorkerRuntime {
 
   #trigger({ checkpointId, stop }: Extract<ToWorker, { type: 'trigger' }>): void {
     const { faults } = this.#doors
-    const trigger = (): void => {
-      for (const task of this.#tasks) {
-        if (task.isSource) task.trigger({ checkpointId, stop, drain: false })
+    for (const task of this.#tasks) {
+      if (!task.isSource) continue
+      const barrier = { checkpointId, stop, drain: false }
+      if (faults === undefined) {
+        task.trigger(barrier)
+        continue
       }
-      this.#loop?.kick()
+      faults.pass('source.trigger', { ...task.place, checkpointId }, () => {
+        task.trigger(barrier)
+        this.#loop?.kick()
+      })
     }
-    if (faults === undefined) trigger()
-    else faults.pass('source.trigger', { checkpointId, subtask: this.#worker }, trigger)
   }
 
   #owner(): TaskOwner {
-    const { faults } = this.#doors
     return {
       acknowledged: (snapshot) => {
-        const { checkpointId, vertex, subtask } = snapshot
-        const acknowledge = (): void => {
-          this.#say({ type: 'acknowledged', snapshot })
-        }
-        if (faults === undefined) acknowledge()
-        else {
-          const { uid, name } = this.#task(vertex, subtask).vertex.chain[0]!
-          const place = { uid: uid ?? name, subtask, checkpointId }
-          faults.pass('snapshot.acknowledge', place, acknowledge)
-        }
+        this.#say({ type: 'acknowledged', snapshot })
       },
       declined: (checkpointId, error) => {
         const data = asStreamError(error, 'CHECKPOINT_FAILED').toData()
-        const decline = (): void => {
-          this.#say({ type: 'declined', checkpointId, error: data })
-        }
-        if (faults === undefined) decline()
-        else faults.pass('snapshot.decline', { checkpointId, what: data.code }, decline)
+        this.#say({ type: 'declined', checkpointId, error: data })
       },
       ended: (vertex, subtask) => {
         this.#say({ type: 'ended', vertex, subtask })
