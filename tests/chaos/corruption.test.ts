@@ -240,9 +240,10 @@ for (const fixture of fixtures) {
     const all = [...victims.manifests, ...victims.named]
     const original = await contentsOf(fixture.disk.files(), all)
     const counts = { detected: 0, harmless: 0 }
-    const wholeEvery = share(25, 1)
+    const random = seededRandom(firstSeed())
+    const wholePercent = share(4, 100)
     for (const [what, mutate] of everyWay(all)) {
-      const isWhole = counts.harmless % wholeEvery === 0
+      const isWhole = random.int(100) < wholePercent
       const outcome = await judge(fixture, original, mutate, isWhole).catch((error: unknown) => {
         throw new Error(`${fixture.name}: ${what}`, { cause: error })
       })
@@ -285,6 +286,7 @@ function* everyWay(paths: readonly string[]): Generator<Change> {
 
 test('thousands of mutations, by chance', async () => {
   const runs = share(1_200, 10_000)
+  const wholePercent = share(5, 20)
   const first = firstSeed()
   const counts: Record<string, number> = {
     detected: 0,
@@ -309,7 +311,7 @@ test('thousands of mutations, by chance', async () => {
         : [...victims.manifests, ...victims.named]
     const path = paths[random.int(paths.length)]!
     const name = names[random.int(names.length)]!
-    const isWhole = random.int(20) === 0
+    const isWhole = random.int(100) < wholePercent
     const mutate = (files: Files) => MUTATIONS[name]!({ files, random, victims, path })
     const outcome = await judge(fixture, originals.get(fixture)!, mutate, isWhole).catch(
       (error: unknown) => {

@@ -9,66 +9,13 @@ import { auditFolder, isSound } from '../../engine/checkpoint/fsck.ts'
 import { MemoryDisk } from '../../engine/simulation/memory-files.ts'
 import { seededRandom } from '../../engine/base/random.ts'
 import { figures, firstSeed, share } from '../share.ts'
-import { committersOf, live, planOf, publishedIn, WORK, type Scene } from './disk-life.ts'
+import { committersOf, live, planOf, publishedIn, WORK } from './disk-life.ts'
+import { after, chosen, momentsOf, type End, type Moment } from './moments.ts'
 import { windowed, windowedOutput } from './power-jobs.ts'
 
 const JOB = { job: windowed, parallelism: 2 }
 const PLAN = planOf(JOB)
 const CHECKPOINTS_MIN = 3
-
-/** The disk as it was before one call of a life took effect. */
-interface Moment {
-  readonly disk: MemoryDisk
-  /** Its place among the calls of that life, and what it was. */
-  readonly call: number
-  readonly what: string
-  /** A checkpoint had been completed by then. */
-  readonly isCompleted: boolean
-  /** A manifest has just been linked in: the page cache has it, the disk perhaps not. */
-  readonly isInDoubt: boolean
-}
-
-type End = 'power loss' | 'crash'
-
-/** Runs a life to its end and keeps every moment of it, or those up to the first record. */
-async function momentsOf(
-  disk: MemoryDisk,
-  scene: Scene,
-  options: { readonly isCompleted: boolean; readonly untilStarted?: boolean },
-): Promise<{ readonly moments: readonly Moment[]; readonly ended: MemoryDisk; links: number }> {
-  const moments: Moment[] = []
-  let { isCompleted } = options
-  let [links, hasStarted, isLinked, isSynced, isInDoubt] = [0, false, false, false, false]
-  const { disk: ended } = await live(disk, {
-    ...scene,
-    before({ kind, path }, own) {
-      // It counts as completed when the folder of manifests has been synced behind a link.
-      if (isSynced) isCompleted = true
-      if (!hasStarted || options.untilStarted !== true) {
-        const what = `${kind} ${path}`
-        const call = moments.length
-        moments.push({ disk: own.clone(), call, what, isCompleted, isInDoubt })
-      }
-      isSynced = isLinked && kind === 'syncDirectory' && path === `${WORK}/manifests`
-      isInDoubt = kind === 'link' && path.startsWith(`${WORK}/manifests/`)
-      if (!isInDoubt) return
-      isLinked = true
-      links += 1
-    },
-    started: () => {
-      hasStarted = true
-    },
-  })
-  return { moments, ended, links }
-}
-
-/** The disk that the next life finds. Every copy of a moment ends in its own way. */
-function after(end: End, moment: Moment, seed: number): MemoryDisk {
-  const disk = moment.disk.clone({ survivors: seed % 4 === 0 ? 'none' : seededRandom(seed) })
-  if (end === 'power loss') disk.powerLoss()
-  else disk.crash()
-  return disk
-}
 
 /** I6: every checkpoint there is verifies, and from the first completed one on there is one. */
 async function checkSound(disk: MemoryDisk, isCompleted: boolean, deep: boolean): Promise<void> {
@@ -114,12 +61,11 @@ test('at every moment there is a checkpoint that verifies', async () => {
 })
 
 test('started again after any moment, a job publishes each row once', async () => {
-  const every = share(3, 1)
   const seeds = share(1, 4)
   const counts = { 'power loss': 0, crash: 0 }
   for (let seed = firstSeed(); seed < firstSeed() + seeds; seed += 1) {
-    for (const moment of first.moments) {
-      if ((moment.call + seed) % every !== 0) continue
+    const count = share(120, first.moments.length)
+    for (const moment of chosen(first.moments, count, seededRandom(seed))) {
       for (const end of ['power loss', 'crash'] as const) {
         await restart(after(end, moment, seed * 1_000 + moment.call), seed + moment.call).catch(
           told(moment, end, seed),
@@ -175,18 +121,4 @@ function told(moment: Moment, end: End, seed: number): (error: unknown) => never
     const where = `${end} before call ${moment.call} (${moment.what}), seed ${seed}`
     throw new Error(where, { cause: error })
   }
-}
-
-/** Some of them, in order; all, when there are no more. */
-function chosen<T>(
-  items: readonly T[],
-  count: number,
-  random: { int(below: number): number },
-): readonly T[] {
-  let wanted = Math.min(count, items.length)
-  return items.filter((_, index) => {
-    if (random.int(items.length - index) >= wanted) return false
-    wanted -= 1
-    return true
-  })
 }
