@@ -56,7 +56,7 @@ export class KafkaEnumerator implements SplitEnumerator {
     this.discoveryIntervalMs = settings.discoveryIntervalMs
     this.#cluster = new KafkaCluster({
       brokers: settings.brokers,
-      transport: settings.transport,
+      transport: settings.transport(context.doors),
       clock: context.doors.clock,
       random: context.doors.random,
       logger: context.doors.logger,

@@ -1,3 +1,4 @@
+import type { Doors } from '../../engine/index.ts'
 import type { Format, FormatDefinition } from '../formats/format.ts'
 import type { KafkaSecurity, KafkaTransport } from './kafka-client.ts'
 
@@ -64,5 +65,6 @@ export interface KafkaSettings {
   readonly onMalformed: 'fail' | 'skip'
   readonly unreachableAfterMs: number
   readonly metadata: boolean
-  readonly transport: KafkaTransport
+  /** By the doors of the life that reads. */
+  readonly transport: (doors: Doors) => KafkaTransport
 }

@@ -40,7 +40,8 @@ export class KafkaReader implements SourceReader {
   constructor(settings: KafkaSettings, context: ReaderContext) {
     this.#context = context
     const { clock, random, logger } = context.doors
-    const { brokers, transport, unreachableAfterMs } = settings
+    const { brokers, unreachableAfterMs } = settings
+    const transport = settings.transport(context.doors)
     const { watch } = watchOf(context.doors, { uid: context.uid, subtask: context.subtask })
     const shared = { brokers, transport, clock, random, logger, unreachableAfterMs, watch }
     this.#cluster = new KafkaCluster(shared)

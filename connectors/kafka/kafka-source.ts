@@ -1,4 +1,5 @@
 import type {
+  Doors,
   EnumeratorContext,
   FieldData,
   ReaderContext,
@@ -33,9 +34,12 @@ export function kafkaSource<V, const M extends boolean = false>(
   return kafkaSourceOver(kafkaTransport('millrace', options.security), options)
 }
 
-/** The same over any transport, so that a simulated cluster can stand in for brokers. */
+/**
+ * The same over any transport, so that a simulated cluster can stand in for brokers: one whose
+ * clock is the reading life's is given as a function.
+ */
 export function kafkaSourceOver<V, const M extends boolean = false>(
-  transport: KafkaTransport,
+  transport: KafkaTransport | ((doors: Doors) => KafkaTransport),
   options: KafkaSourceOptions<V> & { readonly metadata?: M },
 ): Source<M extends true ? V & KafkaMetadata : V> {
   return sourceOf(definitionOf(settingsOf(transport, options, options.metadata ?? false)))
@@ -63,7 +67,7 @@ const UNREACHABLE_AFTER_MS = 60_000
 const DISCOVERY_INTERVAL_MS = 30_000
 
 function settingsOf(
-  transport: KafkaTransport,
+  transport: KafkaTransport | ((doors: Doors) => KafkaTransport),
   options: KafkaSourceOptions<unknown>,
   metadata: boolean,
 ): KafkaSettings {
@@ -97,7 +101,7 @@ function settingsOf(
     groupId: options.groupId,
     onMalformed: options.onMalformed ?? 'fail',
     metadata,
-    transport,
+    transport: typeof transport === 'function' ? transport : () => transport,
   }
 }
 

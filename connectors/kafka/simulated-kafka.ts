@@ -1,6 +1,6 @@
-import type { Clock, Random } from '../../engine/index.ts'
+import type { Clock, Doors, Random } from '../../engine/index.ts'
 import type { KafkaConnection, KafkaTransport } from './kafka-client.ts'
-import type { BatchOptions } from './record-batch-encoder.ts'
+import type { BatchOptions, ProducedRecord } from './record-batch-encoder.ts'
 import { StreamError } from '../../engine/index.ts'
 import { encodeBatch } from './record-batch-encoder.ts'
 import { scanBatches } from './record-batch-format.ts'
@@ -9,9 +9,19 @@ import { WireReader, WireWriter } from './wire.ts'
 interface Partition {
   leader: number
   readonly batches: { readonly base: number; readonly next: number; readonly bytes: Buffer }[]
+  /** Transactions that were aborted: from their first record to their end. */
+  readonly aborted: AbortedRange[]
   logStart: number
   end: number
 }
+
+interface AbortedRange {
+  readonly producerId: number
+  readonly firstOffset: number
+  readonly endOffset: number
+}
+
+type World = Pick<Doors, 'clock' | 'random'>
 
 interface Topic {
   readonly name: string
@@ -26,8 +36,8 @@ interface Node {
 
 /**
  * A cluster in memory behind the door of `KafkaTransport`: metadata, offsets and fetches as a real
- * one answers them, and hands to move leaders, drop connections and stop brokers. Transactions and
- * groups are left to the real broker.
+ * one answers them, and hands to move leaders, drop connections and stop brokers. Transactions are
+ * whole when they come into the log; groups are left to the real broker.
  */
 export class SimulatedKafka implements KafkaTransport {
   readonly addresses: readonly string[]
@@ -35,23 +45,22 @@ export class SimulatedKafka implements KafkaTransport {
   dropChance = 0
   /** Bytes of records sent by fetches so far. */
   fetchedBytes = 0
-  readonly #clock: Clock
-  readonly #random: Random
+  readonly #world: World
   readonly #nodes: Node[]
   readonly #topics = new Map<string, Topic>()
 
   constructor(nodes: number, clock: Clock, random: Random) {
-    this.#clock = clock
-    this.#random = random
+    this.#world = { clock, random }
     this.#nodes = Array.from({ length: nodes }, () => ({ isUp: true, connections: new Set() }))
     this.addresses = this.#nodes.map((_, node) => addressOf(node))
   }
 
   createTopic(name: string, partitions: number): void {
-    const id = Buffer.from(this.#random.hex(16), 'hex').toString('base64url')
+    const id = Buffer.from(this.#world.random.hex(16), 'hex').toString('base64url')
     const made = Array.from({ length: partitions }, (_, partition) => ({
       leader: partition % this.#nodes.length,
       batches: [],
+      aborted: [],
       logStart: 0,
       end: 0,
     }))
@@ -69,14 +78,38 @@ export class SimulatedKafka implements KafkaTransport {
     options: BatchOptions = {},
   ): void {
     const log = this.#topics.get(name)!.partitions[partition]!
-    const bytes = encodeBatch(
-      values.map((value) => ({ value })),
-      options,
-    )
+    const records = values.map((value) => ({ value }))
+    this.#append(log, records, options)
+  }
+
+  #append(log: Partition, records: readonly ProducedRecord[], options: BatchOptions): void {
+    const bytes = encodeBatch(records, options)
     bytes.writeBigInt64BE(BigInt(log.end), 0)
     const { nextOffset } = scanBatches(bytes)!
     log.batches.push({ base: log.end, next: nextOffset, bytes })
     log.end = nextOffset
+  }
+
+  /** A transaction of one batch or none, and what ends it. Readers skip an aborted one. */
+  transaction(
+    name: string,
+    partition: number,
+    values: readonly string[],
+    producerId: number,
+    end: 'commit' | 'abort',
+  ): void {
+    const log = this.#topics.get(name)!.partitions[partition]!
+    const firstOffset = log.end
+    const producer = { producerId, producerEpoch: 0, isTransactional: true }
+    if (values.length > 0) this.produce(name, partition, values, producer)
+    const key = Uint8Array.of(0, 0, 0, end === 'commit' ? 1 : 0)
+    this.#append(log, [{ key, value: new Uint8Array(6) }], { ...producer, isControl: true })
+    if (end === 'abort') log.aborted.push({ producerId, firstOffset, endOffset: log.end })
+  }
+
+  /** The same cluster for a life with a clock and chance of its own. */
+  over({ clock, random }: World): KafkaTransport {
+    return { connect: (address) => this.#connect(address, { clock, random }) }
   }
 
   /** -1: nobody leads. */
@@ -97,29 +130,39 @@ export class SimulatedKafka implements KafkaTransport {
     return this.#nodes.reduce((count, node) => count + node.connections.size, 0)
   }
 
-  async connect(address: string): Promise<KafkaConnection> {
-    await this.#turn()
+  connect(address: string): Promise<KafkaConnection> {
+    return this.#connect(address, this.#world)
+  }
+
+  async #connect(address: string, world: World): Promise<KafkaConnection> {
+    await turnOf(world)
     const index = this.addresses.indexOf(address)
     const node = this.#nodes[index]
     if (node?.isUp !== true) throw gone(address)
     return new SimulatedConnection(address, node.connections, (apiKey, body) =>
-      this.#handle(index, apiKey, body),
+      this.#handle(world, index, apiKey, body),
     )
   }
 
-  async #handle(node: number, apiKey: number, body: Uint8Array): Promise<Uint8Array> {
-    await this.#turn()
-    const drops = this.#random.next() < this.dropChance
-    if (drops && this.#random.next() < 0.5) throw gone(addressOf(node))
-    const response = await this.#answer(node, apiKey, body)
+  async #handle(world: World, node: number, apiKey: number, body: Uint8Array): Promise<Uint8Array> {
+    const { random } = world
+    await turnOf(world)
+    const drops = random.next() < this.dropChance
+    if (drops && random.next() < 0.5) throw gone(addressOf(node))
+    const response = await this.#answer(world, node, apiKey, body)
     if (drops) throw gone(addressOf(node))
     return response
   }
 
-  #answer(node: number, apiKey: number, body: Uint8Array): Promise<Uint8Array> | Uint8Array {
+  #answer(
+    world: World,
+    node: number,
+    apiKey: number,
+    body: Uint8Array,
+  ): Promise<Uint8Array> | Uint8Array {
     switch (apiKey) {
       case 1:
-        return this.#fetch(node, new WireReader(body, true))
+        return this.#fetch(world, node, new WireReader(body, true))
       case 2:
         return this.#listOffsets(node, new WireReader(body, false))
       case 3:
@@ -127,12 +170,6 @@ export class SimulatedKafka implements KafkaTransport {
       default:
         throw new Error(`request ${apiKey} is not simulated`)
     }
-  }
-
-  #turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#clock.immediate(resolve)
-    })
   }
 
   #metadata(reader: WireReader): Uint8Array {
@@ -206,7 +243,7 @@ export class SimulatedKafka implements KafkaTransport {
     return writer.finish()
   }
 
-  async #fetch(node: number, reader: WireReader): Promise<Uint8Array> {
+  async #fetch(world: World, node: number, reader: WireReader): Promise<Uint8Array> {
     reader.int32()
     const waitMs = reader.int32()
     reader.int32()
@@ -239,7 +276,7 @@ export class SimulatedKafka implements KafkaTransport {
     }
     let found = look()
     if (found.every((each) => each.error === 0 && each.records.length === 0)) {
-      await this.#clock.sleep(Math.min(waitMs, 10))
+      await world.clock.sleep(Math.min(waitMs, 10))
       found = look()
     }
     for (const each of found) room -= each.records.length
@@ -258,7 +295,7 @@ export class SimulatedKafka implements KafkaTransport {
   ): Fetched {
     const topic = [...this.#topics.values()].find((each) => each.id === asked.topicId)
     const log = topic?.partitions[asked.partition]
-    const nothing = { ...asked, records: Buffer.alloc(0), end: log?.end ?? -1 }
+    const nothing = { ...asked, records: Buffer.alloc(0), aborted: [], end: log?.end ?? -1 }
     if (log === undefined) return { ...nothing, error: 100 }
     if (log.leader !== node) return { ...nothing, error: 6 }
     if (asked.offset < log.logStart || asked.offset > log.end) return { ...nothing, error: 1 }
@@ -272,7 +309,8 @@ export class SimulatedKafka implements KafkaTransport {
       size += batch.bytes.length
     }
     this.fetchedBytes += size
-    return { ...nothing, error: 0, records: Buffer.concat(taken) }
+    const aborted = log.aborted.filter(({ endOffset }) => endOffset > asked.offset)
+    return { ...nothing, error: 0, aborted, records: Buffer.concat(taken) }
   }
 
   #writeFetched(found: readonly Fetched[]): Uint8Array {
@@ -281,7 +319,10 @@ export class SimulatedKafka implements KafkaTransport {
       writer.uuid(each.topicId).array([each], () => {
         writer.int32(each.partition).int16(each.error)
         writer.int64(each.end).int64(each.end).int64(0)
-        writer.array([], () => undefined).int32(-1)
+        writer.array(each.aborted, ({ producerId, firstOffset }) => {
+          writer.int64(producerId).int64(firstOffset).tags()
+        })
+        writer.int32(-1)
         writer.bytes(each.records).tags()
       })
       writer.tags()
@@ -296,6 +337,7 @@ interface Fetched {
   readonly error: number
   readonly end: number
   readonly records: Buffer
+  readonly aborted: readonly AbortedRange[]
 }
 
 class SimulatedConnection implements KafkaConnection {
@@ -337,6 +379,12 @@ class SimulatedConnection implements KafkaConnection {
     for (const reject of this.#waiting) reject(gone(this.#address))
     this.#waiting.clear()
   }
+}
+
+function turnOf({ clock }: World): Promise<void> {
+  return new Promise((resolve) => {
+    clock.immediate(resolve)
+  })
 }
 
 function addressOf(node: number): string {

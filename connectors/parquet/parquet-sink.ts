@@ -65,6 +65,9 @@ export function parquetSink<V>(options: ParquetSinkOptions<V>): Sink<V> {
     createWriter: (context) =>
       new ParquetWriter({ directory, layout, fileBytesMax, partitionBy }, context),
     createCommitter: (context) => new FileCommitter(directory, context),
+    load: async () => {
+      await import('./parquet-file.ts')
+    },
     published: ({ files }) => published(files, directory),
   })
 }

@@ -52,6 +52,11 @@ export class RunningLife implements ChaosWorld {
     this.#current = this.#start(parts.place)
   }
 
+  /** Before its first step: what takes time of the machine's own. */
+  load(): Promise<void> {
+    return this.#current.life.load()
+  }
+
   async run(stepsMax: number): Promise<LifeRecord['ended']> {
     const { scheduler } = this.#parts
     for (let step = 0; step < stepsMax; step += 1) {

@@ -114,6 +114,7 @@ class Simulation {
       startMs: START_MS,
       steps: this.#steps,
     })
+    await running.load()
     const ended = await running.run(this.#options.stepsMax ?? STEPS_MAX)
     this.#tell(life, 'life.end', scheduler, ended.type)
     this.#steps += scheduler.steps

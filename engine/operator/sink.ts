@@ -23,6 +23,11 @@ export interface SinkDefinition {
   /** Undefined: the sink does not commit (print); it is at-least-once and says so in `explain`. */
   createCommitter?(context: CommitterContext): Committer
   /**
+   * Loads the code that it needs when it is opened, so that opening takes no time of the machine's.
+   * Only simulations call it: theirs is another time.
+   */
+  load?(): Promise<void>
+  /**
    * Every row that a reader of the target sees now, each as one text that no other row has: rows
    * of an order in which they were published come in it. So that what a run has published can be
    * held against what another has.

@@ -65,6 +65,13 @@ export class SimulatedLife {
     return this.#outcome
   }
 
+  /** Before its first step: what takes time of the machine's own. */
+  async load(): Promise<void> {
+    for (const { runtime } of this.#plan.graph.vertices.flatMap(({ chain }) => chain)) {
+      if (runtime.type === 'sink') await runtime.sink.load?.()
+    }
+  }
+
   begin(): void {
     this.#live().then(
       (summary) => {

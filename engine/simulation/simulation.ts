@@ -1,3 +1,4 @@
+import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import type { RunSummary } from '../job/protocol.ts'
 import { assert } from '../base/assert.ts'
@@ -25,6 +26,8 @@ export interface SimulationOptions extends SimulatedJob {
   readonly stops?: boolean
   /** Whether all but the last life meet calls of the disk that fail. */
   readonly faults?: boolean
+  /** Fills the disk before the first life: input files. */
+  readonly prepare?: (files: Files) => Promise<void>
 }
 
 export interface SimulationReport {
@@ -48,6 +51,7 @@ export async function simulateJob(options: SimulationOptions): Promise<Simulatio
     survivors: seededRandom(options.seed + 1),
     gate: () => turnOf(scheduler, random),
   })
+  await options.prepare?.(disk.files())
   const history: string[] = []
   let startMs = Date.UTC(2026, 0, 1)
   let steps = 0
@@ -154,7 +158,10 @@ class SteppedLife {
 
   /** Runs up to `limit` more steps; how the life has ended when it has before. */
   async run(limit: number): Promise<LifeOutcome | undefined> {
-    if (!this.#isBegun) this.#life.begin()
+    if (!this.#isBegun) {
+      await this.#life.load()
+      this.#life.begin()
+    }
     this.#isBegun = true
     for (let step = 0; step < limit && this.#outcome() === undefined; step += 1) {
       const isAlive = await this.scheduler.step()
