@@ -4,6 +4,7 @@ import type { RunFlags } from './run-options.ts'
 import type { SavepointFlags, StopFlags } from './control.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { nearest } from '../engine/graph/suggest.ts'
+import { addChaos } from './chaos.ts'
 
 /**
  * The commands of `millrace` and their help. Each is loaded when it is called, so that `run` stays
@@ -28,7 +29,8 @@ export function program(version: string, done: (exitCode: number) => void): Comm
     add(root, done)
   }
   addInit(root, done)
-  for (const command of [root, ...root.commands]) {
+  addChaos(root, done, withJobFlags)
+  for (const command of everyCommand(root)) {
     command.exitOverride((error) => {
       throw error
     })
@@ -37,6 +39,10 @@ export function program(version: string, done: (exitCode: number) => void): Comm
 }
 
 type Done = (exitCode: number) => void
+
+function everyCommand(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(everyCommand)]
+}
 
 function unknownCommand(root: Command, given: string): StreamError {
   const names = root.commands.map((command) => command.name())

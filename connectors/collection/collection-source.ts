@@ -11,7 +11,7 @@ export function collectionSource<V>(records: readonly V[]): Source<V> {
     parameters: { records: records.length },
     bounded: true,
     createEnumerator: () => oneSplit,
-    createReader: () => new CollectionReader(records),
+    createReader: ({ batchRecords }) => new CollectionReader(records, batchRecords),
   })
 }
 
@@ -22,14 +22,16 @@ const oneSplit: SplitEnumerator = {
 
 class CollectionReader implements SourceReader {
   readonly #records: readonly unknown[]
+  readonly #batchRecords: number
   /** Number of the split in the job once it is assigned to this subtask. */
   #split: number | undefined
   #at = 0
   #finished = false
   #complete = false
 
-  constructor(records: readonly unknown[]) {
+  constructor(records: readonly unknown[], batchRecords = BATCH_RECORDS_MAX) {
     this.#records = records
+    this.#batchRecords = batchRecords
   }
 
   addSplits(splits: readonly AssignedSplit[]): void {
@@ -45,7 +47,7 @@ class CollectionReader implements SourceReader {
 
   poll(output: SourceOutput): 'more' | 'waiting' | 'finished' {
     if (this.#split === undefined || this.#finished) return this.#complete ? 'finished' : 'waiting'
-    const rows = this.#records.slice(this.#at, this.#at + BATCH_RECORDS_MAX)
+    const rows = this.#records.slice(this.#at, this.#at + this.#batchRecords)
     if (rows.length > 0) {
       const offsets = Float64Array.from(rows, (_, row) => this.#at + row)
       this.#at += rows.length

@@ -20,6 +20,8 @@ const READ_AHEAD_BYTES = 512 * 1_024
 export interface CursorHost {
   readonly files: Files
   readonly format: FormatDefinition
+  /** Most records of a batch, where it is fewer than BATCH_RECORDS_MAX. */
+  readonly batchRecords?: number | undefined
   readonly kick: () => void
   readonly fail: (error: unknown) => void
 }
@@ -108,10 +110,11 @@ export class FileCursor {
   /** A batch, or why there is none: it is still being read, or all that is there was taken. */
   take(): RecordBatch | 'waiting' | 'drained' {
     const rows: unknown[] = []
+    const { batchRecords = BATCH_RECORDS_MAX } = this.#host
     const offsets = new Float64Array(BATCH_RECORDS_MAX)
     const until = this.#at + BATCH_BYTES_MAX
     try {
-      while (rows.length < BATCH_RECORDS_MAX && this.#at < until) {
+      while (rows.length < batchRecords && this.#at < until) {
         if (!this.#next(rows, offsets)) break
       }
     } catch (thrown) {

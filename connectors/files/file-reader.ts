@@ -41,6 +41,7 @@ export class FileReader implements SourceReader {
     this.#host = {
       files: context.doors.files,
       format,
+      batchRecords: context.batchRecords,
       kick: () => {
         context.kick()
       },

@@ -1,8 +1,10 @@
+import { resolve } from 'node:path'
 import { sourceOf, StreamError } from '../../engine/index.ts'
 import type { Source } from '../../engine/index.ts'
 import { formatDefinition } from '../formats/format.ts'
 import type { Format } from '../formats/format.ts'
 import { FileEnumerator } from './file-enumerator.ts'
+import { findFiles } from './file-pattern.ts'
 import { FileReader } from './file-reader.ts'
 
 export interface FileSourceOptions<V> {
@@ -35,6 +37,7 @@ export function fileSource<V>(options: FileSourceOptions<V>): Source<V> {
     parameters: { path, format: format.kind, watch },
     schema: format.schema,
     bounded: !watch,
+    inputs: async (files) => (await findFiles(files, path)).map((file) => resolve(file.path)),
     createEnumerator: (context) => new FileEnumerator(path, watch, cuttable, context),
     createReader: (context) => new FileReader(format, context),
   })

@@ -123,6 +123,7 @@ interface SplitProgress {
 class GeneratorReader implements SourceReader {
   readonly #plan: Plan
   readonly #clock: Clock
+  readonly #batchRecords: number
   readonly #kick: () => void
   readonly #random: RecordRandom
   readonly #usesRandom: boolean
@@ -137,6 +138,7 @@ class GeneratorReader implements SourceReader {
   constructor(plan: Plan, context: ReaderContext) {
     this.#plan = plan
     this.#clock = context.doors.clock
+    this.#batchRecords = context.batchRecords ?? BATCH_RECORDS_MAX
     this.#kick = () => {
       context.kick()
     }
@@ -164,7 +166,7 @@ class GeneratorReader implements SourceReader {
   poll(output: SourceOutput): 'more' | 'waiting' | 'finished' {
     const split = this.#next()
     if (split === undefined) return this.#complete ? 'finished' : 'waiting'
-    let count = Math.min(BATCH_RECORDS_MAX, split.size - split.made)
+    let count = Math.min(this.#batchRecords, split.size - split.made)
     if (this.#rate !== Infinity && count > 0) {
       count = Math.min(count, this.#allowed())
       if (count === 0) {

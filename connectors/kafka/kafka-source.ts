@@ -31,7 +31,9 @@ export function kafkaSource<V, const M extends boolean = false>(
     readonly metadata?: M
   },
 ): Source<M extends true ? V & KafkaMetadata : V> {
-  return kafkaSourceOver(kafkaTransport('millrace', options.security), options)
+  const transport = kafkaTransport('millrace', options.security)
+  const settings = settingsOf(transport, options, options.metadata ?? false)
+  return sourceOf({ ...definitionOf(settings), isRemote: true })
 }
 
 /**

@@ -59,6 +59,7 @@ export class RunningLife implements ChaosWorld {
 
   async run(stepsMax: number): Promise<LifeRecord['ended']> {
     const { scheduler } = this.#parts
+    this.#current.life.begin()
     for (let step = 0; step < stepsMax; step += 1) {
       if (this.#ending !== undefined) return { type: this.#ending.type }
       const outcome = this.#outcome()
@@ -130,6 +131,7 @@ export class RunningLife implements ChaosWorld {
     if (this.#twin !== undefined) return
     this.#twins += 1
     this.#twin = this.#start({ ...this.#parts.place, takeOver })
+    this.#twin.life.begin()
   }
 
   ask(request: UserRequest): void {
@@ -173,13 +175,11 @@ export class RunningLife implements ChaosWorld {
       logger: recorder(life, logs),
       faults: probe,
     }
-    const started = {
+    return {
       life: new SimulatedLife(options, parallelism, place, process, doors),
       probe,
       pid: process.pid,
     }
-    started.life.begin()
-    return started
   }
 }
 

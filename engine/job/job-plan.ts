@@ -9,7 +9,7 @@ import { StreamError } from '../base/errors.ts'
 import { readWholeFile } from '../base/files.ts'
 import { sha256Hex } from '../base/hash.ts'
 import { toJobGraph } from '../graph/chaining.ts'
-import { jobDefinition } from '../graph/job-definition.ts'
+import { jobDefinition, type JobDefinition } from '../graph/job-definition.ts'
 import { parseParameters, reviveParameters } from '../graph/parameters.ts'
 import { planHash } from '../graph/plan.ts'
 
@@ -37,14 +37,7 @@ export async function planBundle(
   files: Files,
 ): Promise<JobPlan> {
   const bundle = pathToFileURL(bundlePath).href
-  const module = await importJob(bundlePath, files)
-  const definition = jobDefinition(module.default)
-  const parameters = await parseParameters(
-    definition.name,
-    definition.parameters,
-    options.set,
-    (reference) => readSecret(reference, files),
-  )
+  const { definition, parameters } = await loadJob(bundlePath, options, files)
   const written = definition.build(reviveParameters(parameters))
   const parallelism = options.parallelism ?? written.settings.parallelism ?? availableParallelism()
   const settings = mergeSettings(written.settings, options)
@@ -60,6 +53,27 @@ export async function planBundle(
     settings,
     bundle,
   }
+}
+
+/** The job that a bundle exports, with the values of its parameters. */
+export async function loadJob(
+  bundlePath: string,
+  options: Pick<PlanOptions, 'set'>,
+  files: Files,
+): Promise<{
+  readonly job: unknown
+  readonly definition: JobDefinition
+  readonly parameters: Readonly<Record<string, ParameterValue>>
+}> {
+  const module = await importJob(bundlePath, files)
+  const definition = jobDefinition(module.default)
+  const parameters = await parseParameters(
+    definition.name,
+    definition.parameters,
+    options.set,
+    (reference) => readSecret(reference, files),
+  )
+  return { job: module.default, definition, parameters }
 }
 
 interface JobModule {

@@ -1,4 +1,5 @@
 import type { Doors } from '../base/doors.ts'
+import type { Files } from '../base/files.ts'
 import type { Json } from '../base/json.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import type { SchemaData } from '../stream/schema.ts'
@@ -23,6 +24,10 @@ export interface SourceDefinition {
   readonly schema?: SchemaData
   /** Whether the input has an end. */
   readonly bounded: boolean
+  /** Files that it reads, absolute, so that a simulation can have them. */
+  inputs?(files: Files): Promise<readonly string[]>
+  /** It reads from other machines, which no simulation holds. */
+  readonly isRemote?: boolean
   createEnumerator(context: EnumeratorContext): SplitEnumerator
   createReader(context: ReaderContext): SourceReader
 }
@@ -67,6 +72,8 @@ export interface ReaderContext {
   readonly subtask: number
   readonly parallelism: number
   readonly doors: Doors
+  /** Most records that one `poll` may emit, where it is fewer than BATCH_RECORDS_MAX. */
+  readonly batchRecords?: number | undefined
   /** Asks for another `poll`: data has arrived. Safe to call from any callback, at any time. */
   kick(): void
   /** Fails the task, from a callback. */

@@ -1,5 +1,4 @@
-import { dirname, normalize } from 'node:path'
-import { assert } from '../base/assert.ts'
+import { dirname, resolve } from 'node:path'
 import type { FileHandle, Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { seededRandom } from '../base/random.ts'
@@ -303,10 +302,9 @@ function never<T>(): Promise<T> {
 const ODD_PATH = /\/(?:\.|\/|$)/
 
 function normal(path: string): string {
-  assert(path.startsWith('/'), 'a memory disk knows absolute paths only')
-  if (!ODD_PATH.test(path)) return path
-  const clean = normalize(path)
-  return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean
+  if (path.startsWith('/') && !ODD_PATH.test(path)) return path
+  // As everywhere, a relative path begins at the current folder.
+  return resolve(path)
 }
 
 function nameOf(path: string): string {

@@ -9,6 +9,7 @@ import { jobDefinition } from '../graph/job-definition.ts'
 import { planHash } from '../graph/plan.ts'
 import { beginLife, type JobLife } from '../job/job-life.ts'
 import { spawnInThread } from '../worker/in-thread.ts'
+import { pacedNode } from './paced-source.ts'
 import { SimulatedStore } from './simulated-store.ts'
 
 /** The job of a simulation, before it is planned for one life. */
@@ -21,6 +22,10 @@ export interface SimulatedJob {
   readonly workers?: number
   /** Heap of all keyed state before entries go to the scratch store; a fraction will do. */
   readonly stateCacheMb?: number
+  /** How long a source waits between two looks for records; its own pace when left out. */
+  readonly pollMs?: number
+  /** Most records of a batch that a source gives out, so that a small input is many batches. */
+  readonly batchRecords?: number
 }
 
 export interface LifePlace {
@@ -144,7 +149,8 @@ export class SimulatedLife {
 function planOf(simulated: SimulatedJob, parallelism: number): JobPlan {
   const { job, parameters, checkpointing, workers = 1 } = simulated
   const definition = jobDefinition(job)
-  const graph = definition.build(parameters)
+  const written = definition.build(parameters)
+  const graph = { ...written, nodes: written.nodes.map((node) => pacedNode(node, simulated)) }
   const settings = {
     ...graph.settings,
     checkpointing: { ...graph.settings.checkpointing, ...checkpointing },

@@ -1,0 +1,110 @@
+import { dirname } from 'node:path'
+import type { Files } from '../engine/base/files.ts'
+import type { StreamGraph } from '../engine/graph/stream-graph.ts'
+import type { RunFlags } from './run-options.ts'
+import { StreamError } from '../engine/base/errors.ts'
+import { makeDirectories, readWholeFile, systemFiles } from '../engine/base/files.ts'
+import { goldenRun, type Golden, type Subject } from '../engine/chaos/subject.ts'
+import { removeTree } from '../engine/checkpoint/folders.ts'
+import { reviveParameters } from '../engine/graph/parameters.ts'
+import { bundleJob } from '../engine/job/bundle.ts'
+import { loadJob } from '../engine/job/job-plan.ts'
+import { configOf, runOptions } from './run-options.ts'
+
+/** A user's job, made ready to be broken in simulation. */
+export interface LoadedSubject {
+  readonly subject: Subject
+  readonly golden: Golden
+  readonly parallelism: number
+  /** Of the bundle, so that a bundle of remains knows its job. */
+  readonly jobHash: string
+}
+
+/** A small input is cut into many batches, so that checkpoints come between them. */
+const BATCH_RECORDS = 16
+/** A job that takes more steps has batches enough. */
+const STEPS_LARGE = 20_000
+/** A run in simulation takes about so long on its own clock, with so many checkpoints. */
+const DURATION_MS = 400
+const CHECKPOINTS_MIN = 4
+const CHECKPOINTS_WANTED = 8
+const PARALLELISM = 2
+
+/**
+ * Loads a job, runs it without a fault, and sees to it that its checkpoints are many enough to be
+ * worth breaking. Throws what is wrong with the job, and CHAOS_UNFIT for one that no simulation holds.
+ */
+export async function loadSubject(jobPath: string, flags: RunFlags): Promise<LoadedSubject> {
+  const options = runOptions(jobPath, flags, await configOf(flags))
+  process.setSourceMapsEnabled(true)
+  const bundle = await bundleJob(options.jobPath, options.bundleDir)
+  try {
+    const { job, definition, parameters } = await loadJob(bundle.path, options, systemFiles)
+    const values = reviveParameters(parameters)
+    const graph = definition.build(values)
+    const prepare = await inputsOf(graph)
+    const parallelism = options.parallelism ?? graph.settings.parallelism ?? PARALLELISM
+    const subject: Subject = {
+      name: definition.name,
+      job,
+      parameters: values,
+      batchRecords: BATCH_RECORDS,
+      prepare,
+      checkpointing: { tolerableFailures: TOLERABLE_FAILURES, ...options.checkpointing },
+    }
+    const jobHash = bundle.hash
+    const first = await goldenRun(subject, parallelism)
+    if (first.checkpoints >= CHECKPOINTS_MIN) {
+      return { subject, golden: first, parallelism, jobHash }
+    }
+    const paced = pacedBy(first, subject)
+    return { subject: paced, golden: await goldenRun(paced, parallelism), parallelism, jobHash }
+  } finally {
+    await removeTree(systemFiles, options.bundleDir)
+  }
+}
+
+/** A checkpoint that is given up is no end of the search. */
+const TOLERABLE_FAILURES = 100
+
+/** Each look of a source takes time, and checkpoints come so often that some are under way at any time. */
+function pacedBy({ steps, reached }: Golden, subject: Subject): Subject {
+  const { batchRecords, ...unbounded } = subject
+  const everyMs = DURATION_MS / CHECKPOINTS_WANTED
+  return {
+    ...unbounded,
+    ...(batchRecords === undefined || steps > STEPS_LARGE ? {} : { batchRecords }),
+    pollMs: DURATION_MS / Math.max(1, reached.get('source.poll') ?? 1),
+    checkpointing: { ...subject.checkpointing, everyMs, timeoutMs: everyMs * 4 },
+  }
+}
+
+/** What its sources read, copied into a simulated disk. */
+async function inputsOf(graph: StreamGraph): Promise<(files: Files) => Promise<void>> {
+  const contents = new Map<string, Uint8Array>()
+  for (const { uid, name, runtime } of graph.nodes) {
+    if (runtime.type !== 'source') continue
+    if (runtime.source.isRemote === true) {
+      throw new StreamError(
+        'CHAOS_UNFIT',
+        `no simulation holds what source "${uid ?? name}" reads`,
+        {
+          hint: 'Use --mode process, which runs the job as it is against the real thing.',
+        },
+      )
+    }
+    for (const path of (await runtime.source.inputs?.(systemFiles)) ?? []) {
+      contents.set(path, await readWholeFile(systemFiles, path))
+    }
+  }
+  return async (files) => {
+    for (const [path, bytes] of contents) {
+      await makeDirectories(files, dirname(path))
+      const handle = await files.open(path, 'truncate')
+      await handle.write(bytes)
+      await handle.sync()
+      await handle.close()
+      await files.syncDirectory(dirname(path))
+    }
+  }
+}

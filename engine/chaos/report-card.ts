@@ -1,0 +1,63 @@
+import type { Campaign } from './campaign.ts'
+import type { Golden } from './subject.ts'
+import type { InvariantId } from './violation.ts'
+import { describeFault } from './schedule.ts'
+import { invariants } from './violation.ts'
+
+/** What came of a campaign, for people; every figure is of this campaign. */
+export function reportCard(campaign: Campaign, golden: Golden): string {
+  const { schedules, lives, idle, checkpoints, elapsedMs, failing } = campaign
+  const each = schedules === 0 ? 0 : elapsedMs / schedules
+  const rows: readonly (readonly [string, string])[] = [
+    ['schedules', `${schedules} in ${seconds(elapsedMs)} s, ${each.toFixed(1)} ms each`],
+    ['lives', `${lives}, ${checkpoints} checkpoints completed`],
+    ['faults', faultsOf(campaign) + (idle === 0 ? '' : `; in ${idle} schedules none struck`)],
+    ['points', pointsOf(campaign, golden)],
+    ['recovery', recoveryOf(campaign)],
+    ['violations', failing.length === 0 ? 'none' : `in ${failing.length} schedules`],
+  ]
+  const lines = rows.map(([name, text]) => `${name.padEnd(11)} ${text}`)
+  for (const { run, violations } of failing) {
+    const { seed, parallelism, faults } = run.schedule
+    lines.push(
+      '',
+      `seed ${seed}, parallelism ${parallelism}: ${faults.map(describeFault).join('; ')}`,
+    )
+    for (const { invariant, what } of violations) {
+      lines.push(`  ${invariant} ${invariants[invariant satisfies InvariantId]}`, `     ${what}`)
+    }
+  }
+  return lines.join('\n')
+}
+
+function faultsOf({ faults }: Campaign): string {
+  if (faults.size === 0) return 'none'
+  const byCount = [...faults].sort(([, left], [, right]) => right - left)
+  return byCount.map(([type, count]) => `${count} ${type}`).join(', ')
+}
+
+function pointsOf({ reached, struck }: Campaign, golden: Golden): string {
+  const missed = [...golden.reached.keys()].filter((point) => !struck.has(point))
+  const text = `${reached.size} reached, ${struck.size} struck`
+  if (missed.length === 0) return text
+  const shown = missed.slice(0, MISSED_SHOWN).join(', ')
+  const more = missed.length > MISSED_SHOWN ? `, and ${missed.length - MISSED_SHOWN} more` : ''
+  return `${text}; nothing was done at ${shown}${more}`
+}
+
+const MISSED_SHOWN = 5
+
+function recoveryOf({ recoveryMs }: Campaign): string {
+  if (recoveryMs.length === 0) return 'no life had to recover'
+  const sorted = [...recoveryMs].sort((left, right) => left - right)
+  const at = (part: number): number => sorted[Math.floor((sorted.length - 1) * part)]!
+  return `${sorted.length} times; p50 ${ms(at(0.5))}, p99 ${ms(at(0.99))}, at most ${ms(at(1))} (simulated time)`
+}
+
+function ms(value: number): string {
+  return `${Math.round(value)} ms`
+}
+
+function seconds(ms: number): string {
+  return (ms / 1_000).toFixed(1)
+}
