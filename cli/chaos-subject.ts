@@ -32,7 +32,7 @@ const PARALLELISM = 2
 
 /**
  * Loads a job, runs it without a fault, and sees to it that its checkpoints are many enough to be
- * worth breaking. Throws what is wrong with the job, and CHAOS_UNFIT for one that no simulation holds.
+ * worth breaking. Throws what is wrong with the job, and CHAOS_UNFIT where no simulation holds it.
  */
 export async function loadSubject(jobPath: string, flags: RunFlags): Promise<LoadedSubject> {
   const options = runOptions(jobPath, flags, await configOf(flags))
