@@ -78,7 +78,7 @@ export async function inspectFolder(folder: string): Promise<FolderReport> {
   const job = checkpoints.map((checkpoint) => checkpoint.job).find((name) => name !== undefined)
   return {
     folder,
-    job: job ?? owner?.job,
+    job: job ?? epochs.at(-1)?.job,
     running: await statusOf(folder),
     recordedProcess: owner?.pid,
     epochs: epochs.map(({ epoch, instance }) => ({ epoch, instance })),

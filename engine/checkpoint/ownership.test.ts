@@ -76,6 +76,11 @@ test('a folder is held by one, named to the next, and free after release', async
   await second.release()
 })
 
+test('who has given the folder back is not taken for its next owner, and never killed', async () => {
+  await (await acquireOwnership(options())).release()
+  expect(await readOwnerRecord(systemFiles, workLayout(root))).toBeUndefined()
+})
+
 test('a stopped owner still holds the folder, and can be killed to take it over', async () => {
   const owner = await otherOwner()
   owner.kill('SIGSTOP')

@@ -40,6 +40,8 @@ export interface Ownership {
  * O1. Only the lock decides; the record only says whom to name, wait for, or kill.
  * O2. A process is killed only when its start time is the recorded one, its supervisor before it.
  *     Never this process, and never its parent.
+ * O3. A record goes before its lock does: a process that goes on after its job is never taken for
+ *     the owner.
  */
 export async function acquireOwnership(options: OwnershipOptions): Promise<Ownership> {
   const { layout, files, clock, logger } = options
@@ -134,8 +136,9 @@ async function own(
   processes: Processes,
 ): Promise<Ownership> {
   const { files, layout, job } = options
+  let record: OwnerRecord
   try {
-    const record: OwnerRecord = {
+    record = {
       job,
       ...(await identify(processes, processes.pid)),
       parent: options.hasSupervisor ? await identify(processes, processes.parentPid) : null,
@@ -147,7 +150,25 @@ async function own(
     await lock.release()
     throw error
   }
-  return lock
+  return {
+    async release() {
+      await removeRecord(record, options)
+      await lock.release()
+    },
+  }
+}
+
+/** O3. Not that of another: the folder may have been set aside, and its path be a new one's. */
+async function removeRecord(own: OwnerRecord, options: OwnershipOptions): Promise<void> {
+  const { files, layout, logger } = options
+  try {
+    const found = await readOwnerRecord(files, layout)
+    const isOwn = found?.pid === own.pid && found.startTime === own.startTime
+    if (isOwn) await files.unlink(layout.ownerRecord)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    logger.warn({ reason, path: layout.ownerRecord }, 'the record of the owner stays')
+  }
 }
 
 async function identify(processes: Processes, pid: number): Promise<ProcessIdentity> {
