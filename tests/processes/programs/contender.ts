@@ -1,6 +1,6 @@
 /**
- * A process that is kept warm and races others for a work folder when it is told to. The winner does
- * what only the owner may: it begins an epoch and says that it writes.
+ * A process that is kept warm and races others for a work folder when it is told to. The winner
+ * does what only the owner may: it begins an epoch and says that it writes.
  */
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'

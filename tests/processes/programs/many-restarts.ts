@@ -1,6 +1,6 @@
 /**
- * Starts a job on the same work folder again and again, in this one process: by its restart strategy
- * after failures, and by `runJob` after stops. Prints how many lives there were.
+ * Starts a job on the same work folder again and again, in this one process: by its restart
+ * strategy after failures, and by `runJob` after stops. Prints how many lives there were.
  */
 import { runJob, type RunJobOptions } from 'millrace/testing'
 

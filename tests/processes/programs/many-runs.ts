@@ -1,6 +1,6 @@
 /**
- * Runs jobs by `runJob` in this one process, again and again, and prints after every so many what the
- * process holds. Started with --expose-gc, in a folder of its own.
+ * Runs jobs by `runJob` in this one process, again and again, and prints after every so many what
+ * the process holds. Started with --expose-gc, in a folder of its own.
  */
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
