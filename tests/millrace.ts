@@ -1,6 +1,14 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -91,6 +99,13 @@ export class Project {
     const started = { child, ended, saw }
     this.#started.push(started)
     return started
+  }
+
+  /** Removes all but the package, for the next of several turns. */
+  clear(): void {
+    for (const name of readdirSync(this.folder)) {
+      if (name !== 'node_modules') rmSync(this.path(name), { recursive: true })
+    }
   }
 
   /** Ends what still runs and removes the folder. */

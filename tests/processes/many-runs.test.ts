@@ -38,7 +38,7 @@ export default defineJob('small', parameters, (env, { out, fails, records, perSe
 })
 `
 /** What the heap may grow a run, KiB. A leaked worker handle, manifest or module is more. */
-const HEAP_KB_A_RUN = 8
+const HEAP_KB_A_RUN = 4
 const HEAP_KB_SLACK = 1_024
 
 test('descriptors, threads, listeners and heap stay as they are through many runs in one process', async () => {
