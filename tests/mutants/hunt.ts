@@ -1,0 +1,101 @@
+/**
+ * Hunts for what is wrong with the engine that it is bundled with: schedules of faults by chance,
+ * over jobs of all shapes in turn, until an invariant is broken; then the schedule is shrunk. Prints
+ * one line of JSON. Called by the tests with: first seed, most schedules, most tries of shrinking.
+ */
+import { faultKinds, type FaultKind } from '../../engine/chaos/actions.ts'
+import { examine, type Examined } from '../../engine/chaos/examine.ts'
+import { randomSchedule } from '../../engine/chaos/random-schedule.ts'
+import { describeFault, type FaultSchedule } from '../../engine/chaos/schedule.ts'
+import { shrink } from '../../engine/chaos/shrink.ts'
+import { goldenRun, type Golden, type Subject } from '../../engine/chaos/subject.ts'
+import { chaosShapes } from '../chaos/shapes.ts'
+
+export interface Hunt {
+  readonly found: boolean
+  readonly schedules: number
+  readonly ms: number
+  readonly shape?: string
+  readonly violation?: string
+  /** Of the shrunk schedule. */
+  readonly faults?: readonly string[]
+  readonly tried?: number
+}
+
+const PARALLELISM = 2
+const KINDS = Object.keys(faultKinds) as FaultKind[]
+
+interface Prey {
+  readonly subject: Subject
+  readonly golden: Golden
+  readonly examined: Examined
+}
+
+/** What a fault-free run already shows is a find too. */
+interface Plain {
+  readonly shape: string
+  readonly error: string
+}
+
+const goldens = new Map<string, Golden>()
+
+async function main(firstSeed: number, schedulesMax: number, shrinkMax: number): Promise<Hunt> {
+  const startedMs = performance.now()
+  const ms = (): number => Math.round(performance.now() - startedMs)
+  for (let index = 0; index < schedulesMax; index += 1) {
+    const shape = chaosShapes[index % chaosShapes.length]!
+    const found = await tryOne(shape, firstSeed + index)
+    if (found === undefined) continue
+    const schedules = index + 1
+    if ('error' in found) {
+      return { found: true, schedules, ms: ms(), shape: found.shape, violation: found.error }
+    }
+    const { subject, golden, examined } = found
+    const foundMs = ms()
+    const [violation] = examined.violations
+    const shrunk = await shrink(subject, golden, examined, { budget: shrinkMax })
+    return {
+      found: true,
+      schedules,
+      ms: foundMs,
+      shape: subject.name,
+      violation: `${violation!.invariant}: ${violation!.what}`,
+      faults: shrunk.schedule.faults.map(describeFault),
+      tried: shrunk.tried,
+    }
+  }
+  return { found: false, schedules: schedulesMax, ms: ms() }
+}
+
+async function tryOne(
+  shape: (typeof chaosShapes)[number],
+  seed: number,
+): Promise<Prey | Plain | undefined> {
+  const { name, job, parameters } = shape
+  const prepare = shape.prepare?.bind(shape)
+  const subject: Subject = { name, job, parameters, ...(prepare === undefined ? {} : { prepare }) }
+  let golden = goldens.get(name)
+  try {
+    golden ??= await goldenRun(subject, PARALLELISM)
+  } catch (error) {
+    return { shape: name, error: `without a fault: ${String(error)}` }
+  }
+  goldens.set(name, golden)
+  const schedule: FaultSchedule = randomSchedule(seed, {
+    golden,
+    kinds: KINDS,
+    parallelismMax: 4,
+    faultsMax: 3,
+  })
+  const examined = await examine(subject, golden, schedule)
+  return examined.violations.length === 0 ? undefined : { subject, golden, examined }
+}
+
+const [firstSeed, schedulesMax, shrinkMax] = process.argv.slice(2).map(Number)
+// Of a broken engine nothing is sure: what nobody awaits is a find like any other.
+process.on('unhandledRejection', (error) => {
+  const hunt = { found: true, schedules: -1, ms: 0, violation: `unhandled: ${String(error)}` }
+  process.stdout.write(`${JSON.stringify(hunt)}\n`, () => process.exit(0))
+})
+const hunt = await main(firstSeed!, schedulesMax!, shrinkMax!)
+process.stdout.write(`${JSON.stringify(hunt)}\n`, () => process.exit(0))
