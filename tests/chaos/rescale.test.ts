@@ -12,8 +12,8 @@ import type { ScheduleRun } from '../../engine/chaos/schedule-run.ts'
 import { simulateSchedule } from '../../engine/chaos/simulate-schedule.ts'
 import { seededRandom, type Random } from '../../engine/base/random.ts'
 import { figures, firstSeed, share } from '../share.ts'
-import { allIds, events, rows, runningTotals, windowTotals } from './shape-events.ts'
-import { byUser, checkpointing, generated, idSink, Running, Totals } from './shape-parts.ts'
+import { allIds, events, rows, runningByUser, windowTotals } from './shape-events.ts'
+import { byUser, checkpointing, generated, idSink, paced, Running, Totals } from './shape-parts.ts'
 import { violations, type ChaosShape } from './shape.ts'
 
 const PARALLELISMS = [1, 2, 3, 4, 5, 6]
@@ -25,7 +25,7 @@ const shape: ChaosShape = {
   name: 'rescale',
   job: defineJob('rescale', (env) => {
     env.checkpointing(checkpointing)
-    const all = generated(env, 'events')
+    const all = generated(env, 'generated')
     all
       .keyBy('user')
       .process('hold', {
@@ -55,8 +55,7 @@ const shape: ChaosShape = {
         amount: field('amount'),
       })
       .sinkTo('totals', fileSink({ directory: '/totals', schema: Totals }))
-    env
-      .fromSource('list', collectionSource(events))
+    paced(env, collectionSource(events))
       .keyBy('user')
       .aggregate('so-far', { events: count(), amount: sum('amount') })
       .sinkTo('running', fileSink({ directory: '/running', schema: Running }))
@@ -65,7 +64,7 @@ const shape: ChaosShape = {
   expected: {
     ids: allIds,
     totals: rows(windowTotals(WINDOW_MS)),
-    running: rows(runningTotals()),
+    running: runningByUser,
   },
   order: { running: byUser },
 }

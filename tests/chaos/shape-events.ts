@@ -82,13 +82,20 @@ export function sessionTotals(gapMs: number): readonly Total[] {
   return [...closed, ...open.values()]
 }
 
-/** What each record makes of its user's total, in the order of the records. */
-export function runningTotals(): readonly object[] {
-  const totals = new Map<string, { events: number; amount: number }>()
-  return events.map(({ user, amount }) => {
-    const before = totals.get(user) ?? { events: 0, amount: 0 }
-    const after = { events: before.events + 1, amount: before.amount + amount }
-    totals.set(user, after)
-    return { user, ...after }
+/** What each record makes of the total of its key, in the order of the records. */
+export function runningTotals<K>(
+  keyOf: (event: ShapeEvent) => K,
+): readonly { readonly key: K; readonly events: number; readonly amount: number }[] {
+  const totals = new Map<K, { events: number; amount: number }>()
+  return events.map((each) => {
+    const key = keyOf(each)
+    const before = totals.get(key) ?? { events: 0, amount: 0 }
+    const after = { events: before.events + 1, amount: before.amount + each.amount }
+    totals.set(key, after)
+    return { key, ...after }
   })
 }
+
+export const runningByUser = rows(
+  runningTotals(({ user }) => user).map(({ key, ...total }) => ({ user: key, ...total })),
+)

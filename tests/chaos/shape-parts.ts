@@ -1,6 +1,7 @@
 /** What the jobs of several shapes are made of. */
-import { boundedOutOfOrderness, float64, int32, millis, struct, timestamp, utf8 } from 'millrace'
-import type { DataStream, StreamEnvironment } from 'millrace'
+import { boundedOutOfOrderness, float64, int32, listState, millis, struct } from 'millrace'
+import { timestamp, utf8, valueState } from 'millrace'
+import type { DataStream, Source, StreamEnvironment } from 'millrace'
 import { fileSink, generatorSource } from 'millrace/connectors'
 import { event, JITTER_MS, type ShapeEvent } from './shape-events.ts'
 import { RECORDS, type RowOrder } from './shape.ts'
@@ -33,3 +34,41 @@ export const byUser: RowOrder = (row) => {
   const { user, events } = JSON.parse(row) as { readonly user: string; readonly events: number }
   return { key: user, place: events }
 }
+
+/**
+ * What a source gives at once, spread over the whole run: each user's records wait in state and
+ * leave one by one, in their order, by timers of processing time.
+ */
+export function paced(env: StreamEnvironment, source: Source<ShapeEvent>): DataStream<ShapeEvent> {
+  const strategy = boundedOutOfOrderness(millis(JITTER_MS))
+  const read = env.fromSource('events', source).assignTimestampsAndWatermarks('at', strategy)
+  // Keeps the input open meanwhile: at its end all that waits leaves at once.
+  const ticks = generated(env, 'ticks').map((tick) => ({ ...tick, user: 'tick' }))
+  return read
+    .union(ticks)
+    .keyBy('user')
+    .process('pace', {
+      emits: Event,
+      state: { waiting: listState(Event), timerMs: valueState(timestamp()) },
+      onRecord(record, { key, state, timers }) {
+        if (key === 'tick') return
+        state.waiting.add(record)
+        timers.registerEventTimeTimer(Number.MAX_SAFE_INTEGER)
+        if (state.timerMs.value() !== undefined) return
+        state.timerMs.update(timers.processingTimeMs + PACE_MS)
+        timers.registerProcessingTimeTimer(timers.processingTimeMs + PACE_MS)
+      },
+      onTimer(atMs, { state, timers, emit }) {
+        const waiting = [...state.waiting.get()]
+        const isEnd = atMs === Number.MAX_SAFE_INTEGER
+        for (const record of waiting.splice(0, isEnd ? waiting.length : 1)) emit(record)
+        state.waiting.update(waiting)
+        state.timerMs.clear()
+        if (waiting.length === 0) return
+        state.timerMs.update(timers.processingTimeMs + PACE_MS)
+        timers.registerProcessingTimeTimer(timers.processingTimeMs + PACE_MS)
+      },
+    })
+}
+
+const PACE_MS = 4

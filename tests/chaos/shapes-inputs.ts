@@ -1,14 +1,14 @@
 /** Shapes that differ in what they read: files of lines and of columns, and Kafka. */
 import { count, defineJob, sum } from 'millrace'
 import type { Source, StreamEnvironment } from 'millrace'
-import { csv, fileSink, fileSource, json } from 'millrace/connectors'
+import { collectionSource, csv, fileSink, fileSource, json } from 'millrace/connectors'
 import { kafkaSourceOver } from '../../connectors/kafka/kafka-source.ts'
 import { SimulatedKafka } from '../../connectors/kafka/simulated-kafka.ts'
 import { makeDirectories, writeDurably, type Files } from '../../engine/base/files.ts'
 import { seededRandom } from '../../engine/base/random.ts'
 import { VirtualClock } from '../../engine/simulation/virtual-clock.ts'
-import { events, rows, runningTotals, START_MS, type ShapeEvent } from './shape-events.ts'
-import { byUser, checkpointing, Event, Running } from './shape-parts.ts'
+import { events, rows, runningByUser, START_MS, type ShapeEvent } from './shape-events.ts'
+import { byUser, checkpointing, Event, paced, Running } from './shape-parts.ts'
 import type { ChaosShape } from './shape.ts'
 
 /** Each user's records lie in one part, in their order. */
@@ -24,8 +24,7 @@ function part(index: number): readonly ShapeEvent[] {
 
 function totalsOf(env: StreamEnvironment, source: Source<ShapeEvent>): void {
   env.checkpointing(checkpointing)
-  env
-    .fromSource('events', source)
+  paced(env, source)
     .keyBy('user')
     .aggregate('totals', { events: count(), amount: sum('amount') })
     .sinkTo('running', fileSink({ directory: '/running', schema: Running }))
@@ -43,7 +42,7 @@ function inputShape(
     }),
     parameters: {},
     ...(contents === undefined ? {} : { prepare: (files: Files) => fill(files, contents) }),
-    expected: { running: rows(runningTotals()) },
+    expected: { running: runningByUser },
     order: { running: byUser },
   }
 }
@@ -131,4 +130,9 @@ const log = inputShape('kafka', () =>
   }),
 )
 
-export const inputShapes: readonly ChaosShape[] = [lines, table, log]
+export const inputShapes: readonly ChaosShape[] = [
+  inputShape('list', () => collectionSource(events)),
+  lines,
+  table,
+  log,
+]

@@ -11,7 +11,7 @@ import { violations, type ChaosShape } from './shape.ts'
 import { chaosShapes } from './shapes.ts'
 
 /** Of each shape. */
-const SCHEDULES = share(150, 600)
+const SCHEDULES = share(120, 600)
 
 interface Counts {
   schedules: number
@@ -45,7 +45,6 @@ for (const shape of chaosShapes) {
 
 test('figures', () => {
   figures('simulation', { shapes: chaosShapes.length, ...total })
-  expect(total.schedules).toBe(chaosShapes.length * SCHEDULES)
   expect(total.crashes > 0 && total.powerLosses > 0).toBe(true)
 })
 

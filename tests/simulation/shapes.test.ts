@@ -7,10 +7,11 @@ import { expect, test } from 'vitest'
 import { readWholeFile, type Files } from '../../engine/base/files.ts'
 import { simulateJob } from '../../engine/simulation/simulation.ts'
 import { rowOf } from '../kill/oracle.ts'
+import { firstSeed, share } from '../share.ts'
 import { shapes } from './shapes.ts'
 
-const seed = Number(process.env['MILLRACE_SEED'] ?? 1)
-const runs = Number(process.env['MILLRACE_RUNS'] ?? 12)
+const seed = firstSeed()
+const runs = share(4, 60)
 
 for (const { name, job, expected } of shapes) {
   test(`${name}: complete, each row once`, async () => {
