@@ -1,4 +1,5 @@
 import type { JobEdge, JobGraph, JobVertex } from './job-graph.ts'
+import { escapeXml, shorten } from './svg-text.ts'
 
 const BOX_WIDTH = 230
 const LINE_HEIGHT = 18
@@ -22,7 +23,7 @@ export function explainSvg(jobGraph: JobGraph): string {
   const height = Math.max(...boxes.map((box) => box.y + box.height)) + MARGIN
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="13">`,
-    `<title>${escape(`job ${jobGraph.graph.job}`)}</title>`,
+    `<title>${escapeXml(`job ${jobGraph.graph.job}`)}</title>`,
     '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="#567"/></marker></defs>',
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     ...jobGraph.edges.map((edge) => arrow(edge, boxes)),
@@ -42,7 +43,7 @@ function layOut(jobGraph: JobGraph): readonly Box[] {
   const bottoms: number[] = []
   return vertices.map((vertex) => {
     const layer = layers[vertex.id]!
-    const lines = vertex.chain.map((node) => shorten(node.name))
+    const lines = vertex.chain.map((node) => shorten(node.name, TEXT_MAX))
     const height = (lines.length + 1) * LINE_HEIGHT + 14
     const y = bottoms[layer] ?? MARGIN
     bottoms[layer] = y + height + GAP_Y
@@ -53,7 +54,7 @@ function layOut(jobGraph: JobGraph): readonly Box[] {
 function drawBox({ vertex, lines, x, y, height }: Box): string {
   const texts = lines.map(
     (line, index) =>
-      `<text x="${x + 12}" y="${y + 20 + (index + 1) * LINE_HEIGHT}" fill="#234">${escape(line)}</text>`,
+      `<text x="${x + 12}" y="${y + 20 + (index + 1) * LINE_HEIGHT}" fill="#234">${escapeXml(line)}</text>`,
   )
   return [
     `<g><rect x="${x}" y="${y}" width="${BOX_WIDTH}" height="${height}" rx="6" fill="#eef4fa" stroke="#567"/>`,
@@ -75,21 +76,6 @@ function arrow(edge: JobEdge, boxes: readonly Box[]): string {
     edge.side === undefined ? edge.partitioning.type : `${edge.partitioning.type} (${edge.side})`
   return [
     `<path d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}" fill="none" stroke="#567" marker-end="url(#tip)"/>`,
-    `<text x="${x2 - 8}" y="${y2 - 6}" text-anchor="end" fill="#567" font-size="11">${escape(label)}</text>`,
+    `<text x="${x2 - 8}" y="${y2 - 6}" text-anchor="end" fill="#567" font-size="11">${escapeXml(label)}</text>`,
   ].join('')
-}
-
-function shorten(text: string): string {
-  return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX - 1)}…`
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-}
-
-function escape(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => ENTITIES[character]!)
 }

@@ -1,0 +1,17 @@
+import type { TerminalOptions } from '../engine/chaos/timeline-terminal.ts'
+import { renderSvg } from '../engine/chaos/timeline-svg.ts'
+import { renderTerminal } from '../engine/chaos/timeline-terminal.ts'
+import { timelineOf, type TimelineInput } from '../engine/chaos/timeline.ts'
+
+/** A run as a picture, for the terminal and for a file. */
+export interface Picture {
+  readonly terminal: string
+  readonly svg: string
+}
+
+const PLAIN: TerminalOptions = { width: 110, color: false }
+
+export function pictureOf(run: TimelineInput, terminal: TerminalOptions = PLAIN): Picture {
+  const timeline = timelineOf(run)
+  return { terminal: renderTerminal(timeline, terminal), svg: renderSvg(timeline) }
+}

@@ -1,0 +1,116 @@
+import type { FaultSchedule } from './schedule.ts'
+import type { LifeRecord } from './schedule-run.ts'
+import type { Lane, Mark } from './timeline-marks.ts'
+import type { TraceEvent } from './trace.ts'
+import { describeFault } from './schedule.ts'
+import { withBorders } from './timeline-borders.ts'
+import { drawnEvents } from './timeline-focus.ts'
+import { Lanes } from './timeline-marks.ts'
+import { rowsOf } from './timeline-rows.ts'
+
+/** What a run leaves of which a picture is made. Simulated or real: the trace has one shape. */
+export interface TimelineInput {
+  readonly job: string
+  readonly schedule: FaultSchedule
+  readonly trace: readonly TraceEvent[]
+  readonly lives: readonly TimelineLife[]
+  /** Indexes of the faults that struck; undefined: not known. */
+  readonly fired?: readonly number[] | undefined
+  /** What did not hold; undefined: nobody has judged the run. */
+  readonly violations?: readonly TimelineViolation[] | undefined
+}
+
+export type TimelineLife = Pick<LifeRecord, 'life' | 'parallelism' | 'ended' | 'fromMs' | 'toMs'>
+
+export interface TimelineViolation {
+  readonly invariant: string
+  readonly what: string
+  readonly step?: number
+}
+
+/**
+ * A run as people look at it: time goes down, a lane for whoever takes steps. What leads up to a
+ * fault, what follows and how each life ends are drawn; stretches in which nothing went wrong are
+ * folded into one row.
+ *
+ * L1. Each fault that struck and each end of a life has its row; of very many faults, the first and
+ *     the last.
+ * L2. Rows are in the order of the trace, and of two steps of one lane the first stands above.
+ * L3. What is not drawn is counted in the fold in its place.
+ */
+export interface Timeline {
+  readonly title: string
+  /** Each fault of the schedule, in words. */
+  readonly faults: readonly string[]
+  readonly verdict: 'unknown' | 'holds' | 'broken'
+  readonly violations: readonly string[]
+  readonly lanes: readonly Lane[]
+  readonly rows: readonly Row[]
+}
+
+export type Row =
+  | { readonly type: 'life'; readonly words: string }
+  | { readonly type: 'end'; readonly words: string; readonly how: LifeEnd }
+  | { readonly type: 'fold'; readonly words: string }
+  | { readonly type: 'violation'; readonly words: string }
+  | StepRow
+
+/** Steps that may be seen as one moment: at most one cell a lane. */
+export interface StepRow {
+  readonly type: 'step'
+  readonly step: number
+  readonly atMs: number
+  /** By the id of the lane. */
+  readonly cells: ReadonlyMap<string, readonly Mark[]>
+  readonly notes: readonly Note[]
+}
+
+export type LifeEnd = 'killed' | 'failed' | 'ended'
+
+/** What a row means, in words. */
+export interface Note {
+  readonly tone: 'fault' | 'bad' | 'good' | 'plain'
+  readonly words: string
+}
+
+const FAULTS_NAMED = 12
+const WORDS_MAX = 400
+
+export function timelineOf(given: TimelineInput): Timeline {
+  const input = { ...given, trace: withBorders(given.trace, given.lives) }
+  const lanes = new Lanes(input.trace)
+  const drawn = drawnEvents(input)
+  const rows = rowsOf(input, lanes, drawn)
+  const used = new Set(rows.flatMap((row) => (row.type === 'step' ? [...row.cells.keys()] : [])))
+  return {
+    title: titleOf(input),
+    faults: faultsOf(input),
+    verdict: verdictOf(input),
+    violations: (input.violations ?? []).slice(0, FAULTS_NAMED).map(violationWords),
+    lanes: lanes.all().filter(({ id, kind }) => kind === 'subtask' || used.has(id)),
+    rows,
+  }
+}
+
+export function violationWords({ invariant, what }: TimelineViolation): string {
+  return `${invariant}: ${what.slice(0, WORDS_MAX)}`
+}
+
+function titleOf({ job, schedule }: TimelineInput): string {
+  return `${job}, seed ${schedule.seed}, parallelism ${schedule.parallelism}`
+}
+
+function faultsOf({ schedule, fired }: TimelineInput): readonly string[] {
+  const struck = fired === undefined ? undefined : new Set(fired)
+  const words = schedule.faults.map((fault, index) => {
+    const missed = struck !== undefined && !struck.has(index)
+    return missed ? `${describeFault(fault)} (did not strike)` : describeFault(fault)
+  })
+  if (words.length <= FAULTS_NAMED) return words
+  return [...words.slice(0, FAULTS_NAMED), `and ${words.length - FAULTS_NAMED} more`]
+}
+
+function verdictOf({ violations }: TimelineInput): Timeline['verdict'] {
+  if (violations === undefined) return 'unknown'
+  return violations.length === 0 ? 'holds' : 'broken'
+}
