@@ -3,8 +3,8 @@
  * over and forked from at any moment. The decisions are those of production.
  *
  * I7  nobody publishes or marks in a target that another life has claimed since he looked at its
- *     marker; nobody is killed but who has the folder; each record is published once, in order, unless a
- *     fork was told that what its parent went on to publish will be there twice
+ *     marker; nobody is killed but who has the folder; each record is published once, in order,
+ *     unless a fork was told that what its parent went on to publish will be there twice
  */
 import { expect, test } from 'vitest'
 import { figures } from '../share.ts'
