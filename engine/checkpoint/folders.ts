@@ -13,8 +13,8 @@ export async function listOrNone(files: Files, path: string): Promise<readonly s
 }
 
 /**
- * Removes a folder with all in it; nothing there is no error. Never for what must be durable. A link
- * in it is removed, and what it names is not gone into: that is not ours.
+ * Removes a folder with all in it; nothing there is no error. Never for what must be durable. A
+ * link in it is removed, and what it names is not gone into: that is not ours.
  */
 export async function removeTree(files: Files, path: string): Promise<void> {
   for (const name of await listOrNone(files, path)) {

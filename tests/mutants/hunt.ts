@@ -1,7 +1,8 @@
 /**
  * Hunts for what is wrong with the engine that it is bundled with: schedules of faults by chance,
- * over jobs of all shapes in turn, until an invariant is broken; then the schedule is shrunk. Prints
- * one line of JSON. Called by the tests with: first seed, most schedules, most tries of shrinking.
+ * over jobs of all shapes in turn, until an invariant is broken; then the schedule is shrunk.
+ * Prints one line of JSON. Called by the tests with: first seed, most schedules, most tries of
+ * shrinking.
  */
 import { faultKinds, type FaultKind } from '../../engine/chaos/actions.ts'
 import { examine, type Examined } from '../../engine/chaos/examine.ts'

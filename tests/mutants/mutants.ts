@@ -1,6 +1,6 @@
 /**
- * Planted bugs: changes of one place each, of the kind that real engines have had. `find` stands in
- * the source once; the hunter bundles the engine with it replaced. Nothing of this is in the engine.
+ * Planted bugs: changes of one place each, of the kind that real engines have had. `find` stands
+ * in the source once; the hunter bundles the engine with it replaced. The engine has none of it.
  */
 export interface Mutant {
   readonly name: string
