@@ -22,6 +22,8 @@ const JOB = { job: everything, parallelism: 2 }
 const SCENE: Scene = { ...JOB, seed: 1, plan: planOf(JOB) }
 const RESTART: Scene = { ...SCENE, seed: 2 }
 const SAVEPOINT = '/saved'
+/** A soak does all of it: an hour is no sign of a fault. */
+const WHOLE_MS = 3_600_000
 
 /** A folder as it was at one moment, and what a start there restores. */
 interface Fixture {
@@ -235,23 +237,27 @@ test('what the fixtures hold: chains of deltas, every kind of state, what is to 
 })
 
 for (const fixture of fixtures) {
-  test(`${fixture.name}: every file, every way`, async () => {
-    const victims = victimsOf(fixture)
-    const all = [...victims.manifests, ...victims.named]
-    const original = await contentsOf(fixture.disk.files(), all)
-    const counts = { detected: 0, harmless: 0 }
-    const random = seededRandom(firstSeed())
-    const wholePercent = share(4, 100)
-    for (const [what, mutate] of everyWay(all)) {
-      const isWhole = random.int(100) < wholePercent
-      const outcome = await judge(fixture, original, mutate, isWhole).catch((error: unknown) => {
-        throw new Error(`${fixture.name}: ${what}`, { cause: error })
-      })
-      counts[outcome] += 1
-    }
-    figures('corruption: every file, every way', { moment: fixture.name, ...counts })
-    expect(counts.detected).toBeGreaterThan(counts.harmless)
-  })
+  test(
+    `${fixture.name}: every file, every way`,
+    async () => {
+      const victims = victimsOf(fixture)
+      const all = [...victims.manifests, ...victims.named]
+      const original = await contentsOf(fixture.disk.files(), all)
+      const counts = { detected: 0, harmless: 0 }
+      const random = seededRandom(firstSeed())
+      const wholePercent = share(4, 100)
+      for (const [what, mutate] of everyWay(all)) {
+        const isWhole = random.int(100) < wholePercent
+        const outcome = await judge(fixture, original, mutate, isWhole).catch((error: unknown) => {
+          throw new Error(`${fixture.name}: ${what}`, { cause: error })
+        })
+        counts[outcome] += 1
+      }
+      figures('corruption: every file, every way', { moment: fixture.name, ...counts })
+      expect(counts.detected).toBeGreaterThan(counts.harmless)
+    },
+    WHOLE_MS,
+  )
 }
 
 type Change = readonly [what: string, mutate: (files: Files) => Promise<void>]
@@ -284,43 +290,47 @@ function* everyWay(paths: readonly string[]): Generator<Change> {
   }
 }
 
-test('thousands of mutations, by chance', async () => {
-  const runs = share(1_200, 10_000)
-  const wholePercent = share(5, 20)
-  const first = firstSeed()
-  const counts: Record<string, number> = {
-    detected: 0,
-    harmless: 0,
-    'harmless and run to the end': 0,
-  }
-  const names = Object.keys(MUTATIONS)
-  const originals = new Map<Fixture, Contents>()
-  for (const fixture of fixtures) {
-    const { manifests, named } = victimsOf(fixture)
-    originals.set(fixture, await contentsOf(fixture.disk.files(), [...manifests, ...named]))
-  }
-  for (let seed = first; seed < first + runs; seed += 1) {
-    const random = seededRandom(seed)
-    const fixture = fixtures[random.int(fixtures.length)]!
-    const victims = victimsOf(fixture)
-    const latest = fixture.manifests.at(-1)!
-    // Mostly what a start reads.
-    const paths =
-      random.int(5) > 0
-        ? [latest.path, ...namedBy(fixture, latest.manifest)]
-        : [...victims.manifests, ...victims.named]
-    const path = paths[random.int(paths.length)]!
-    const name = names[random.int(names.length)]!
-    const isWhole = random.int(100) < wholePercent
-    const mutate = (files: Files) => MUTATIONS[name]!({ files, random, victims, path })
-    const outcome = await judge(fixture, originals.get(fixture)!, mutate, isWhole).catch(
-      (error: unknown) => {
-        throw new Error(`seed ${seed}, ${fixture.name}: ${name}, ${path}`, { cause: error })
-      },
-    )
-    counts[outcome]! += 1
-    if (outcome === 'harmless' && isWhole) counts['harmless and run to the end']! += 1
-  }
-  figures('corruption: mutations by chance', { mutations: runs, seed: first, ...counts })
-  expect(counts['detected']).toBeGreaterThan(runs / 2)
-})
+test(
+  'thousands of mutations, by chance',
+  async () => {
+    const runs = share(1_200, 10_000)
+    const wholePercent = share(5, 20)
+    const first = firstSeed()
+    const counts: Record<string, number> = {
+      detected: 0,
+      harmless: 0,
+      'harmless and run to the end': 0,
+    }
+    const names = Object.keys(MUTATIONS)
+    const originals = new Map<Fixture, Contents>()
+    for (const fixture of fixtures) {
+      const { manifests, named } = victimsOf(fixture)
+      originals.set(fixture, await contentsOf(fixture.disk.files(), [...manifests, ...named]))
+    }
+    for (let seed = first; seed < first + runs; seed += 1) {
+      const random = seededRandom(seed)
+      const fixture = fixtures[random.int(fixtures.length)]!
+      const victims = victimsOf(fixture)
+      const latest = fixture.manifests.at(-1)!
+      // Mostly what a start reads.
+      const paths =
+        random.int(5) > 0
+          ? [latest.path, ...namedBy(fixture, latest.manifest)]
+          : [...victims.manifests, ...victims.named]
+      const path = paths[random.int(paths.length)]!
+      const name = names[random.int(names.length)]!
+      const isWhole = random.int(100) < wholePercent
+      const mutate = (files: Files) => MUTATIONS[name]!({ files, random, victims, path })
+      const outcome = await judge(fixture, originals.get(fixture)!, mutate, isWhole).catch(
+        (error: unknown) => {
+          throw new Error(`seed ${seed}, ${fixture.name}: ${name}, ${path}`, { cause: error })
+        },
+      )
+      counts[outcome]! += 1
+      if (outcome === 'harmless' && isWhole) counts['harmless and run to the end']! += 1
+    }
+    figures('corruption: mutations by chance', { mutations: runs, seed: first, ...counts })
+    expect(counts['detected']).toBeGreaterThan(runs / 2)
+  },
+  WHOLE_MS,
+)

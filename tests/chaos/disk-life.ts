@@ -142,7 +142,7 @@ function fromOf({ from }: Scene): { readonly from?: string } {
   return from === undefined ? {} : { from }
 }
 
-/** Each life begins later than all before it. */
+/** Any time will do, also one before that of the last life: clocks are set back. */
 function startOf({ seed }: Scene): number {
   return Date.UTC(2026, 0, 1) + (seed % 1_000) * 1_000
 }
