@@ -3,9 +3,10 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 /**
- * Three suites: `unit` sits beside the code and takes seconds; `integration` starts processes and
- * works on the built package; `kafka` needs a broker, which its set-up starts. No test is tried
- * again: one that fails now and then is a bug.
+ * Four suites: `unit` sits beside the code and takes seconds; `chaos` searches, in one thread, with
+ * no processes and no real time; `integration` starts processes and works on the built package;
+ * `kafka` needs a broker, which its set-up starts. No test is tried again: one that fails now and
+ * then is a bug.
  */
 const root = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
@@ -17,6 +18,8 @@ const alias = {
 
 const exclude = ['**/node_modules/**', '**/dist/**', '**/out/**', '**/.millrace/**']
 const kafkaTests = ['connectors/kafka/*.kafka.test.ts', 'tests/**/*.kafka.test.ts']
+/** What needs processes, threads or the built package is not here. */
+const searches = ['tests/{chaos,model,mutants,simulation}/**/*.test.ts']
 const kafkaSetup = root('./tests/kafka/global-setup.ts')
 
 export default defineConfig({
@@ -38,14 +41,24 @@ export default defineConfig({
       {
         resolve: { alias },
         test: {
+          name: 'chaos',
+          include: searches,
+          exclude,
+          testTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
           name: 'integration',
           include: ['tests/**/*.test.ts'],
-          exclude: [...exclude, ...kafkaTests],
+          exclude: [...exclude, ...kafkaTests, ...searches],
           globalSetup: [root('./tests/build-once.ts')],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       ...(existsSync(kafkaSetup)
@@ -60,7 +73,7 @@ export default defineConfig({
                 fileParallelism: false,
                 testTimeout: 120_000,
                 hookTimeout: 300_000,
-                sequence: { groupOrder: 2 },
+                sequence: { groupOrder: 3 },
               },
             },
           ]
