@@ -1,7 +1,8 @@
 import { dirname, resolve } from 'node:path'
-import type { FileHandle, Files } from '../base/files.ts'
+import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { seededRandom } from '../base/random.ts'
+import { MemoryHandle } from './memory-handle.ts'
 import { fileError, MemoryDirectory, MemoryFile } from './memory-inodes.ts'
 
 /** One call of the door, before it takes effect. */
@@ -10,6 +11,14 @@ export interface DiskOperation {
   readonly index: number
   readonly kind: keyof Files | 'write' | 'read' | 'sync' | 'size' | 'close'
   readonly path: string
+}
+
+/** A change of names or their durability, or of what is open, just after it took effect. */
+export interface DiskEffect {
+  readonly kind: 'open' | 'close' | 'link' | 'rename' | 'unlink' | 'syncDirectory'
+  readonly path: string
+  /** Of a link or a rename: the name that was there before. */
+  readonly from?: string
 }
 
 /** What happens in place of, or besides, the effect of an operation. */
@@ -60,17 +69,43 @@ export class MemoryDisk {
     return this.#operations
   }
 
-  /** The door as one process sees it. It is dead after the next `crash` or `powerLoss`. */
-  files(): Files {
+  /**
+   * The door as one process sees it. It is dead after the next `crash` or `powerLoss`. `observe`
+   * is told of each effect before anything else happens.
+   */
+  files(observe?: (effect: DiskEffect) => void): Files {
     const door: Door = { isAlive: true }
     const run = <T>(kind: DiskOperation['kind'], path: string, effect: () => T): Promise<T> =>
       this.#run(door, kind, normal(path), effect)
+    const tell = (kind: DiskEffect['kind'], path: string, from?: string): void => {
+      if (observe === undefined) return
+      const place = { kind, path: normal(path) }
+      observe(from === undefined ? place : { ...place, from: normal(from) })
+    }
     const files: Files = {
       open: (path, mode) =>
-        run('open', path, () => new MemoryHandle(this.#open(path, mode), normal(path), run, this)),
-      link: (existing, path) => run('link', path, () => this.#link(existing, path)),
-      rename: (from, to) => run('rename', to, () => this.#rename(from, to)),
-      unlink: (path) => run('unlink', path, () => this.#unlink(path)),
+        run('open', path, () => {
+          const handle = new MemoryHandle(this.#open(path, mode), normal(path), run, this, () => {
+            tell('close', path)
+          })
+          tell('open', path)
+          return handle
+        }),
+      link: (existing, path) =>
+        run('link', path, () => {
+          this.#link(existing, path)
+          tell('link', path, existing)
+        }),
+      rename: (from, to) =>
+        run('rename', to, () => {
+          this.#rename(from, to)
+          tell('rename', to, from)
+        }),
+      unlink: (path) =>
+        run('unlink', path, () => {
+          this.#unlink(path)
+          tell('unlink', path)
+        }),
       mkdir: (path) => run('mkdir', path, () => this.#mkdir(path)),
       rmdir: (path) => run('rmdir', path, () => this.#rmdir(path)),
       list: (path) => run('list', path, () => this.#directory(path).names()),
@@ -78,6 +113,7 @@ export class MemoryDisk {
       syncDirectory: (path) =>
         run('syncDirectory', path, () => {
           this.#directory(path).sync()
+          tell('syncDirectory', path)
         }),
     }
     this.#doors.set(files, door)
@@ -116,6 +152,25 @@ export class MemoryDisk {
     clone.#operations = this.#operations
     clone.#inodes = this.#inodes
     return clone
+  }
+
+  /** What a file holds now; undefined when there is none of that name. Nothing waits for it. */
+  peek(path: string): Uint8Array | undefined {
+    const parent = this.#peekDirectory(dirname(normal(path)))
+    const found = parent?.get(nameOf(path))
+    return found instanceof MemoryFile ? found.whole() : undefined
+  }
+
+  /** The paths of all files, and of empty folders with a slash at their end. */
+  paths(): readonly string[] {
+    const found: string[] = []
+    this.#root.walk('', found)
+    return found
+  }
+
+  /** Names in a folder, sorted; none when there is no such folder. */
+  names(path: string): readonly string[] {
+    return this.#peekDirectory(normal(path))?.names() ?? []
   }
 
   /** Bytes that all files hold, counted once each. */
@@ -218,6 +273,16 @@ export class MemoryDisk {
     return found
   }
 
+  #peekDirectory(path: string): MemoryDirectory | undefined {
+    let found: MemoryDirectory | undefined = this.#root
+    for (const part of path.split('/')) {
+      if (part === '') continue
+      const next: MemoryFile | MemoryDirectory | undefined = found?.get(part)
+      found = next instanceof MemoryDirectory ? next : undefined
+    }
+    return found
+  }
+
   #directory(path: string): MemoryDirectory {
     const found = this.#find(path)
     if (found instanceof MemoryFile) throw fileError('ENOTDIR', 'scandir', path)
@@ -233,65 +298,6 @@ export class MemoryDisk {
 /** What one process sees of the disk; after its death no call of it settles. */
 interface Door {
   isAlive: boolean
-}
-
-type Run = <T>(kind: DiskOperation['kind'], path: string, effect: () => T) => Promise<T>
-
-class MemoryHandle implements FileHandle {
-  readonly #file: MemoryFile
-  readonly #path: string
-  readonly #run: Run
-  readonly #disk: MemoryDisk
-  #position = 0
-  #isOpen = true
-
-  constructor(file: MemoryFile, path: string, run: Run, disk: MemoryDisk) {
-    this.#file = file
-    this.#path = path
-    this.#run = run
-    this.#disk = disk
-  }
-
-  write(bytes: Uint8Array, position?: number): Promise<void> {
-    return this.#call('write', () => {
-      const at = position ?? this.#position
-      const fits = this.#disk.freeBytes() + Math.max(0, this.#file.size - at)
-      const written = bytes.subarray(0, Math.min(bytes.length, fits))
-      this.#file.write(at, written)
-      if (position === undefined) this.#position += written.length
-      if (written.length < bytes.length) throw fileError('ENOSPC', 'write', this.#path)
-    })
-  }
-
-  read(position: number, length: number): Promise<Uint8Array> {
-    return this.#call('read', () => this.#file.read(position, length))
-  }
-
-  sync(): Promise<void> {
-    return this.#call('sync', () => {
-      this.#file.sync()
-    }).catch((error: unknown) => {
-      this.#file.syncFailed()
-      throw error
-    })
-  }
-
-  size(): Promise<number> {
-    return this.#call('size', () => this.#file.size)
-  }
-
-  close(): Promise<void> {
-    return this.#call('close', () => {
-      this.#isOpen = false
-    })
-  }
-
-  #call<T>(kind: DiskOperation['kind'], effect: () => T): Promise<T> {
-    return this.#run(kind, this.#path, () => {
-      if (!this.#isOpen) throw fileError('EBADF', kind, this.#path)
-      return effect()
-    })
-  }
 }
 
 function never<T>(): Promise<T> {

@@ -34,6 +34,11 @@ export class MemoryFile {
     return this.#content.read(position, length)
   }
 
+  /** All that reads see, without a copy: not to be changed, and not to be kept. */
+  whole(): Uint8Array {
+    return this.#content.whole()
+  }
+
   write(at: number, bytes: Uint8Array): void {
     const copy = bytes.slice()
     this.#content.write(at, copy)
@@ -116,6 +121,10 @@ class Content {
 
   read(position: number, length: number): Uint8Array {
     return this.#bytes.slice(position, Math.min(position + length, this.#length))
+  }
+
+  whole(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
   }
 
   clear(): void {
@@ -225,6 +234,14 @@ export class MemoryDirectory {
     }))
     clone.#changes = this.#changes
     return clone
+  }
+
+  walk(path: string, found: string[]): void {
+    if (this.#entries.size === 0) found.push(`${path}/`)
+    for (const [name, entry] of this.#entries) {
+      if (entry instanceof MemoryDirectory) entry.walk(`${path}/${name}`, found)
+      else found.push(`${path}/${name}`)
+    }
   }
 
   usedBytes(seen: Set<Entry>): number {
