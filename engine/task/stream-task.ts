@@ -41,6 +41,8 @@ export class StreamTask {
   #stopped = false
   #draining = false
   #waiting = false
+  /** Settles when no part of a checkpoint is being made durable any more. */
+  #answering: Promise<unknown> = Promise.resolve()
   #alignmentStartedMs: number | undefined
   #flushedMs = 0
   #busyMs = 0
@@ -163,10 +165,14 @@ export class StreamTask {
     return metrics
   }
 
-  /** Frees what the task holds, in reverse order of its making. */
+  /**
+   * Frees what the task holds, in reverse order of its making. What it still writes for a
+   * checkpoint that is over comes to its end first: no half of a file is left.
+   */
   async close(): Promise<void> {
     const { source, chain, state, faults } = this.#parts
     await faults?.hold('task.close', this.place)
+    await this.#answering
     await source?.close()
     for (const link of [...chain.links].reverse()) await link.operator.close?.()
     await state.close()
@@ -301,10 +307,8 @@ export class StreamTask {
     })
     for (const partition of partitions) partition.emitBarrier(barrier)
     if (barrier.stop) this.#stopped = true
-    void this.#answer(
-      barrier.checkpointId,
-      this.#checkpoint.take(barrier.checkpointId, alignmentMs),
-    )
+    const taken = this.#checkpoint.take(barrier.checkpointId, alignmentMs)
+    this.#answering = Promise.all([this.#answering, this.#answer(barrier.checkpointId, taken)])
   }
 
   async #answer(checkpointId: CheckpointId, taken: Promise<SubtaskSnapshot>): Promise<void> {

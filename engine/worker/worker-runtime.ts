@@ -146,6 +146,11 @@ export class WorkerRuntime {
       },
       declined: (checkpointId, error) => {
         const data = asStreamError(error, 'CHECKPOINT_FAILED').toData()
+        // The checkpoint may be over by now, and nobody listen.
+        if (data.code !== 'CHECKPOINT_EXPIRED') {
+          const fields = { checkpointId, code: data.code, reason: data.message }
+          this.#doors.logger.warn(fields, 'a subtask could not take its part of a checkpoint')
+        }
         this.#say({ type: 'declined', checkpointId, error: data })
       },
       ended: (vertex, subtask) => {
