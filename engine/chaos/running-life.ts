@@ -1,9 +1,11 @@
+import type { Doors } from '../base/doors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { MemoryDisk } from '../simulation/memory-files.ts'
 import type { SeededScheduler } from '../simulation/seeded-scheduler.ts'
 import type { SimulatedProcesses } from '../simulation/simulated-processes.ts'
 import type { FaultPlan } from '../faults/fault-plan.ts'
+import type { DiskHistory } from './disk-history.ts'
 import type { ChaosWorld, LifeEnding } from './chaos-probe.ts'
 import type { LifeRecord, LogLine, SimulateOptions } from './schedule-run.ts'
 import type { TraceEvent } from './trace.ts'
@@ -26,6 +28,7 @@ export interface RunningParts {
   readonly random: Random
   readonly disk: MemoryDisk
   readonly processes: SimulatedProcesses
+  readonly history: DiskHistory
   readonly plan: FaultPlan
   readonly trace: TraceEvent[]
   readonly logs: LogLine[]
@@ -97,6 +100,11 @@ export class RunningLife implements ChaosWorld {
     else disk.crash()
   }
 
+  /** The process that lives, or lived last. */
+  get process(): number {
+    return this.#current.pid
+  }
+
   get step(): number {
     return this.#parts.steps + this.#parts.scheduler.steps
   }
@@ -157,7 +165,7 @@ export class RunningLife implements ChaosWorld {
   #start(place: LifePlace): Started {
     const { options, parallelism, life, scheduler, random, disk, processes, plan, trace, logs } =
       this.#parts
-    const files = disk.files()
+    const { history } = this.#parts
     const probe = new ChaosProbe(plan, this, life, trace)
     const killed = (): void => {
       probe.die()
@@ -168,15 +176,18 @@ export class RunningLife implements ChaosWorld {
       this.#twin = undefined
     }
     const process = processes.start(killed)
-    const doors = {
+    const step = (): number => this.step
+    const files = disk.files(history.observer(life, process.pid, step))
+    const doors: Doors = {
       clock: scheduler,
       random,
       files: probedFiles(files, probe),
-      logger: recorder(life, logs),
+      logger: recorder(life, step, logs),
       faults: probe,
     }
+    const given = options.doors?.(doors) ?? doors
     return {
-      life: new SimulatedLife(options, parallelism, place, process, doors),
+      life: new SimulatedLife(options, parallelism, place, process, given),
       probe,
       pid: process.pid,
     }
@@ -189,11 +200,11 @@ interface Started {
   readonly pid: number
 }
 
-function recorder(life: number, logs: LogLine[]): Logger {
+function recorder(life: number, step: () => number, logs: LogLine[]): Logger {
   const at =
     (level: LogLine['level']) =>
     (fields: Readonly<Record<string, unknown>>, message: string): void => {
-      logs.push({ life, level, fields, message })
+      logs.push({ step: step(), life, level, fields, message })
     }
   return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }
 }

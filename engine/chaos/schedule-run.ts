@@ -1,8 +1,11 @@
+import type { Doors } from '../base/doors.ts'
 import type { ErrorData } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { RunSummary } from '../job/protocol.ts'
 import type { MemoryDisk } from '../simulation/memory-files.ts'
 import type { SimulatedJob } from '../simulation/simulated-life.ts'
+import type { SimulatedProcesses } from '../simulation/simulated-processes.ts'
+import type { DiskHistory } from './disk-history.ts'
 import type { FaultSchedule } from './schedule.ts'
 import type { TraceEvent } from './trace.ts'
 
@@ -14,6 +17,15 @@ export interface SimulateOptions extends SimulatedJob {
   readonly stepsMax?: number
   /** Called when a life has ended, before the next begins; what it looks at is not told. */
   readonly onLifeEnd?: (disk: MemoryDisk, life: LifeRecord) => Promise<void>
+  /** The disk to begin with, which is left as it is; a new one if there is none. */
+  readonly disk?: MemoryDisk
+  /** Of the first life. */
+  readonly workDir?: string
+  /** Of the changes of the disk that matter to a restore, one in so many is audited; 0: none. */
+  readonly auditEvery?: number
+  /** The doors of each process, made worse. For tests of the invariants. */
+  readonly doors?: (doors: Doors) => Doors
+  readonly processes?: SimulatedProcesses
 }
 
 /** One life of a run, and how it ended. */
@@ -31,9 +43,13 @@ export interface LifeRecord {
   readonly fromMs: number
   readonly toMs: number
   readonly steps: number
+  /** The one that lived last: a twin has a higher number than the one it was started beside. */
+  readonly process: number
 }
 
 export interface LogLine {
+  /** As in the trace. */
+  readonly step: number
   readonly life: number
   readonly level: 'error' | 'warn' | 'info' | 'debug'
   readonly fields: Readonly<Record<string, unknown>>
@@ -52,6 +68,8 @@ export interface ScheduleRun {
   readonly logs: readonly LogLine[]
   /** Of twins that were started beside a life and refused: the code of each refusal. */
   readonly refusals: readonly string[]
+  /** What happened to the names on the disk. */
+  readonly history: DiskHistory
   /** What is still held when all is over: kernel locks. */
   readonly locks: readonly string[]
 }

@@ -3,7 +3,7 @@ import type { Fault, FaultSchedule } from './schedule.ts'
 import type { Golden, Subject } from './subject.ts'
 import type { InvariantId } from './violation.ts'
 import { assert } from '../base/assert.ts'
-import { examine } from './examine.ts'
+import { depthFor, examine } from './examine.ts'
 import { withRecordsMax } from './records-max.ts'
 import { FIRST_COME } from './schedule.ts'
 import { namedPlaces, simplerActions, simplerPlaces } from './simpler.ts'
@@ -201,7 +201,8 @@ class Shrinking {
     schedule: FaultSchedule,
   ): Promise<Examined | undefined> {
     this.#tried += 1
-    const examined = await examine(subject, golden, schedule)
+    const depth = depthFor(this.#invariant)
+    const examined = await examine(subject, golden, schedule, { depth })
     const isSame = examined.violations.some(({ invariant }) => invariant === this.#invariant)
     return isSame ? examined : undefined
   }

@@ -6,9 +6,10 @@ import type { TraceEvent } from './trace.ts'
 import { StreamError } from '../base/errors.ts'
 import { seededRandom, type Random } from '../base/random.ts'
 import { FaultPlan } from '../faults/fault-plan.ts'
-import { MemoryDisk } from '../simulation/memory-files.ts'
+import { MemoryDisk, type MemoryDiskOptions } from '../simulation/memory-files.ts'
 import { SeededScheduler, type TurnOrder } from '../simulation/seeded-scheduler.ts'
 import { SimulatedProcesses } from '../simulation/simulated-processes.ts'
+import { DiskHistory } from './disk-history.ts'
 import { RunningLife } from './running-life.ts'
 import { FIRST_COME } from './schedule.ts'
 import { traceHash } from './trace.ts'
@@ -35,7 +36,8 @@ class Simulation {
   readonly #random: Random
   readonly #turns: TurnOrder
   readonly #disk: MemoryDisk
-  readonly #processes = new SimulatedProcesses()
+  readonly #processes: SimulatedProcesses
+  readonly #history: DiskHistory
   readonly #plan: FaultPlan
   readonly #trace: TraceEvent[] = []
   readonly #logs: LogLine[] = []
@@ -51,22 +53,26 @@ class Simulation {
     this.#random = seededRandom(schedule.seed)
     this.#turns = schedule.seed === FIRST_COME ? 'arrival' : 'chance'
     this.#plan = new FaultPlan(schedule.faults)
-    this.#disk = new MemoryDisk({
+    const diskOptions: MemoryDiskOptions = {
       survivors: this.#turns === 'arrival' ? 'none' : seededRandom(schedule.seed + 1),
       gate: () => this.#turn(),
-    })
+    }
+    this.#disk = options.disk?.clone(diskOptions) ?? new MemoryDisk(diskOptions)
+    this.#processes = options.processes ?? new SimulatedProcesses()
+    this.#history = new DiskHistory(this.#disk, options.auditEvery ?? 0)
   }
 
   async run(): Promise<ScheduleRun> {
     const { schedule, prepare, onLifeEnd } = this.#options
     await prepare?.(this.#disk.files())
     let parallelism = schedule.parallelism
-    let place: LifePlace = { workDir: '/work' }
+    let place: LifePlace = { workDir: this.#options.workDir ?? '/work' }
     // Each fault ends one life at most; a life that no fault ended and that fails is tried again.
     const livesMax = schedule.faults.length + LIVES_BESIDES
     while (this.#lives.length < livesMax) {
       const record = await this.#live(parallelism, place)
       this.#lives.push(record.life)
+      this.#history.auditNow(this.#steps)
       await onLifeEnd?.(this.#disk, record.life)
       const { ended } = record.life
       if (ended.type === 'finished' || ended.type === 'stuck') break
@@ -84,6 +90,7 @@ class Simulation {
       fired,
       logs: this.#logs,
       refusals: this.#refusals,
+      history: this.#history,
       locks: this.#processes.locks,
     }
   }
@@ -107,6 +114,7 @@ class Simulation {
       random: this.#random,
       disk: this.#disk,
       processes: this.#processes,
+      history: this.#history,
       plan: this.#plan,
       trace: this.#trace,
       logs: this.#logs,
@@ -131,6 +139,7 @@ class Simulation {
         fromMs,
         toMs: scheduler.monotonicMs() + fromMs,
         steps: scheduler.steps,
+        process: running.process,
       },
       nextParallelism: running.nextParallelism,
     }

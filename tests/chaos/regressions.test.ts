@@ -21,6 +21,23 @@ const regressions: readonly Regression[] = [
     parallelism: 2,
     faults: [{ point: 'master.close', nth: 1, action: { type: 'throw' } }],
   },
+  {
+    what: 'a state file that fails late, for a checkpoint that is over, is told of',
+    shape: 'broadcast',
+    seed: 18,
+    parallelism: 2,
+    faults: [
+      { point: 'disk.state.link', nth: 4, life: 2, action: { type: 'errno', errno: 'EIO' } },
+      { point: 'disk.marker.folder', nth: 2, action: { type: 'crash' } },
+    ],
+  },
+  {
+    what: 'a job that ends waits for the files that it still writes',
+    shape: 'broadcast',
+    seed: 12,
+    parallelism: 3,
+    faults: [],
+  },
 ]
 
 for (const { what, shape, seed, parallelism, faults } of regressions) {

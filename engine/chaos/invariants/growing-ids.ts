@@ -1,0 +1,33 @@
+import type { Violation } from '../violation.ts'
+import type { Invariant } from './invariant.ts'
+import { formatCheckpointId } from '../../checkpoint/layout.ts'
+
+/**
+ * I5: a checkpoint that is triggered has an id above all that were, in whatever life; and so has a
+ * manifest in its folder. A savepoint keeps its id in the folder that it is brought to.
+ */
+export const growingIds: Invariant = ({ run }) => {
+  const found: Violation[] = []
+  const tell = (what: string, step: number): void => {
+    found.push({ invariant: 'I5', what, step })
+  }
+  let last = 0
+  for (const { point, place, step } of run.trace) {
+    if (point !== 'coordinator.trigger') continue
+    const id = place.checkpointId!
+    if (id <= last) {
+      tell(`checkpoint ${formatCheckpointId(id)} follows ${formatCheckpointId(last)}`, step)
+    }
+    last = id
+  }
+  const latest = new Map<string, number>()
+  for (const { folder, manifest, at } of run.history.manifests) {
+    const before = latest.get(folder) ?? 0
+    if (manifest.checkpointId <= before) {
+      const [now, earlier] = [manifest.checkpointId, before].map(formatCheckpointId)
+      tell(`the manifest of ${now} is written after that of ${earlier}`, at.step)
+    }
+    latest.set(folder, manifest.checkpointId)
+  }
+  return found
+}

@@ -1,0 +1,68 @@
+import type { ErrorData } from '../../base/errors.ts'
+import type { LifeRecord, ScheduleRun } from '../schedule-run.ts'
+import type { TraceEvent } from '../trace.ts'
+import type { Invariant } from './invariant.ts'
+
+/**
+ * I12: every failure that was injected is told. What counts as told, in the life that it struck:
+ *
+ * - the error that ended the life has it, itself or as a cause;
+ * - a line of the log, a warning or an error, has it;
+ * - a checkpoint was aborted after it for another reason than its time: what a subtask declines,
+ *   or a manifest that cannot be written, costs its checkpoint and nothing else;
+ * - a second process that was started beside the first was refused.
+ *
+ * A life that is ended from outside (crash, power loss, another process) has no time to tell.
+ */
+export const everythingTold: Invariant = ({ run }) => {
+  const failures = run.trace.filter(isFailure)
+  return failures
+    .filter((event) => !isTold(run, event))
+    .map(({ point, life, step, fault }) => {
+      const what = `${fault?.type === 'errno' ? fault.errno : 'a failure'} at ${point}, in life ${life}, was never told`
+      return { invariant: 'I12', what, step }
+    })
+}
+
+function isFailure({ fault }: TraceEvent): boolean {
+  return fault?.type === 'errno' || fault?.type === 'throw'
+}
+
+function isTold(run: ScheduleRun, event: TraceEvent): boolean {
+  const record = run.lives.find(({ life }) => life === event.life)
+  if (record === undefined || hasNoTime(record)) return true
+  const sign = signOf(event)
+  if (record.ended.type === 'failed' && holds(record.ended.error, sign)) return true
+  if (run.refusals.length > 0) return true
+  const isLater = ({ life, step }: { readonly life: number; readonly step: number }): boolean =>
+    life === event.life && step >= event.step
+  const isLogged = run.logs.some(
+    (line) =>
+      isLater(line) &&
+      (line.level === 'warn' || line.level === 'error') &&
+      JSON.stringify(line.fields).includes(sign),
+  )
+  if (isLogged) return true
+  return run.trace.some(
+    (later) =>
+      isLater(later) &&
+      later.point === 'coordinator.abort' &&
+      later.place.what !== 'CHECKPOINT_EXPIRED',
+  )
+}
+
+function hasNoTime({ ended }: LifeRecord): boolean {
+  return ended.type !== 'failed' && ended.type !== 'finished' && ended.type !== 'stopped'
+}
+
+/** By which a failure is known, wherever it is told. */
+function signOf({ point, fault }: TraceEvent): string {
+  if (fault?.type !== 'errno') return 'this step was made to fail'
+  return point.startsWith('disk.') ? `injected at ${point}` : `${fault.errno}: injected`
+}
+
+function holds(error: ErrorData | NonNullable<ErrorData['cause']>, sign: string): boolean {
+  if (error.message.includes(sign)) return true
+  const cause = 'cause' in error ? error.cause : undefined
+  return cause !== undefined && holds(cause, sign)
+}

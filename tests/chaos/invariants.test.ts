@@ -1,0 +1,273 @@
+/**
+ * The invariants: an honest run breaks none, and each has a bug of its own that it finds. A bug is
+ * put into the world of a run (a disk that lies, a lock that nobody holds), into the job, or into
+ * what is known of the run.
+ */
+import { beforeAll, expect, test } from 'vitest'
+import type { Doors } from '../../engine/base/doors.ts'
+import type { Files } from '../../engine/base/files.ts'
+import { examine, type ExamineOptions } from '../../engine/chaos/examine.ts'
+import { faultKinds, type FaultKind } from '../../engine/chaos/actions.ts'
+import { randomSchedule } from '../../engine/chaos/random-schedule.ts'
+import { judge, type RunFacts } from '../../engine/chaos/invariants/index.ts'
+import type { Fault } from '../../engine/chaos/schedule.ts'
+import type { ScheduleRun } from '../../engine/chaos/schedule-run.ts'
+import { simulateSchedule } from '../../engine/chaos/simulate-schedule.ts'
+import { goldenRun, publishedBy, type Golden, type Subject } from '../../engine/chaos/subject.ts'
+import type { InvariantId } from '../../engine/chaos/violation.ts'
+import { decodeManifest, encodeManifest } from '../../engine/checkpoint/manifest-codec.ts'
+import type { MemoryDisk } from '../../engine/simulation/memory-files.ts'
+import { SimulatedProcesses } from '../../engine/simulation/simulated-processes.ts'
+import { firstSeed, share } from '../share.ts'
+import { shapes } from '../simulation/shapes.ts'
+import { forgetful, tiny } from './tiny-subject.ts'
+
+let golden: Golden
+
+beforeAll(async () => {
+  golden = await goldenRun(tiny, 2)
+})
+
+const crash = (point: Fault['point'], nth: number): Fault => ({
+  point,
+  nth,
+  action: { type: 'crash' },
+})
+
+async function broken(
+  faults: readonly Fault[],
+  options: ExamineOptions,
+  subject: Subject = tiny,
+  expected = golden,
+): Promise<readonly InvariantId[]> {
+  const schedule = { seed: 1, parallelism: 2, faults }
+  const { violations } = await examine(subject, expected, schedule, options)
+  return [...new Set(violations.map(({ invariant }) => invariant))]
+}
+
+/** Files of which some calls are made otherwise. */
+function world(change: (files: Files) => Partial<Files>): ExamineOptions {
+  const doors = (given: Doors): Doors => ({
+    ...given,
+    files: { ...given.files, ...change(given.files) },
+  })
+  return { depth: 'quick', world: { doors } }
+}
+
+test('an honest run breaks none, looked at closely', async () => {
+  const faults = [crash('coordinator.written', 2), crash('snapshot.cut', 9)]
+  expect(await broken(faults, { depth: 'full' })).toEqual([])
+})
+
+for (const { name, job } of shapes) {
+  test(`an honest run of ${name} breaks none`, async () => {
+    const subject: Subject = { name, job, parameters: {} }
+    const expected = await goldenRun(subject, 2)
+    const kinds = Object.keys(faultKinds) as FaultKind[]
+    for (let seed = firstSeed(); seed < firstSeed() + share(1, 40); seed += 1) {
+      const options = { golden: expected, kinds, parallelismMax: 4, faultsMax: 3 }
+      const schedule = randomSchedule(seed, options)
+      const { violations } = await examine(subject, expected, schedule)
+      expect(violations, JSON.stringify(schedule)).toEqual([])
+    }
+  })
+}
+
+test('I1: what is counted in a variable is forgotten by a crash', async () => {
+  const expected = await goldenRun(forgetful, 2)
+  const found = await broken(
+    [crash('coordinator.committed', 2)],
+    { depth: 'quick' },
+    forgetful,
+    expected,
+  )
+  expect(found).toEqual(['I1'])
+})
+
+test('I2: an older checkpoint that is kept has another position than its state', async () => {
+  const { facts, run } = await lookedAt([crash('coordinator.committed', 4)])
+  expect(await judgedBy(facts, run)).toEqual([])
+  const [end] = facts.close!.ends
+  await moveOn(end!.disk, '/work/manifests')
+  expect(await judgedBy(facts, run)).toEqual(['I2'])
+})
+
+test('I3: output is linked when it is staged', async () => {
+  const tooEarly = world((files) => ({
+    async syncDirectory(path) {
+      await files.syncDirectory(path)
+      if (!path.includes('.staging/')) return
+      for (const name of await files.list(path)) {
+        if (!name.startsWith('probe-')) await linked(files, `${path}/${name}`, `/out/${name}.jsonl`)
+      }
+    },
+  }))
+  expect(await broken([], tooEarly)).toContain('I3')
+})
+
+test('I4: a checkpoint is committed before its name is durable', async () => {
+  const hasty = world((files) => ({
+    syncDirectory: (path) =>
+      path.endsWith('/manifests') ? Promise.resolve() : files.syncDirectory(path),
+  }))
+  expect(await broken([], hasty)).toEqual(['I4'])
+})
+
+test('I5: a life takes the epoch of the one before', async () => {
+  const forgetsEpochs = world((files) => ({
+    list: (path) => (path.endsWith('/epochs') ? Promise.resolve([]) : files.list(path)),
+    async link(existing, path) {
+      if (path.includes('/epochs/')) await files.unlink(path).catch(() => undefined)
+      await files.link(existing, path)
+    },
+  }))
+  expect(await broken([crash('coordinator.write', 1)], forgetsEpochs)).toContain('I5')
+})
+
+test('I6: files of state are not durable when their checkpoint is', async () => {
+  const lies = world((files) => ({
+    syncDirectory: (path) =>
+      path.endsWith('/state') ? Promise.resolve() : files.syncDirectory(path),
+  }))
+  expect(await broken([], lies)).toEqual(['I6'])
+})
+
+test('I7: a lock that two hold at a time', async () => {
+  const noLock = { depth: 'quick', world: { processes: new Lockless() } } as const
+  const twin: Fault = {
+    point: 'snapshot.cut',
+    nth: 1,
+    action: { type: 'fence', takeOver: false },
+  }
+  expect(await broken([twin], noLock)).toContain('I7')
+})
+
+test('I8: a watermark goes back', async () => {
+  const { facts, run } = await lookedAt([])
+  const at = run.trace.findLastIndex(({ point }) => point === 'task.watermark')
+  const trace = run.trace.with(at, {
+    ...run.trace[at]!,
+    place: { ...run.trace[at]!.place, ms: 1 },
+  })
+  const { close, ...quick } = facts
+  expect(close).toBeDefined()
+  expect(await judgedBy(quick, { ...run, trace })).toEqual(['I8'])
+})
+
+test('I9: a subtask writes key groups of another', async () => {
+  const { facts, run } = await lookedAt([])
+  const [path, range] = [...run.history.ranges].find(([, { subtask }]) => subtask === 0)!
+  run.history.ranges.set(path, { ...range, range: { first: 0, last: range.range.last + 1 } })
+  expect(await judgedBy(facts, run)).toEqual(['I9'])
+})
+
+test('I10: a temporary name is left behind', async () => {
+  const untidy = world((files) => ({
+    unlink: (path) => (path.endsWith('.tmp') ? Promise.resolve() : files.unlink(path)),
+  }))
+  expect(await broken([], untidy)).toEqual(['I10'])
+})
+
+test('I10: a file is not closed', async () => {
+  const leaky = world((files) => ({
+    async open(path, mode) {
+      const handle = await files.open(path, mode)
+      if (path.includes('/manifests/')) handle.close = () => Promise.resolve()
+      return handle
+    },
+  }))
+  expect(await broken([], leaky)).toEqual(['I10'])
+})
+
+test('I11: a manifest is never written', async () => {
+  const stuck = world((files) => ({
+    link: (existing, path) =>
+      path.includes('/manifests/') ? new Promise(() => undefined) : files.link(existing, path),
+  }))
+  expect(await broken([], stuck)).toContain('I11')
+})
+
+test('I12: a failed sync is passed over', async () => {
+  const deaf = world((files) => ({
+    async open(path, mode) {
+      const handle = await files.open(path, mode)
+      const sync = handle.sync.bind(handle)
+      handle.sync = () => sync().catch(() => undefined)
+      return handle
+    },
+  }))
+  const fault: Fault = {
+    point: 'disk.staged.sync',
+    nth: 2,
+    action: { type: 'errno', errno: 'EIO' },
+  }
+  expect(await broken([fault], deaf)).toEqual(['I12'])
+  expect(await broken([fault], { depth: 'quick' })).toEqual([])
+})
+
+test('I13: a run depends on what was before it', async () => {
+  let calls = 0
+  const doors = (given: Doors): Doors => {
+    calls += 1
+    const lateMs = calls
+    const { clock } = given
+    const late = Object.create(clock) as Doors['clock']
+    late.timer = (ms, callback) => clock.timer(ms + lateMs, callback)
+    for (const name of ['nowMs', 'monotonicMs', 'sleep', 'immediate'] as const) {
+      Object.assign(late, { [name]: (clock[name] as () => unknown).bind(clock) })
+    }
+    return { ...given, clock: late }
+  }
+  expect(await broken([], { depth: 'full', world: { doors } })).toEqual(['I13'])
+})
+
+class Lockless extends SimulatedProcesses {
+  override start(onKill: () => void): ReturnType<SimulatedProcesses['start']> {
+    const takeLock = () => Promise.resolve({ release: () => Promise.resolve() })
+    return { ...super.start(onKill), takeLock }
+  }
+}
+
+async function linked(files: Files, from: string, to: string): Promise<void> {
+  await files.link(from, to).catch(() => undefined)
+}
+
+async function lookedAt(
+  faults: readonly Fault[],
+): Promise<{ readonly facts: Omit<RunFacts, 'run'>; readonly run: ScheduleRun }> {
+  const ends: NonNullable<RunFacts['close']>['ends'][number][] = []
+  const schedule = { seed: 1, parallelism: 2, faults }
+  const run = await simulateSchedule({
+    ...tiny,
+    schedule,
+    onLifeEnd: (disk, life) => {
+      ends.push({ life, disk: disk.clone() })
+      return Promise.resolve()
+    },
+  })
+  const published = await publishedBy(tiny, run.disk)
+  return { facts: { subject: tiny, golden, published, close: { again: run, ends } }, run }
+}
+
+async function judgedBy(
+  facts: Omit<RunFacts, 'run'>,
+  run: ScheduleRun,
+): Promise<readonly InvariantId[]> {
+  const violations = await judge({ ...facts, run })
+  return [...new Set(violations.map(({ invariant }) => invariant))]
+}
+
+/** The oldest checkpoint says that its source has read one record more. */
+async function moveOn(disk: MemoryDisk, folder: string): Promise<void> {
+  const path = `${folder}/${disk.names(folder)[0]!}`
+  const manifest = decodeManifest(disk.peek(path)!, path)
+  const [source] = manifest.sources
+  const [split, ...others] = source!.splits
+  const moved = { ...split!, position: (split!.position as number) + 1 }
+  const sources = [{ ...source!, splits: [moved, ...others] }]
+  const files = disk.files()
+  const handle = await files.open(path, 'truncate')
+  await handle.write(encodeManifest({ ...manifest, sources }))
+  await handle.sync()
+  await handle.close()
+}
