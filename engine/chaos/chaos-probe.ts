@@ -97,6 +97,12 @@ export class ChaosProbe implements FaultProbe {
     return this.#hasDied() ? never() : call()
   }
 
+  demand(point: FaultPointName, place: FaultPlace, action: FaultAction): void {
+    if (this.#isDead || !this.#plan.demand(place)) return
+    this.#tell(point, place, action)
+    this.#act(action)
+  }
+
   #hasDied(): boolean {
     return this.#isDead
   }
@@ -104,10 +110,14 @@ export class ChaosProbe implements FaultProbe {
   #strike(point: FaultPointName, place: FaultPlace): FaultAction | undefined {
     if (this.#isDead) return undefined
     const fault = this.#plan.strike(point, place)?.action
+    this.#tell(point, place, fault)
+    return fault
+  }
+
+  #tell(point: FaultPointName, place: FaultPlace, fault: FaultAction | undefined): void {
     const { step } = this.#world
     const event = { step, atMs: this.#world.nowMs(), life: this.#life, point, place }
     this.#trace.push(fault === undefined ? event : { ...event, fault })
-    return fault
   }
 
   #act(action: FaultAction): void {

@@ -1,9 +1,11 @@
+import { resolve } from 'node:path'
 import type { ErrorData } from '../base/errors.ts'
 import type { RunSummary } from '../job/protocol.ts'
 import type { LifePlace } from '../simulation/simulated-life.ts'
 import type { LifeRecord, LogLine, ScheduleRun, SimulateOptions } from './schedule-run.ts'
 import type { TraceEvent } from './trace.ts'
 import { StreamError } from '../base/errors.ts'
+import { makeDirectories } from '../base/files.ts'
 import { seededRandom, type Random } from '../base/random.ts'
 import { FaultPlan } from '../faults/fault-plan.ts'
 import { MemoryDisk, type MemoryDiskOptions } from '../simulation/memory-files.ts'
@@ -64,12 +66,14 @@ class Simulation {
 
   async run(): Promise<ScheduleRun> {
     const { schedule, prepare, onLifeEnd } = this.#options
+    // As everywhere, the folder is there in which the job was started.
+    await makeDirectories(this.#disk.files(), resolve('.'))
     await prepare?.(this.#disk.files())
     let parallelism = schedule.parallelism
     let place: LifePlace = { workDir: this.#options.workDir ?? '/work' }
     // Each fault ends one life at most; a life that no fault ended and that fails is tried again.
-    const livesMax = schedule.faults.length + LIVES_BESIDES
-    while (this.#lives.length < livesMax) {
+    const besides = schedule.faults.length + LIVES_BESIDES
+    while (this.#lives.length < besides + this.#plan.demanded) {
       const record = await this.#live(parallelism, place)
       this.#lives.push(record.life)
       this.#history.auditNow(this.#steps)

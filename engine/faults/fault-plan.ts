@@ -19,6 +19,8 @@ export class FaultPlan {
   readonly #faults: readonly Fault[]
   /** Two a fault: how often its place was reached, and 1 when it has struck. */
   readonly #cells: Int32Array
+  /** Places of the input whose fault has struck. */
+  readonly #demanded = new Set<string>()
   #life = 0
 
   /** `cells`: those of `FaultPlan.cells`, shared or not. */
@@ -65,6 +67,19 @@ export class FaultPlan {
       if (this.#isAt(fault, point, place)) Atomics.add(this.#cells, 2 * index, 1)
     }
     if (struck !== undefined) Atomics.store(this.#cells, 2 * struck + 1, 1)
+  }
+
+  /** Whether a fault that the input asks for strikes: the first time that it is asked for. */
+  demand({ uid, what }: FaultPlace): boolean {
+    const key = JSON.stringify([uid, what])
+    if (this.#demanded.has(key)) return false
+    this.#demanded.add(key)
+    return true
+  }
+
+  /** How many faults that the input asks for have struck. */
+  get demanded(): number {
+    return this.#demanded.size
   }
 
   /** Indexes of the faults that have struck. */

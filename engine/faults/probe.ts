@@ -1,3 +1,4 @@
+import type { FaultAction } from '../chaos/schedule.ts'
 import type { FaultPointName } from './points.ts'
 
 /** Whose step it is. What does not apply is left out. */
@@ -37,4 +38,9 @@ export interface FaultProbe {
     call: () => Promise<T>,
     part?: (bytes: number) => Promise<void>,
   ): Promise<T>
+  /**
+   * The input itself asks for a fault at this place: it strikes once in a run. Left out where a
+   * run takes its faults from the schedule alone.
+   */
+  demand?(point: FaultPointName, place: FaultPlace, action: FaultAction): void
 }
