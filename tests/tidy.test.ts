@@ -50,7 +50,7 @@ const DOORS: readonly Door[] = [
   door(/^node:worker_threads$/, /^engine\/worker\//, 'engine/worker/'),
   door(
     /^(node:)?fs(\/promises)?$/,
-    /^engine\/base\/files\.ts$/,
+    /^engine\/base\/(files|journal)\.ts$/,
     'the Files door (engine/base/files.ts)',
   ),
   door(

@@ -2,8 +2,22 @@ import type { FaultPointName } from '../faults/points.ts'
 import type { FaultAction, FaultActionType } from './schedule.ts'
 import { faultPoints, type FaultPoint } from '../faults/points.ts'
 
+export type ChaosMode = 'sim' | 'process' | 'threads'
+
+/** Actions that a mode does not have, or that are the same as a crash there. */
+const NOT_IN: Readonly<Record<ChaosMode, readonly FaultActionType[]>> = {
+  sim: [],
+  process: ['power-loss'],
+  threads: ['power-loss', 'rescale', 'fence', 'ask'],
+}
+
 /** What can be done at a point: a finite list, so that a search can try all of it. */
-export function actionsAt(point: FaultPointName): readonly FaultAction[] {
+export function actionsAt(point: FaultPointName, mode: ChaosMode = 'sim'): readonly FaultAction[] {
+  const all = simulatedActionsAt(point)
+  return mode === 'sim' ? all : all.filter(({ type }) => !NOT_IN[mode].includes(type))
+}
+
+function simulatedActionsAt(point: FaultPointName): readonly FaultAction[] {
   const { form }: FaultPoint = faultPoints[point]
   switch (form) {
     case 'step':

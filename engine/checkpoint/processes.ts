@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { errnoOf, systemFiles } from '../base/files.ts'
 
 /** A process, with what tells it from a later one that got the same number. */
@@ -79,4 +79,14 @@ function inspectPs(pid: number): Promise<ProcessState> {
       }
     })
   })
+}
+
+/**
+ * Lets a process that is about to be stopped go on after so long: a shell of its own sends SIGCONT,
+ * more than once, as the first may come before the stop.
+ */
+export function continueLater(pid: number, ms: number): void {
+  const again = `sleep 0.2; kill -CONT ${pid} 2>/dev/null`
+  const script = `sleep ${ms / 1_000}; kill -CONT ${pid}; ${again}; ${again}; ${again}`
+  spawn('/bin/sh', ['-c', script], { detached: true, stdio: 'ignore' }).unref()
 }

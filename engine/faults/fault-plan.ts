@@ -24,7 +24,10 @@ export class FaultPlan {
   #life = 0
 
   /** `cells`: those of `FaultPlan.cells`, shared or not. */
-  constructor(faults: readonly Fault[], cells = new Int32Array(FaultPlan.cells(faults))) {
+  constructor(
+    faults: readonly Fault[],
+    cells: Int32Array = new Int32Array(FaultPlan.cells(faults)),
+  ) {
     this.#faults = faults
     this.#cells = cells
   }

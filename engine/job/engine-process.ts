@@ -9,6 +9,7 @@ import { systemDoors } from '../base/doors.ts'
 import { asStreamError, StreamError } from '../base/errors.ts'
 import { exists } from '../base/files.ts'
 import { callbackLogger, pinoLogger } from '../base/pino-logger.ts'
+import { brokenLife } from '../worker/real-faults.ts'
 import { spawnThreads } from '../worker/worker-threads.ts'
 import { bundleJob } from './bundle.ts'
 import { startControlServer } from './control-server.ts'
@@ -28,6 +29,7 @@ process.stdout.on('error', (cause: Error) => {
   )
 })
 process.stderr.on('error', () => undefined)
+process.on('uncaughtException', onUncaught)
 link.onMessage((message) => {
   if (message.type === 'options') void run(message.options)
   // A stop that comes before the records flow waits until they do.
@@ -36,18 +38,28 @@ link.onMessage((message) => {
 
 async function run(options: RunOptions): Promise<void> {
   try {
-    const summary = await Promise.race([
-      live(options, systemDoors(loggerOf(options))),
-      outputClosed.promise,
-    ])
+    const summary = await Promise.race([live(options, doorsOf(options)), outputClosed.promise])
     await link.send({ type: 'finished', summary })
     process.exit(0)
   } catch (thrown) {
     const error = asStreamError(thrown)
-    const restartable = error.consequence.then !== 'fail'
-    await link.send({ type: 'failed', error: error.toData(), restartable })
-    process.exit(error.consequence.exit)
+    await endWith(error, error.consequence.then !== 'fail')
   }
+}
+
+async function endWith(error: StreamError, restartable: boolean): Promise<never> {
+  await link.send({ type: 'failed', error: error.toData(), restartable })
+  process.exit(error.consequence.exit)
+}
+
+/** Of the job's own code, mostly. What is half done then is for the next life to find. */
+function onUncaught(thrown: unknown): void {
+  void endWith(asStreamError(thrown, 'WORKER_DIED'), true)
+}
+
+function doorsOf(options: RunOptions): Doors {
+  const doors = systemDoors(loggerOf(options))
+  return brokenLife(doors)?.doors ?? doors
 }
 
 async function live(options: RunOptions, doors: Doors): Promise<RunSummary> {

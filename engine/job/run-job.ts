@@ -9,6 +9,7 @@ import { systemDoors } from '../base/doors.ts'
 import { asStreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
 import { removeTree } from '../checkpoint/folders.ts'
+import { brokenLife } from '../worker/real-faults.ts'
 import { spawnThreads } from '../worker/worker-threads.ts'
 import { bundleJob } from './bundle.ts'
 import { makeBundleFolder } from './bundle-folder.ts'
@@ -90,8 +91,9 @@ async function live(
   plan: Awaited<ReturnType<typeof planBundle>>,
   isFirst: boolean,
 ): Promise<RunSummary> {
+  const broken = brokenLife(doors)
   const begun = await beginLife({
-    doors,
+    doors: broken?.doors ?? doors,
     plan,
     spawn: spawnThreads,
     hasSupervisor: false,
@@ -109,11 +111,18 @@ async function live(
   })
   if (begun.type === 'already-finished') return begun.summary
   const life: JobLife = begun.life
-  await life.start()
-  try {
-    options.onStarted?.(life)
-  } catch (error) {
+  const forget = broken?.onCrash((error) => {
     life.cancel(error)
+  })
+  try {
+    await life.start()
+    try {
+      options.onStarted?.(life)
+    } catch (error) {
+      life.cancel(error)
+    }
+    return await life.finished()
+  } finally {
+    forget?.()
   }
-  return await life.finished()
 }

@@ -4,6 +4,7 @@ import { assert } from '../base/assert.ts'
 import { systemDoors } from '../base/doors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
+import { workerDoors } from './real-faults.ts'
 import { loadJobGraph } from './load-graph.ts'
 import { WorkerChannels } from './channels.ts'
 import { SharedParking } from './worker-loop.ts'
@@ -30,7 +31,7 @@ const logger: Logger = {
 }
 
 const runtime = new WorkerRuntime(
-  systemDoors(logger),
+  workerDoors(systemDoors(logger)),
   {
     loadGraph: loadJobGraph,
     parking: ({ parking, worker }) => new SharedParking(parking!, worker),

@@ -1,0 +1,141 @@
+import type { FaultAction } from '../engine/chaos/schedule.ts'
+import { StreamError } from '../engine/base/errors.ts'
+import { actionsAt } from '../engine/chaos/actions.ts'
+import { describeAction } from '../engine/chaos/schedule.ts'
+import { faultPointNames, faultPoints, isFaultPoint } from '../engine/faults/points.ts'
+import type { FaultPointName } from '../engine/faults/points.ts'
+import { nearest } from '../engine/graph/suggest.ts'
+
+/** `millrace chaos points`: every step that has a name, by group. */
+export function pointsCommand(flags: { readonly json?: boolean }): Promise<number> {
+  process.stdout.write(flags.json === true ? `${JSON.stringify(pointsData())}\n` : pointsText())
+  return Promise.resolve(0)
+}
+
+/** `millrace chaos explain <point>`. Throws USAGE, with the nearest name, for one there is not. */
+export function explainCommand(point: string): Promise<number> {
+  process.stdout.write(`${describePoint(known(point))}\n`)
+  return Promise.resolve(0)
+}
+
+function known(point: string): FaultPointName {
+  if (isFaultPoint(point)) return point
+  const near = nearest(point, faultPointNames)
+  throw new StreamError('USAGE', `there is no fault point "${point}"`, {
+    hint:
+      near === undefined ? '"millrace chaos points" lists them all.' : `Did you mean "${near}"?`,
+  })
+}
+
+/** What happens there, what must hold, and what can be done. */
+export function describePoint(point: FaultPointName): string {
+  const { does, holds, form, lane } = faultPoints[point]
+  return [
+    point,
+    `  about to happen   ${does}`,
+    `  must hold after   ${holds}`,
+    `  seen as           ${FORMS[form]}, in the lane of the ${lane}`,
+    `  can be done       ${actionsAt(point).map(describeAction).join('; ')}`,
+  ].join('\n')
+}
+
+const FORMS = {
+  step: 'a step that is taken at once',
+  wait: 'a step that may be late',
+  message: 'a message that may be lost or late',
+  disk: 'a call of the disk',
+} as const
+
+function pointsData(): readonly object[] {
+  return faultPointNames.map((point) => ({
+    point,
+    ...faultPoints[point],
+    actions: actionsAt(point),
+  }))
+}
+
+function groups(): ReadonlyMap<string, readonly FaultPointName[]> {
+  const found = new Map<string, FaultPointName[]>()
+  for (const point of faultPointNames) {
+    const group = point.slice(0, point.indexOf('.'))
+    if (!found.has(group)) found.set(group, [])
+    found.get(group)!.push(point)
+  }
+  return found
+}
+
+function pointsText(): string {
+  const width = Math.max(...faultPointNames.map((point) => point.length))
+  const lines = [...groups().values()].map((points) =>
+    points.map((point) => `${point.padEnd(width)}  ${faultPoints[point].does}\n`).join(''),
+  )
+  return `${lines.join('\n')}\n${faultPointNames.length} points; "millrace chaos explain <point>" says more\n`
+}
+
+const GROUPS: Readonly<Record<string, string>> = {
+  recover: 'Taking the folder, and where to begin',
+  master: 'The job master',
+  worker: 'Workers',
+  task: 'Subtasks',
+  source: 'Sources',
+  timer: 'Timers',
+  align: 'Alignment',
+  barrier: 'Barriers',
+  snapshot: 'Snapshots of subtasks',
+  coordinator: 'The checkpoint coordinator',
+  sink: 'Sinks',
+  commit: 'Commits',
+  disk: 'The disk, by what a file is for',
+  kafka: 'Brokers',
+}
+
+/** docs/fault-points.md, whole. */
+export function pointsPage(): string {
+  const parts = [...groups()].map(([group, points]) => {
+    const rows = points.map((point) => {
+      const { does, holds } = faultPoints[point]
+      return `| \`${point}\` | ${does} | ${holds} | ${kindsAt(point)} |`
+    })
+    return [
+      `## ${GROUPS[group] ?? group}`,
+      '',
+      '| point | about to happen | must hold when the run ends here | can be done |',
+      '| --- | --- | --- | --- |',
+      ...rows,
+    ].join('\n')
+  })
+  return `${PAGE_HEAD}\n${parts.join('\n\n')}\n`
+}
+
+/** The kinds of actions, each once. */
+function kindsAt(point: FaultPointName): string {
+  const kinds = actionsAt(point).map((action: FaultAction) =>
+    action.type === 'errno' ? action.errno : action.type,
+  )
+  return [...new Set(kinds)].join(', ')
+}
+
+const PAGE_HEAD = `# Fault points
+
+The steps of the checkpoint protocol, by names that stay. A schedule of \`millrace chaos\` names them;
+\`millrace chaos points\` lists them, \`millrace chaos explain <point>\` shows one. This page is made
+from the table in \`engine/faults/points.ts\`.
+
+A point is told before its step is taken. Place: \`uid\` and \`subtask\`, where the step is one
+subtask's; files of the disk are known by their names, so \`uid\` says nothing there. Outside of runs
+that are broken on purpose a point is one comparison.
+
+How the actions differ between simulation and real runs:
+
+| action | simulation | \`--mode process\` | \`--mode threads\` |
+| --- | --- | --- | --- |
+| crash | the life is gone, the page cache stays | SIGKILL of the engine process | the life is ended, its workers terminated |
+| power-loss | what was not synced is lost or torn | as a crash | as a crash |
+| torn | part of a write, then a power loss | part of a write, then SIGKILL | part of a write, then the life ends |
+| throw, errno, drop, duplicate, delay | at the step | the same | the same |
+| pause | time passes, nothing else happens | SIGSTOP, then SIGCONT | the same, of the one process |
+| clock | the virtual wall clock moves | the engine's wall clock moves, not that of user code | the same |
+| fence | a twin of the life starts | a second \`millrace run\` | not made |
+| rescale | starts again at another parallelism | both processes die, and start so | as a crash |
+| ask | a request of a user | \`millrace stop\` or \`savepoint\` | not made |
+`
