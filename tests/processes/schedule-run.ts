@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { INJECTED_CALLS, type Life, type Moment, type Schedule } from './schedule.ts'
@@ -6,8 +6,11 @@ import { Running, send, sleep, type EndedRun } from './running.ts'
 import { SmallDisk } from './small-disk.ts'
 
 /** Read this slowly by the lives that are to be interrupted, flat out by the last. */
-const PER_SECOND = 5_000
+const PER_SECOND = 3_000
 const FLAT_OUT = 10_000_000
+/** What does not come in so long does not come: a job that cannot write takes no checkpoint. */
+const WAIT_MAX_MS = 5_000
+const NO_SPACE = /ENOSPC|no space left/i
 
 export interface ScheduleReport {
   readonly folder: string
@@ -70,13 +73,14 @@ class World {
   async live(life: Life): Promise<void> {
     const { fault } = life
     const errno = fault.type === 'errno'
+    const injectedBefore = this.#injected()
     const run = this.#start(
       life.parallelism,
       PER_SECOND,
       errno ? tracing(fault, this.#trace) : [],
       errno,
     )
-    await reached(run, fault.moment)
+    await this.#reached(run, fault.moment)
     switch (fault.type) {
       case 'kill':
         run.signal(fault.who, 'SIGKILL')
@@ -100,12 +104,13 @@ class World {
       }
       case 'full':
         this.#disks.get(fault.what)!.fill()
-        await over(run, fault.forMs)
+        await Promise.race([run.saw(NO_SPACE), sleep(WAIT_MAX_MS)])
         this.#disks.get(fault.what)!.empty()
         await over(run, fault.thenMs)
         break
       case 'errno':
-        await over(run, 500 + 2 * fault.thenMs)
+        await until(() => run.isOver || this.#injected() > injectedBefore)
+        await over(run, fault.thenMs)
         break
       default:
         fault satisfies never
@@ -120,7 +125,7 @@ class World {
     const slowly = killEngineAfterMs === undefined ? FLAT_OUT : this.#records
     const run = this.#start(parallelism, slowly, [], false)
     if (killEngineAfterMs !== undefined) {
-      await reached(run, { after: 'flow', ms: killEngineAfterMs })
+      await this.#reached(run, { after: 'flow', ms: killEngineAfterMs })
       run.signal('engine', 'SIGKILL')
     }
     const ended = await run.ended
@@ -137,9 +142,7 @@ class World {
       complaints: this.#complaints,
       livesThatFailed: this.#livesThatFailed,
       livesThatToldOfNoSpace: this.#livesThatToldOfNoSpace,
-      errnosInjected: existsSync(this.#trace)
-        ? readFileSync(this.#trace, 'utf8').split('(INJECTED)').length - 1
-        : 0,
+      errnosInjected: this.#injected(),
     }
   }
 
@@ -147,6 +150,28 @@ class World {
     for (const run of this.#runs) if (!run.isOver) await run.kill()
     for (const disk of this.#disks.values()) disk.unmount()
     rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  async #reached(run: Running, moment: Moment): Promise<void> {
+    const before = this.#lastCheckpoint()
+    if (moment.after !== 'start') await run.saw(/ runs in /)
+    if (moment.after === 'checkpoint') {
+      await until(() => run.isOver || this.#lastCheckpoint() > before)
+    }
+    await over(run, moment.ms)
+  }
+
+  /** Its id; of a life, whatever it was restored from. */
+  #lastCheckpoint(): number {
+    const folder = join(this.#workDir, 'manifests')
+    if (!existsSync(folder)) return 0
+    const ids = readdirSync(folder).map((name) => Number(/^(\d+)\.json$/.exec(name)?.[1] ?? 0))
+    return Math.max(0, ...ids)
+  }
+
+  #injected(): number {
+    if (!existsSync(this.#trace)) return 0
+    return readFileSync(this.#trace, 'utf8').split('(INJECTED)').length - 1
   }
 
   get #trace(): string {
@@ -181,7 +206,7 @@ class World {
     if (/ runs in /.test(ended.stderr)) this.#takeOver = false
     const how = byItself ? `by itself with ${ended.exitCode ?? ended.signal}` : 'killed'
     if (byItself && ended.exitCode !== 0) this.#livesThatFailed += 1
-    if (/ENOSPC|no space left/i.test(ended.stderr)) this.#livesThatToldOfNoSpace += 1
+    if (NO_SPACE.test(ended.stderr)) this.#livesThatToldOfNoSpace += 1
     const codes = [...ended.stderr.matchAll(/error ([A-Z_]+):/g)].map((match) => match[1])
     this.#history.push(`${what}: ${how} ${codes.join(' ')}`)
     for (const complaint of complaintsOf(ended, byItself)) {
@@ -212,12 +237,13 @@ function tracing(
   ]
 }
 
-async function reached(run: Running, moment: Moment): Promise<void> {
-  if (moment.after === 'flow') await run.saw(/ runs in /)
-  await over(run, moment.ms)
-}
-
 /** Waits so long, or until the run is over. */
 async function over(run: Running, ms: number): Promise<void> {
   await Promise.race([run.ended, sleep(ms)])
+}
+
+/** Waits for a condition, though not for ever. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + WAIT_MAX_MS
+  while (!condition() && performance.now() < deadlineMs) await sleep(10)
 }

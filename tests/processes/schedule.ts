@@ -19,12 +19,11 @@ export type ProcessFault =
     }
   /** A stopped engine whose parent is killed: it keeps the lock, so the next life takes over. */
   | { readonly type: 'orphan'; readonly moment: Moment }
-  /** The small file system below the work folder or the output is full for a while. */
+  /** The small file system below work folder or output is full until the life says so. */
   | {
       readonly type: 'full'
       readonly what: 'work' | 'out'
       readonly moment: Moment
-      readonly forMs: number
       readonly thenMs: number
     }
   /** The nth call of each thread fails; if the life outlives that it is killed. */
@@ -49,9 +48,9 @@ export const INJECTED_CALLS = {
   mkdir: 'mkdir,mkdirat',
 } as const
 
-/** So long after the start, or after records flow. */
+/** So long after the start, after records flow, or after a checkpoint of this life. */
 export interface Moment {
-  readonly after: 'start' | 'flow'
+  readonly after: 'start' | 'flow' | 'checkpoint'
   readonly ms: number
 }
 
@@ -115,10 +114,10 @@ function faultOf(random: Random, can: Injectors): ProcessFault {
     case 'stop':
       return { type, who: victimOf(random), moment, forMs: 30 + random.int(400), thenMs }
     case 'orphan':
-      return { type, moment: { after: 'flow', ms: random.int(400) } }
+      return { type, moment: { after: 'checkpoint', ms: random.int(400) } }
     case 'full': {
       const what = pick(random, ['work', 'out'] as const)
-      return { type, what, moment, forMs: 100 + random.int(600), thenMs }
+      return { type, what, moment, thenMs }
     }
     case 'errno': {
       const call = pick(random, Object.keys(INJECTED_CALLS) as InjectedCall[])
@@ -131,9 +130,14 @@ function faultOf(random: Random, can: Injectors): ProcessFault {
 }
 
 function momentOf(random: Random): Moment {
-  return random.int(3) === 0
-    ? { after: 'start', ms: random.int(700) }
-    : { after: 'flow', ms: random.int(600) }
+  switch (random.int(5)) {
+    case 0:
+      return { after: 'start', ms: random.int(700) }
+    case 1:
+      return { after: 'flow', ms: random.int(300) }
+    default:
+      return { after: 'checkpoint', ms: random.int(400) }
+  }
 }
 
 function victimOf(random: Random): Victim {
