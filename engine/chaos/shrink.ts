@@ -75,6 +75,8 @@ class Shrinking {
   async run(): Promise<Shrunk> {
     for (let before = ''; before !== this.#key(this.#schedule, this.#recordsMax);) {
       before = this.#key(this.#schedule, this.#recordsMax)
+      // What breaks without any fault is the plainest of all.
+      await this.#tryFaults([])
       await this.#onlyWhatStruck()
       await this.#fewerFaults()
       await this.#simplerFaults()

@@ -36,7 +36,7 @@ async function failingRun(
 const perJob = share(1, 10)
 
 for (const { what, subject, faults } of plantedJobs) {
-  test(`${what}: found, and shrunk to ${faults}`, async () => {
+  test(`${what}: found, and shrunk to ${faults} at most`, async () => {
     const golden = await goldenRun(subject, 2)
     for (let run = 0; run < perJob; run += 1) {
       const from = firstSeed() * 10_000 + run * 1_000
