@@ -17,7 +17,8 @@ import { FIRST_COME } from './schedule.ts'
 import { traceHash } from './trace.ts'
 
 const STEPS_MAX = 200_000
-const START_MS = Date.UTC(2026, 0, 1)
+/** When a run begins, by its own clock. */
+export const START_MS = Date.UTC(2026, 0, 1)
 /** From the end of a life to the start of the next. */
 const RESTART_MS = 1_000
 /** One in so many calls of the disk takes up to so long. */
