@@ -2,10 +2,12 @@ import type { Clock } from '../base/clock.ts'
 import type { FaultPointName } from '../faults/points.ts'
 import type { Examined } from './examine.ts'
 import type { FaultSchedule } from './schedule.ts'
+import type { RareState } from './rare-states.ts'
 import type { ScheduleRun } from './schedule-run.ts'
 import type { Golden, Subject } from './subject.ts'
 import { isFaultPoint } from '../faults/points.ts'
 import { examine } from './examine.ts'
+import { rareStatesOf } from './rare-states.ts'
 
 export interface CampaignOptions {
   readonly subject: Subject
@@ -31,6 +33,8 @@ export interface Campaign {
   /** Schedules of which no fault struck: they proved nothing. */
   readonly idle: number
   readonly checkpoints: number
+  /** How many schedules came to each rare state. */
+  readonly rare: ReadonlyMap<RareState, number>
   /** Of each life after the first: from its start to the first record, in ms of its own clock. */
   readonly recoveryMs: readonly number[]
   readonly failing: readonly Examined[]
@@ -70,6 +74,7 @@ class Tally {
   readonly #faults = new Map<string, number>()
   readonly #reached = new Map<FaultPointName, number>()
   readonly #struck = new Map<FaultPointName, number>()
+  readonly #rare = new Map<RareState, number>()
   readonly #recoveryMs: number[] = []
   #schedules = 0
   #lives = 0
@@ -90,6 +95,7 @@ class Tally {
       increment(this.#struck, point)
       increment(this.#faults, fault.type)
     }
+    for (const state of rareStatesOf(run)) increment(this.#rare, state)
     this.#recoveryMs.push(...recoveryTimes(run))
   }
 
@@ -102,6 +108,7 @@ class Tally {
       struck: this.#struck,
       idle: this.#idle,
       checkpoints: this.#checkpoints,
+      rare: this.#rare,
       recoveryMs: this.#recoveryMs,
       failing: this.failing,
       elapsedMs,

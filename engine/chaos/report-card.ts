@@ -1,7 +1,9 @@
 import type { Campaign } from './campaign.ts'
 import type { Golden } from './subject.ts'
+import type { RareState } from './rare-states.ts'
 import type { InvariantId } from './violation.ts'
 import { describeFault } from './schedule.ts'
+import { rareStates } from './rare-states.ts'
 import { invariants } from './violation.ts'
 
 /** What came of a campaign, for people; every figure is of this campaign. */
@@ -13,6 +15,7 @@ export function reportCard(campaign: Campaign, golden: Golden): string {
     ['lives', `${lives}, ${checkpoints} checkpoints completed`],
     ['faults', faultsOf(campaign) + (idle === 0 ? '' : `; in ${idle} schedules none struck`)],
     ['points', pointsOf(campaign, golden)],
+    ['rare states', rareOf(campaign)],
     ['recovery', recoveryOf(campaign)],
     ['violations', failing.length === 0 ? 'none' : `in ${failing.length} schedules`],
   ]
@@ -46,6 +49,13 @@ function pointsOf({ reached, struck }: Campaign, golden: Golden): string {
 }
 
 const MISSED_SHOWN = 5
+
+function rareOf({ rare }: Campaign): string {
+  const all = Object.keys(rareStates) as RareState[]
+  const missed = all.filter((state) => !rare.has(state))
+  const text = `${rare.size} of ${all.length} reached`
+  return missed.length === 0 ? text : `${text}; not ${missed.join(', ')}`
+}
 
 function recoveryOf({ recoveryMs }: Campaign): string {
   if (recoveryMs.length === 0) return 'no life had to recover'

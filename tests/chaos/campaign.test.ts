@@ -5,11 +5,14 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../engine/base/clock.ts'
 import { faultKinds, type FaultKind } from '../../engine/chaos/actions.ts'
-import { runCampaign } from '../../engine/chaos/campaign.ts'
+import { runCampaign, type Campaign } from '../../engine/chaos/campaign.ts'
 import { randomSchedule } from '../../engine/chaos/random-schedule.ts'
+import { rareSchedules } from '../../engine/chaos/rare-schedules.ts'
+import { rareStates, type RareState } from '../../engine/chaos/rare-states.ts'
 import { reportCard } from '../../engine/chaos/report-card.ts'
 import type { FaultSchedule } from '../../engine/chaos/schedule.ts'
 import { goldenRun, type Golden } from '../../engine/chaos/subject.ts'
+import { jobDefinition } from '../../engine/graph/job-definition.ts'
 import { figures, firstSeed, share } from '../share.ts'
 import { chaosShapes } from './shapes.ts'
 import { subjectOf } from './subjects.ts'
@@ -17,6 +20,8 @@ import { subjectOf } from './subjects.ts'
 /** Of each shape. */
 const SCHEDULES = share(60, 600)
 const PARALLELISM = 2
+/** How many schedules of all shapes came to each. */
+const rare = new Map<RareState, number>()
 const kinds = Object.keys(faultKinds) as FaultKind[]
 
 for (const shape of chaosShapes) {
@@ -35,7 +40,32 @@ for (const shape of chaosShapes) {
       ms: Math.round(campaign.elapsedMs),
     })
     expect(campaign.failing.length, reportCard(campaign, golden)).toBe(0)
+    add(campaign)
   }, 3_600_000)
+}
+
+/** Of what chance does not come to, some shapes are led to it: none may be left out. */
+const LED = ['delays', 'tumbling']
+
+test('every rare state is reached', async () => {
+  for (const shape of chaosShapes.filter(({ name }) => LED.includes(name))) {
+    const subject = subjectOf(shape)
+    const golden = await goldenRun(subject, PARALLELISM)
+    const { checkpointing } = jobDefinition(shape.job).build(shape.parameters).settings
+    const schedules = Object.values(rareSchedules(checkpointing)).map((faults) => {
+      return { seed: firstSeed(), parallelism: PARALLELISM, faults }
+    })
+    const campaign = await runCampaign({ subject, golden, schedules, clock: systemClock })
+    expect(campaign.failing.length, reportCard(campaign, golden)).toBe(0)
+    add(campaign)
+  }
+  figures('rare states', Object.fromEntries(rare))
+  const all = Object.keys(rareStates) as RareState[]
+  expect(all.filter((state) => !rare.has(state))).toEqual([])
+}, 600_000)
+
+function add(campaign: Campaign): void {
+  for (const [state, count] of campaign.rare) rare.set(state, (rare.get(state) ?? 0) + count)
 }
 
 function* byChance(golden: Golden): Generator<FaultSchedule> {
