@@ -83,7 +83,8 @@ export class ChaosProbe implements FaultProbe {
         await this.#world.sleep(action.ms)
         return call()
       case 'errno': {
-        if (action.done === true) await call()
+        // One that fails by itself has no effect to keep; it is this errno that is told of.
+        if (action.done === true) await call().catch(() => undefined)
         const message = `${action.errno}: injected at ${point}`
         throw Object.assign(new Error(message), { code: action.errno })
       }

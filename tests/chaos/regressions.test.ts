@@ -1,7 +1,7 @@
 /** Schedules that once broke an invariant: each holds now. */
 import { expect, test } from 'vitest'
 import { examine } from '../../engine/chaos/examine.ts'
-import { describeFault, type Fault } from '../../engine/chaos/schedule.ts'
+import { describeFault, FIRST_COME, type Fault } from '../../engine/chaos/schedule.ts'
 import { goldenRun, type Subject } from '../../engine/chaos/subject.ts'
 import { shapes } from '../simulation/shapes.ts'
 
@@ -37,6 +37,25 @@ const regressions: readonly Regression[] = [
     seed: 12,
     parallelism: 3,
     faults: [],
+  },
+  {
+    what: 'a call that fails by itself, and was to fail though done, fails as it was told to',
+    shape: 'union',
+    seed: 1,
+    parallelism: 2,
+    faults: [
+      { point: 'disk.staged.read', nth: 1, action: { type: 'errno', errno: 'EIO', done: true } },
+    ],
+  },
+  {
+    what: 'what a manifest held that the power took is thrown away, and that is right',
+    shape: 'diamond',
+    seed: FIRST_COME,
+    parallelism: 2,
+    faults: [
+      { point: 'disk.manifest.link', nth: 2, action: { type: 'errno', errno: 'EIO', done: true } },
+      { point: 'recover.own', nth: 1, life: 2, action: { type: 'power-loss' } },
+    ],
   },
 ]
 

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import type { CheckpointId } from '../../stream/elements.ts'
+import type { LifeRecord } from '../schedule-run.ts'
 import type { Violation } from '../violation.ts'
 import type { Invariant, RunFacts } from './invariant.ts'
 import { formatCheckpointId } from '../../checkpoint/layout.ts'
@@ -23,7 +24,7 @@ export const publishedOnce: Invariant = (facts) => [
 /** Replays what happened to the names of output, change by change. */
 function followNames({ run }: RunFacts): readonly Violation[] {
   const { changes, manifests } = run.history
-  const names = new OutputNames([...new Set(run.lives.map(({ workDir }) => workDir))])
+  const names = new OutputNames(run.lives)
   const seen = new Map(manifests.map((manifest) => [manifest.at, manifest]))
   for (const change of changes) names.see(change, seen.get(change))
   return names.violations
@@ -36,16 +37,24 @@ class OutputNames {
   readonly #complete = new Map<string, CheckpointId>()
   /** Of them, those whose manifest may be lost with the power, by work folder. */
   readonly #undecided = new Map<string, Set<string>>()
+  /** The power went before their manifest was durable: it is there, or it is not. */
+  readonly #doubtful = new Set<string>()
+  readonly #powerLosses: ReadonlySet<number>
+  #life = 1
   readonly #published = new Map<string, string>()
   /** Published, but its folder is not synced since. */
   readonly #fleeting = new Set<string>()
 
-  constructor(workFolders: readonly string[]) {
-    this.#workFolders = workFolders
+  constructor(lives: readonly LifeRecord[]) {
+    this.#workFolders = [...new Set(lives.map(({ workDir }) => workDir))]
+    const isLoss = ({ ended }: LifeRecord): boolean =>
+      ended.type === 'power-loss' || ended.type === 'torn'
+    this.#powerLosses = new Set(lives.filter(isLoss).map(({ life }) => life))
   }
 
   see(change: DiskChange, manifest: SeenManifest | undefined): void {
     const { kind, path, step } = change
+    this.#in(change.life)
     if (manifest !== undefined) {
       this.#complete_(manifest)
       return
@@ -61,6 +70,15 @@ class OutputNames {
       if (staged !== undefined) this.#dropped(staged, path, step)
     } else if (published !== undefined) {
       this.#publish(published, path, step)
+    }
+  }
+
+  #in(life: number): void {
+    for (; this.#life < life; this.#life += 1) {
+      if (!this.#powerLosses.has(this.#life)) continue
+      for (const names of this.#undecided.values()) {
+        for (const name of names) this.#doubtful.add(name)
+      }
     }
   }
 
@@ -103,7 +121,7 @@ class OutputNames {
   }
 
   #dropped(name: string, path: string, step: number): void {
-    if (!this.#complete.has(name)) return
+    if (!this.#complete.has(name) || this.#doubtful.has(name)) return
     if (this.#published.has(name) && !this.#fleeting.has(name)) return
     this.#tell('I4', `"${path}" was decided, and is removed before it is visible for good`, step)
   }
