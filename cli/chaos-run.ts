@@ -11,6 +11,7 @@ import { randomSchedule } from '../engine/chaos/random-schedule.ts'
 import { reportCard } from '../engine/chaos/report-card.ts'
 import { parseDuration } from '../engine/graph/parameters.ts'
 import { nearest } from '../engine/graph/suggest.ts'
+import { showFailing } from './chaos-picture.ts'
 import { loadSubject, type LoadedSubject } from './chaos-subject.ts'
 
 export interface ChaosFlags extends RunFlags {
@@ -18,6 +19,7 @@ export interface ChaosFlags extends RunFlags {
   readonly schedules?: string
   readonly faults?: string
   readonly budget?: string
+  readonly picture?: string
   readonly depth?: string
   readonly json?: boolean
 }
@@ -77,6 +79,7 @@ async function campaignOf(
   })
   endProgress()
   process.stdout.write(`${reportCard(campaign, golden)}\n`)
+  await showFailing(subject.name, campaign.failing, flags.picture)
   return campaign.failing.length === 0 ? 0 : 1
 }
 

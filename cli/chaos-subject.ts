@@ -98,6 +98,8 @@ async function inputsOf(graph: StreamGraph): Promise<(files: Files) => Promise<v
     }
   }
   return async (files) => {
+    // Relative paths of the job begin here.
+    await makeDirectories(files, process.cwd())
     for (const [path, bytes] of contents) {
       await makeDirectories(files, dirname(path))
       const handle = await files.open(path, 'truncate')

@@ -47,6 +47,7 @@ function withFaultFlags(command: Command): Command {
       'crash,delay,drop,errno,torn,powerloss,clock,pause,fence,rescale,ask',
     )
     .option('--budget <duration>', 'end after so long, such as 5m')
+    .option('--picture <file.svg>', 'write the picture of each failing run')
 }
 
 const CHAOS_HELP = `

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { Ended } from './millrace.ts'
 import { reading } from '../examples/06-late-data.ts'
+import { payment } from '../examples/10-broken-on-purpose.ts'
 import { query } from './kill/parquet-rows.ts'
 import { Project, ROOT } from './millrace.ts'
 
@@ -215,6 +216,21 @@ test('09 response-times: quantiles of every window that slides over a request', 
      SELECT path, start, start + 600000, quantile_disc(millis, 0.5), quantile_disc(millis, 0.99),
             max(millis) FROM windows GROUP BY path, start`,
   )
+})
+
+test('10 broken-on-purpose: right as long as nothing breaks it', async () => {
+  await run('10-broken-on-purpose.ts', { directory: project.path('payments') })
+  const expected = new Map<number, number>()
+  for (let index = 0; index < 5_000; index += 1) {
+    const { id, cents } = payment(index)
+    expected.set(id, cents)
+  }
+  const found = await query(`SELECT id, cents FROM ${lines('payments')}`)
+  const rows = found.map(([id, cents]) => [Number(id), Number(cents)] as const)
+  expect(rows.sort(([left], [right]) => left - right)).toEqual(
+    [...expected].sort(([left], [right]) => left - right),
+  )
+  expect(rows.length).toBeLessThan(4_500)
 })
 
 test('every example is run by a test, is short, and imports what a user may', () => {

@@ -261,28 +261,38 @@ describe('what is drawn', () => {
     expect(Number(/width="(\d+)"/.exec(svg)![1])).toBeLessThan(1_600)
     expect(svg.length).toBeLessThan(1_000_000)
   })
+
+  test('many wide checkpoints that all went wrong are drawn in outline', () => {
+    const { rows } = timelineOf(wide(50, 20, 12))
+    const cells = rows.flatMap((row) => (row.type === 'step' ? [...row.cells.values()] : []))
+    const kinds = cells.flat().map(({ kind }) => kind)
+    expect(kinds.filter((kind) => kind === 'fault')).toHaveLength(12)
+    expect(kinds.length).toBeLessThan(5_000)
+  })
 })
 
-/** Vertices in a row, each as wide as the others; dies when the checkpoint is decided. */
-function wide(vertices: number, parallelism: number): TimelineInput {
-  const checkpointId = checkpointIdOf(1, 1)
+/** Vertices in a row, each as wide as the others; something strikes each checkpoint's decision. */
+function wide(vertices: number, parallelism: number, checkpoints = 1): TimelineInput {
   const places = Array.from({ length: vertices }, (_, vertex) =>
     Array.from({ length: parallelism }, (__, subtask) => ({ uid: `step-${vertex}`, subtask })),
   ).flat()
   const told: Told[] = [
     ['life.begin'],
     ...places.map((place): Told => ['task.open', { ...place, what: place.uid }]),
-    ['coordinator.trigger', { checkpointId }],
-    ...places.flatMap((place): readonly Told[] => [
-      ['barrier.forward', { ...place, checkpointId }],
-      ['snapshot.cut', { ...place, checkpointId }],
-    ]),
-    ...places.map((place): Told => ['snapshot.acknowledge', { ...place, checkpointId }]),
-    ['coordinator.written', { checkpointId }, CRASH],
-    ['life.end'],
   ]
-  const trace = life(1, 0, told).map((event) => ({ ...event, step: event.step >> 4 }))
-  return { ...small, trace, lives: [ended(1, 'crash')] }
+  for (let counter = 1; counter <= checkpoints; counter += 1) {
+    const checkpointId = checkpointIdOf(1, counter)
+    told.push(['coordinator.trigger', { checkpointId }])
+    for (const place of places) {
+      told.push(['barrier.forward', { ...place, checkpointId }])
+      told.push(['snapshot.cut', { ...place, checkpointId }])
+    }
+    for (const place of places) told.push(['snapshot.acknowledge', { ...place, checkpointId }])
+    told.push(['coordinator.written', { checkpointId }, CRASH])
+  }
+  const trace = life(1, 0, [...told, ['life.end']])
+  const close = trace.map((event) => ({ ...event, step: event.step >> 4 }))
+  return { ...small, trace: close, lives: [ended(1, 'crash')] }
 }
 
 function anyRun(): fc.Arbitrary<TimelineInput> {
