@@ -153,6 +153,8 @@ class Run {
       const { code, stdout } = await this.#start([])
       const twins = await Promise.all(this.#twins.splice(0))
       this.twins.push(...twins.map((twin) => twin.code ?? -1))
+      // A twin that came when the first had stopped has done the rest.
+      if (twins.some(({ stdout: said }) => summaryOf(said)?.status === 'finished')) return 0
       if (start === startsMax) return code ?? -1
       if (code === null) {
         // Killed, parent and all: to begin again at another parallelism.
