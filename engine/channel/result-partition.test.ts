@@ -317,6 +317,13 @@ test('a watermark does not cut batches', () => {
   expect(sizes.slice(1)).toEqual([1_024, 1_024, 952])
 })
 
+test('a watermark that goes back is a bug', () => {
+  const { partition } = new Run({ type: 'broadcast' }, 2, false)
+  partition.emitWatermark(10)
+  partition.emitWatermark(10)
+  expect(() => partition.emitWatermark(9)).toThrow('a watermark never goes back')
+})
+
 function thrownBy(work: () => void): unknown {
   try {
     work()

@@ -35,6 +35,7 @@ export class ResultPartition {
   readonly #subtask: number
   readonly #receiver: string
   readonly #deal: (batch: RecordBatch) => void
+  #watermarkMs = -Infinity
 
   /**
    * `writers` has one for each receiver, by subtask; on a forward edge just the one. `subtask` is
@@ -105,6 +106,8 @@ export class ResultPartition {
   }
 
   emitWatermark(ms: number): void {
+    assert(ms >= this.#watermarkMs, 'a watermark never goes back')
+    this.#watermarkMs = ms
     for (const target of this.#targets) target.watermark = ms
   }
 

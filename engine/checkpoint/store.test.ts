@@ -203,3 +203,15 @@ test('files of this life that no manifest has named yet are not swept', async ()
   expect(plan).toEqual([nameOf(5, old), `${nameOf(6, old)}.tmp`])
   expect(planSweep({ present, retained: [], dropped: [], epoch: 2 })).toEqual([])
 })
+
+test('a manifest with the id of an earlier one of this life is a bug, and nothing is written', async () => {
+  const files = new MemoryDisk().files()
+  const store = storeOn(files)
+  await store.open()
+  await store.write(await take(files, checkpointIdOf(1, 2), 'a'))
+  for (const counter of [1, 2]) {
+    const late = await take(files, checkpointIdOf(1, counter), 'a')
+    await expect(store.write(late)).rejects.toThrow('in the order of their ids')
+  }
+  expect(await store.list()).toEqual([checkpointIdOf(1, 2)])
+})

@@ -34,6 +34,7 @@ export interface CheckpointStoreOptions {
 export class CheckpointStore {
   readonly #options: CheckpointStoreOptions
   readonly #known = new Map<CheckpointId, CheckpointManifest>()
+  #written: CheckpointId = 0
 
   constructor(options: CheckpointStoreOptions) {
     assert(options.retain >= 1, 'at least one checkpoint is kept')
@@ -95,6 +96,8 @@ export class CheckpointStore {
   async write(manifest: CheckpointManifest): Promise<void> {
     const { files, layout } = this.#options
     const id = manifest.checkpointId
+    assert(id > this.#written, 'manifests are written in the order of their ids')
+    this.#written = id
     const path = this.pathOf(id)
     const temporary = temporaryName(path)
     try {

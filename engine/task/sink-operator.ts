@@ -4,6 +4,7 @@ import type { Committable, SinkWriter, WriterContext } from '../operator/sink.ts
 import type { Json } from '../base/json.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
+import { assert } from '../base/assert.ts'
 import { asStreamError, type StreamError } from '../base/errors.ts'
 import { declaredAt, unconfirmedAfter } from '../checkpoint/committables.ts'
 
@@ -19,6 +20,7 @@ export class SinkOperator implements StreamOperator {
   readonly #context: Pick<WriterContext, 'recordIndex' | 'subtask'>
   readonly #faults: FaultProbe | undefined
   #unconfirmed: readonly Committable[] = []
+  #lastId: CheckpointId = 0
   #lastCut: Promise<unknown> = Promise.resolve()
 
   /** `context` is the one that the writer has: it says there which record it refuses. */
@@ -53,6 +55,8 @@ export class SinkOperator implements StreamOperator {
 
   /** Cuts now; resolves to all that is to be declared for this checkpoint (K1). */
   prepareCommit(checkpointId: CheckpointId): Promise<readonly Committable[]> {
+    assert(checkpointId > this.#lastId, 'a sink is cut once for a checkpoint, in the order of ids')
+    this.#lastId = checkpointId
     const cut =
       this.#faults === undefined
         ? this.#writer.prepareCommit(checkpointId)
