@@ -1,5 +1,5 @@
 import type { Campaign } from '../engine/chaos/campaign.ts'
-import type { FaultKind } from '../engine/chaos/actions.ts'
+import type { ChaosMode, FaultKind } from '../engine/chaos/actions.ts'
 import type { FaultSchedule } from '../engine/chaos/schedule.ts'
 import type { RunFlags } from './run-options.ts'
 import { StreamError } from '../engine/base/errors.ts'
@@ -7,11 +7,12 @@ import { systemClock } from '../engine/base/clock.ts'
 import { faultKinds } from '../engine/chaos/actions.ts'
 import { runCampaign } from '../engine/chaos/campaign.ts'
 import { faultPairs, singleFaults } from '../engine/chaos/exhaust.ts'
-import { randomSchedule } from '../engine/chaos/random-schedule.ts'
+import { randomSchedule, type RandomScheduleOptions } from '../engine/chaos/random-schedule.ts'
 import { reportCard } from '../engine/chaos/report-card.ts'
 import { parseDuration } from '../engine/graph/parameters.ts'
 import { nearest } from '../engine/graph/suggest.ts'
-import { showFailing } from './chaos-picture.ts'
+import { keepFailure } from './chaos-failure.ts'
+import { realCampaign } from './chaos-real.ts'
 import { loadSubject, type LoadedSubject } from './chaos-subject.ts'
 
 export interface ChaosFlags extends RunFlags {
@@ -21,10 +22,19 @@ export interface ChaosFlags extends RunFlags {
   readonly budget?: string
   readonly picture?: string
   readonly depth?: string
+  readonly mode?: string
+  readonly out?: string
+  /** `--no-shrink` */
+  readonly shrink: boolean
   readonly json?: boolean
 }
 
 const SCHEDULES = 1_000
+/** A real run takes seconds. */
+const REAL_SCHEDULES = 20
+const SHRINK_BUDGET = 200
+/** Where bundles go. */
+const BUNDLES = '.millrace/chaos'
 const FAULTS_MAX = 3
 const PARALLELISM_MAX = 4
 
@@ -32,15 +42,35 @@ const PARALLELISM_MAX = 4
 export async function chaosRunCommand(jobPath: string, flags: ChaosFlags): Promise<number> {
   const seed = positive(flags.seed ?? '1', '--seed')
   const schedules = positive(flags.schedules ?? String(SCHEDULES), '--schedules')
-  const kinds = kindsOf(flags.faults)
+  kindsOf(flags.faults)
+  const mode = modeOf(flags.mode)
+  if (mode !== 'sim') {
+    return await realCampaign(jobPath, flags, {
+      mode,
+      seed,
+      schedules: flags.schedules === undefined ? REAL_SCHEDULES : schedules,
+      budgetMs: flags.budget === undefined ? Infinity : budgetOf(flags.budget),
+      scheduleOptions: (golden) => ({
+        ...randomOptions({ golden, parallelism: PARALLELISM_MAX }, flags),
+        mode,
+      }),
+    })
+  }
   const loaded = await loadSubject(jobPath, flags)
-  const { golden } = loaded
-  const parallelismMax = Math.max(PARALLELISM_MAX, loaded.parallelism)
-  const options = { golden, kinds, parallelismMax, faultsMax: FAULTS_MAX }
+  const options = randomOptions(loaded, flags)
   function* byChance(): Generator<FaultSchedule> {
     for (let index = 0; index < schedules; index += 1) yield randomSchedule(seed + index, options)
   }
-  return await campaignOf(loaded, flags, byChance(), schedules)
+  return await campaignOf(jobPath, loaded, flags, byChance(), schedules)
+}
+
+/** What decides a schedule besides its seed. */
+export function randomOptions(
+  { golden, parallelism }: Pick<LoadedSubject, 'golden' | 'parallelism'>,
+  { faults }: Pick<ChaosFlags, 'faults'>,
+): RandomScheduleOptions {
+  const parallelismMax = Math.max(PARALLELISM_MAX, parallelism)
+  return { golden, kinds: kindsOf(faults), parallelismMax, faultsMax: FAULTS_MAX }
 }
 
 /** `millrace chaos exhaust`: every single fault, or every pair. */
@@ -57,10 +87,11 @@ export async function chaosExhaustCommand(jobPath: string, flags: ChaosFlags): P
   const options = { seed: positive(flags.seed ?? '1', '--seed'), parallelism, kinds }
   const schedules =
     depth === '1' ? singleFaults(golden, options) : faultPairs(subject, golden, options)
-  return await campaignOf(loaded, flags, schedules, undefined)
+  return await campaignOf(jobPath, loaded, flags, schedules, undefined)
 }
 
 async function campaignOf(
+  jobPath: string,
   loaded: LoadedSubject,
   flags: ChaosFlags,
   schedules: Iterable<FaultSchedule> | AsyncIterable<FaultSchedule>,
@@ -79,8 +110,22 @@ async function campaignOf(
   })
   endProgress()
   process.stdout.write(`${reportCard(campaign, golden)}\n`)
-  await showFailing(subject.name, campaign.failing, flags.picture)
+  for (const [index, failing] of campaign.failing.entries()) {
+    const text = await keepFailure(loaded, failing, {
+      jobPath,
+      folder: flags.out ?? BUNDLES,
+      shrinkBudget: flags.shrink ? SHRINK_BUDGET : 0,
+      color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+      ...(flags.picture === undefined ? {} : { picture: pathOfPicture(flags.picture, index) }),
+    })
+    process.stdout.write(`\n${text}\n`)
+  }
   return campaign.failing.length === 0 ? 0 : 1
+}
+
+/** `out.svg`, `out-2.svg`, … */
+function pathOfPicture(path: string, index: number): string {
+  return index === 0 ? path : path.replace(/(\.svg)?$/, `-${index + 1}$1`)
 }
 
 function tellProgress(campaign: Campaign, count: number | undefined): void {
@@ -105,6 +150,15 @@ function kindsOf(given: string | undefined): readonly FaultKind[] {
     throw new StreamError('USAGE', `there is no kind of fault "${name}"`, {
       hint: near === undefined ? `There are ${known.join(', ')}.` : `Did you mean "${near}"?`,
     })
+  })
+}
+
+function modeOf(given: string | undefined): ChaosMode {
+  const modes = ['sim', 'threads', 'process'] as const
+  const mode = modes.find((one) => one === (given ?? 'sim'))
+  if (mode !== undefined) return mode
+  throw new StreamError('USAGE', `there is no mode "${given}"`, {
+    hint: 'sim: in one thread, over a simulated disk. threads and process: the real thing.',
   })
 }
 

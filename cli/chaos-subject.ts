@@ -30,11 +30,18 @@ const CHECKPOINTS_MIN = 4
 const CHECKPOINTS_WANTED = 8
 const PARALLELISM = 2
 
-/**
- * Loads a job, runs it without a fault, and sees to it that its checkpoints are many enough to be
- * worth breaking. Throws what is wrong with the job, and CHAOS_UNFIT where no simulation holds it.
- */
-export async function loadSubject(jobPath: string, flags: RunFlags): Promise<LoadedSubject> {
+/** A user's job as its script has it. */
+export interface LoadedJob {
+  readonly subject: Subject
+  readonly graph: StreamGraph
+  readonly parallelism: number
+  readonly jobHash: string
+  /** Its parameters, as they were given. */
+  readonly set: Readonly<Record<string, string>>
+}
+
+/** Loads a job. Throws what is wrong with it. */
+export async function loadJobFile(jobPath: string, flags: RunFlags): Promise<LoadedJob> {
   const options = runOptions(jobPath, flags, await configOf(flags))
   process.setSourceMapsEnabled(true)
   const bundle = await bundleJob(options.jobPath, options.bundleDir)
@@ -42,32 +49,38 @@ export async function loadSubject(jobPath: string, flags: RunFlags): Promise<Loa
     const { job, definition, parameters } = await loadJob(bundle.path, options, systemFiles)
     const values = reviveParameters(parameters)
     const graph = definition.build(values)
-    const prepare = await inputsOf(graph)
-    const parallelism = options.parallelism ?? graph.settings.parallelism ?? PARALLELISM
-    const subject: Subject = {
-      name: definition.name,
-      job,
-      parameters: values,
-      batchRecords: BATCH_RECORDS,
-      prepare,
-      checkpointing: { tolerableFailures: TOLERABLE_FAILURES, ...options.checkpointing },
+    const checkpointing = { tolerableFailures: TOLERABLE_FAILURES, ...options.checkpointing }
+    return {
+      subject: { name: definition.name, job, parameters: values, checkpointing },
+      graph,
+      parallelism: options.parallelism ?? graph.settings.parallelism ?? PARALLELISM,
+      jobHash: bundle.hash,
+      set: options.set,
     }
-    const jobHash = bundle.hash
-    const first = await goldenRun(subject, parallelism)
-    if (first.checkpoints >= CHECKPOINTS_MIN) {
-      return { subject, golden: first, parallelism, jobHash }
-    }
-    const paced = pacedBy(first, subject)
-    return { subject: paced, golden: await goldenRun(paced, parallelism), parallelism, jobHash }
   } finally {
     await removeTree(systemFiles, options.bundleDir)
   }
 }
 
+/**
+ * Loads a job, runs it without a fault, and sees to it that its checkpoints are many enough to be
+ * worth breaking. Throws what is wrong with the job, and CHAOS_UNFIT where no simulation holds it.
+ */
+export async function loadSubject(jobPath: string, flags: RunFlags): Promise<LoadedSubject> {
+  const loaded = await loadJobFile(jobPath, flags)
+  const { parallelism, jobHash } = loaded
+  const prepare = await inputsOf(loaded.graph)
+  const subject: Subject = { ...loaded.subject, batchRecords: BATCH_RECORDS, prepare }
+  const first = await goldenRun(subject, parallelism)
+  if (first.checkpoints >= CHECKPOINTS_MIN) return { subject, golden: first, parallelism, jobHash }
+  const paced = pacedBy(first, subject)
+  return { subject: paced, golden: await goldenRun(paced, parallelism), parallelism, jobHash }
+}
+
 /** A checkpoint that is given up is no end of the search. */
 const TOLERABLE_FAILURES = 100
 
-/** Each look of a source takes time, and checkpoints come so often that some are under way at any time. */
+/** Each look of a source takes time, and checkpoints come often: one is under way at any time. */
 function pacedBy({ steps, reached }: Golden, subject: Subject): Subject {
   const { batchRecords, ...unbounded } = subject
   const everyMs = DURATION_MS / CHECKPOINTS_WANTED

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { ReplayFlags } from './chaos-replay.ts'
 import type { ChaosFlags } from './chaos-run.ts'
 
 type Done = (exitCode: number) => void
@@ -12,6 +13,11 @@ export function addChaos(root: Command, done: Done, withJobFlags: WithJobFlags):
     .addHelpText('after', CHAOS_HELP)
   addRun(chaos, done, withJobFlags)
   addExhaust(chaos, done, withJobFlags)
+  addReplay(chaos, done, withJobFlags)
+  addShrink(chaos, done, withJobFlags)
+  addFsck(chaos, done)
+  addPoints(chaos, done)
+  addDoctor(chaos, done)
 }
 
 function addRun(chaos: Command, done: Done, withJobFlags: WithJobFlags): void {
@@ -20,7 +26,8 @@ function addRun(chaos: Command, done: Done, withJobFlags: WithJobFlags): void {
     .description('run the job under schedules of faults that a seed decides')
     .argument('<job>', 'the script that exports the job')
     .option('--seed <n>', 'the first schedule; the next ones follow (default: 1)')
-    .option('--schedules <n>', 'how many (default: 1000)')
+    .option('--schedules <n>', 'how many (default: 1000; 20 in a real mode)')
+    .option('--mode <mode>', 'sim, threads or process (default: sim)')
   withFaultFlags(withJobFlags(command)).action(async (job: string, flags: ChaosFlags) => {
     const { chaosRunCommand } = await import('./chaos-run.ts')
     done(await chaosRunCommand(job, flags))
@@ -40,6 +47,78 @@ function addExhaust(chaos: Command, done: Done, withJobFlags: WithJobFlags): voi
   })
 }
 
+function addReplay(chaos: Command, done: Done, withJobFlags: WithJobFlags): void {
+  const command = chaos
+    .command('replay')
+    .description('run a schedule again, and draw it')
+    .argument('<bundle or seed>', 'the folder of a bundle, or a seed of "chaos run" with --job')
+    .option('--job <job>', 'the script, where it is not the one that the bundle names')
+    .option('--faults <kinds>', 'with a seed: as they were given to "chaos run"')
+    .option('--picture <file>', 'write the picture as SVG')
+  withJobFlags(command).action(async (given: string, flags: ReplayFlags) => {
+    const { chaosReplayCommand } = await import('./chaos-replay.ts')
+    done(await chaosReplayCommand(given, flags))
+  })
+}
+
+function addShrink(chaos: Command, done: Done, withJobFlags: WithJobFlags): void {
+  const command = chaos
+    .command('shrink')
+    .description('make the schedule of a bundle as simple as it gets')
+    .argument('<bundle>', 'the folder of a bundle')
+    .option('--job <job>', 'the script, where it is not the one that the bundle names')
+    .option('--out <dir>', 'where the new bundle goes (default: beside the old one)')
+  withJobFlags(command).action(async (bundle: string, flags: ReplayFlags) => {
+    const { chaosShrinkCommand } = await import('./chaos-replay.ts')
+    done(await chaosShrinkCommand(bundle, flags))
+  })
+}
+
+function addFsck(chaos: Command, done: Done): void {
+  chaos
+    .command('fsck')
+    .description('verify the checkpoints of a work folder, or a savepoint; changes nothing')
+    .argument('<folder>', 'a work folder or a savepoint')
+    .option('--deep', 'decode all state, and check what it says')
+    .option('--json', 'as one JSON object')
+    .action(async (folder: string, flags: { readonly deep?: boolean; readonly json?: boolean }) => {
+      const { fsckCommand } = await import('./chaos-fsck.ts')
+      done(await fsckCommand(folder, flags))
+    })
+}
+
+function addPoints(chaos: Command, done: Done): void {
+  chaos
+    .command('points')
+    .description('list the fault points: the steps of the protocol at which something can go wrong')
+    .option('--json', 'as JSON')
+    .action(async (flags: { readonly json?: boolean }) => {
+      const { pointsCommand } = await import('./chaos-points.ts')
+      done(await pointsCommand(flags))
+    })
+  chaos
+    .command('explain')
+    .description(
+      'say what happens at a fault point, what must hold after it, what can be done there',
+    )
+    .argument('<point>', 'such as disk.manifest.link')
+    .action(async (point: string) => {
+      const { explainCommand } = await import('./chaos-points.ts')
+      done(await explainCommand(point))
+    })
+}
+
+function addDoctor(chaos: Command, done: Done): void {
+  chaos
+    .command('doctor')
+    .description('try which kinds of faults work on this machine')
+    .option('--json', 'as JSON')
+    .action(async (flags: { readonly json?: boolean }) => {
+      const { doctorCommand } = await import('./chaos-doctor.ts')
+      done(await doctorCommand(flags))
+    })
+}
+
 function withFaultFlags(command: Command): Command {
   return command
     .option(
@@ -47,7 +126,9 @@ function withFaultFlags(command: Command): Command {
       'crash,delay,drop,errno,torn,powerloss,clock,pause,fence,rescale,ask',
     )
     .option('--budget <duration>', 'end after so long, such as 5m')
-    .option('--picture <file.svg>', 'write the picture of each failing run')
+    .option('--picture <file.svg>', 'write the picture of each failing run there too')
+    .option('--out <dir>', 'where bundles of failing runs go (default: .millrace/chaos)')
+    .option('--no-shrink', 'keep failing schedules as they are')
 }
 
 const CHAOS_HELP = `

@@ -1,6 +1,6 @@
 import type { Random } from '../base/random.ts'
 import type { FaultPointName } from '../faults/points.ts'
-import type { FaultKind } from './actions.ts'
+import type { ChaosMode, FaultKind } from './actions.ts'
 import type { Fault, FaultAction, FaultSchedule } from './schedule.ts'
 import type { Golden } from './subject.ts'
 import { seededRandom } from '../base/random.ts'
@@ -11,6 +11,8 @@ export interface RandomScheduleOptions {
   readonly kinds: readonly FaultKind[]
   readonly parallelismMax: number
   readonly faultsMax: number
+  /** Where it is to run; in simulation when left out. */
+  readonly mode?: ChaosMode
 }
 
 /** A schedule by chance: the same seed gives the same. Points count alike, however often reached. */
@@ -30,11 +32,11 @@ export function randomSchedule(seed: number, options: RandomScheduleOptions): Fa
 
 function anActionAt(
   point: FaultPointName,
-  { kinds, parallelismMax }: RandomScheduleOptions,
+  { kinds, parallelismMax, mode }: RandomScheduleOptions,
   random: Random,
 ): FaultAction | undefined {
   const allowed = new Set<string>(kinds.flatMap((kind) => faultKinds[kind]))
-  const actions = actionsAt(point).filter(({ type }) => allowed.has(type))
+  const actions = actionsAt(point, mode).filter(({ type }) => allowed.has(type))
   // The kinds count alike, not their variants.
   const types = [...new Set(actions.map(({ type }) => type))]
   if (types.length === 0) return undefined

@@ -4,6 +4,7 @@ import type { SinkDefinition } from '../operator/sink.ts'
 import type { MemoryDisk } from '../simulation/memory-files.ts'
 import type { SimulatedJob } from '../simulation/simulated-life.ts'
 import type { ScheduleRun } from './schedule-run.ts'
+import type { TraceEvent } from './trace.ts'
 import { StreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
 import { seededRandom } from '../base/random.ts'
@@ -82,26 +83,36 @@ async function goldenOf(subject: Subject, run: ScheduleRun): Promise<Golden> {
       hint: 'Give its sources an end (records, untilMs, bounded) while it is tried.',
     })
   }
-  const reached = new Map<FaultPointName, number>()
-  for (const { point } of run.trace) {
-    if (isFaultPoint(point)) reached.set(point, (reached.get(point) ?? 0) + 1)
-  }
   return {
     published: await publishedBy(subject, run.disk),
     checkpoints: ended.summary.checkpoints,
     steps: last.steps,
     durationMs: last.toMs - last.fromMs,
-    reached,
+    reached: reachedIn(run.trace),
   }
 }
 
-/** What is published at every sink that commits. */
-export async function publishedBy(subject: Subject, disk: MemoryDisk): Promise<Published> {
+/** How often each point was reached. */
+export function reachedIn(trace: readonly TraceEvent[]): ReadonlyMap<FaultPointName, number> {
+  const reached = new Map<FaultPointName, number>()
+  for (const { point } of trace) {
+    if (isFaultPoint(point)) reached.set(point, (reached.get(point) ?? 0) + 1)
+  }
+  return reached
+}
+
+/** What is published at every sink that commits, on a simulated disk. */
+export function publishedBy(subject: Subject, disk: MemoryDisk): Promise<Published> {
+  return publishedIn(subject, disk.files())
+}
+
+/** The same on any disk. */
+export async function publishedIn(subject: Subject, files: Files): Promise<Published> {
   const random = seededRandom(1)
   const doors = {
     clock: new SeededScheduler(random, 0),
     random,
-    files: disk.files(),
+    files,
     logger: silentLogger,
   }
   const published: Record<string, readonly string[]> = {}

@@ -1,0 +1,90 @@
+import { join, resolve } from 'node:path'
+import type { Examined } from '../engine/chaos/examine.ts'
+import type { LoadedSubject } from './chaos-subject.ts'
+import { systemFiles } from '../engine/base/files.ts'
+import { bundleOf, remainsOf, writeBundle } from '../engine/chaos/bundle.ts'
+import { reproduction } from '../engine/chaos/reproduction.ts'
+import { describeFault } from '../engine/chaos/schedule.ts'
+import { shrink, type Shrunk } from '../engine/chaos/shrink.ts'
+import { packageVersion } from './own-package.ts'
+import { pictureOf } from './chaos-picture.ts'
+
+export interface FailureOptions {
+  readonly jobPath: string
+  /** Below it each bundle gets a folder. */
+  readonly folder: string
+  /** Schedules that shrinking may try; 0: the run is kept as it is. */
+  readonly shrinkBudget: number
+  readonly color: boolean
+  /** Where the picture goes besides. */
+  readonly picture?: string
+}
+
+/**
+ * Makes of a failing run what a person needs: the simplest schedule that still fails, a bundle with
+ * picture, remains and a test to paste, and what to call. Returns the text to print.
+ */
+export async function keepFailure(
+  loaded: LoadedSubject,
+  failing: Examined,
+  options: FailureOptions,
+): Promise<string> {
+  const { jobPath, shrinkBudget: budget } = options
+  const shrunk = await shrunkOf(loaded, failing, budget)
+  const { subject, golden, examined, recordsMax } = shrunk
+  const { seed } = failing.run.schedule
+  const folder = join(options.folder, `${subject.name}-seed-${seed}`)
+  const bundle = bundleOf({
+    subject,
+    golden,
+    examined,
+    recordsMax,
+    jobPath,
+    jobHash: loaded.jobHash,
+    millrace: await packageVersion(),
+  })
+  await writeBundle(systemFiles, folder, bundle, remainsOf(examined))
+  const { command, test } = reproduction(bundle, folder)
+  const { run, violations } = examined
+  const width = process.stdout.isTTY ? Math.min(process.stdout.columns, 120) : 110
+  const picture = pictureOf(
+    { job: subject.name, ...run, violations },
+    { width, color: options.color },
+  )
+  await writeText(join(folder, 'picture.svg'), picture.svg)
+  if (options.picture !== undefined) await writeText(resolve(options.picture), picture.svg)
+  await writeText(join(folder, 'reproduction.test.ts'), test)
+  return [
+    picture.terminal,
+    '',
+    budget === 0 ? '' : `shrunk in ${shrunk.tried} tries to: ${faultsOf(shrunk)}`,
+    `picture   ${join(folder, 'picture.svg')}`,
+    `replay    ${command}`,
+    `test      ${join(folder, 'reproduction.test.ts')}`,
+  ].join('\n')
+}
+
+async function shrunkOf(
+  { subject, golden }: LoadedSubject,
+  failing: Examined,
+  budget: number,
+): Promise<Shrunk> {
+  if (budget > 0) return await shrink(subject, golden, failing, { budget })
+  const { schedule } = failing.run
+  return { schedule, examined: failing, recordsMax: undefined, subject, golden, tried: 0 }
+}
+
+function faultsOf({ schedule, recordsMax }: Shrunk): string {
+  const faults = schedule.faults.map(describeFault).join('; ')
+  const input = recordsMax === undefined ? '' : `, with ${recordsMax} records a split`
+  return `${faults === '' ? 'no fault at all' : faults}, at parallelism ${schedule.parallelism}${input}`
+}
+
+async function writeText(path: string, text: string): Promise<void> {
+  const handle = await systemFiles.open(path, 'truncate')
+  try {
+    await handle.write(new TextEncoder().encode(text))
+  } finally {
+    await handle.close()
+  }
+}

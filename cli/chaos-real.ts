@@ -1,0 +1,145 @@
+import { join, resolve } from 'node:path'
+import type { Files } from '../engine/base/files.ts'
+import type { ChaosMode } from '../engine/chaos/actions.ts'
+import type { FaultSchedule } from '../engine/chaos/schedule.ts'
+import type { Golden, Published, Subject } from '../engine/chaos/subject.ts'
+import type { TimelineLife } from '../engine/chaos/timeline.ts'
+import type { ChaosFlags } from './chaos-run.ts'
+import { StreamError } from '../engine/base/errors.ts'
+import { systemClock } from '../engine/base/clock.ts'
+import { systemFiles } from '../engine/base/files.ts'
+import { randomSchedule } from '../engine/chaos/random-schedule.ts'
+import { describeFault } from '../engine/chaos/schedule.ts'
+import { firstDifference, publishedIn, reachedIn } from '../engine/chaos/subject.ts'
+import { runInProcesses, runInThreads, type RealRun } from './chaos-process.ts'
+import { pictureOf } from './chaos-picture.ts'
+import { removeSandbox } from './chaos-sandbox.ts'
+import { loadJobFile } from './chaos-subject.ts'
+
+/** A search with real processes or threads, and what decides its schedules. */
+export interface RealCampaign {
+  readonly mode: Exclude<ChaosMode, 'sim'>
+  readonly seed: number
+  readonly schedules: number
+  readonly budgetMs: number
+  readonly scheduleOptions: (golden: Golden) => Parameters<typeof randomSchedule>[1]
+}
+
+const FAILURES_MAX = 3
+
+/**
+ * Runs the job as it is, with real workers, LevelDB and files, in a folder of its own, under
+ * schedules by chance, and compares what it publishes with a run without faults. Exit code 1 when
+ * something was lost or doubled, or a run did not come to its end.
+ */
+export async function realCampaign(
+  jobPath: string,
+  flags: ChaosFlags,
+  campaign: RealCampaign,
+): Promise<number> {
+  const { mode, seed, schedules, budgetMs } = campaign
+  const { subject, parallelism, set } = await loadJobFile(jobPath, flags)
+  const run = (schedule: FaultSchedule): Promise<RealRun> =>
+    (mode === 'process' ? runInProcesses : runInThreads)(jobPath, schedule, { set })
+  const golden = await goldenOf(subject, await run({ seed, parallelism, faults: [] }))
+  const options = campaign.scheduleOptions(golden)
+  const startedMs = systemClock.monotonicMs()
+  const tally = { schedules: 0, lives: 0, faults: 0, failing: 0 }
+  for (let index = 0; index < schedules && tally.failing < FAILURES_MAX; index += 1) {
+    if (systemClock.monotonicMs() - startedMs > budgetMs) break
+    const real = await run(randomSchedule(seed + index, options))
+    tally.schedules += 1
+    tally.lives += real.lives.length
+    tally.faults += real.fired.length
+    const found = await brokenBy(subject, golden, real)
+    if (found === undefined) {
+      removeSandbox(real.sandbox)
+      continue
+    }
+    tally.failing += 1
+    process.stdout.write(`${failureText(subject, real, found)}\n\n`)
+  }
+  const seconds = ((systemClock.monotonicMs() - startedMs) / 1_000).toFixed(1)
+  process.stdout.write(
+    [
+      `mode        ${mode}`,
+      `schedules   ${tally.schedules} in ${seconds} s`,
+      `lives       ${tally.lives}`,
+      `faults      ${tally.faults} struck`,
+      `violations  ${tally.failing === 0 ? 'none' : `in ${tally.failing} schedules`}`,
+      '',
+    ].join('\n'),
+  )
+  return tally.failing === 0 ? 0 : 1
+}
+
+async function goldenOf(subject: Subject, run: RealRun): Promise<Golden> {
+  const failed = run.exitCode !== 0
+  const published = await publishedOf(subject, run)
+  removeSandbox(run.sandbox)
+  if (failed) {
+    throw new StreamError('CHAOS_UNFIT', `"${subject.name}" fails without a fault`, {
+      hint: `Mend it first. It said: ${run.stderr.trim().split('\n').at(-1) ?? 'nothing'}`,
+    })
+  }
+  return { published, reached: reachedIn(run.trace), checkpoints: 0, steps: 0, durationMs: 0 }
+}
+
+/** I11 and I1: the other invariants need to see more than a real run shows. */
+async function brokenBy(
+  subject: Subject,
+  golden: Golden,
+  run: RealRun,
+): Promise<{ readonly invariant: 'I1' | 'I11'; readonly what: string } | undefined> {
+  if (run.exitCode !== 0) {
+    const how = run.exitCode === undefined ? 'it was stuck' : `exit code ${run.exitCode}`
+    return { invariant: 'I11', what: `the job did not come to its end: ${how}` }
+  }
+  const published = await publishedOf(subject, run)
+  for (const [uid, expected] of Object.entries(golden.published)) {
+    const difference = firstDifference(expected, published[uid] ?? [])
+    if (difference !== undefined) return { invariant: 'I1', what: `sink "${uid}": ${difference}` }
+  }
+  return undefined
+}
+
+function publishedOf(subject: Subject, { sandbox }: RealRun): Promise<Published> {
+  return publishedIn(subject, filesBelow(sandbox.cwd))
+}
+
+/** The disk as a process sees it whose current directory is that one. */
+function filesBelow(directory: string): Files {
+  const at = (path: string): string => resolve(directory, path)
+  return {
+    ...systemFiles,
+    open: (path, mode) => systemFiles.open(at(path), mode),
+    list: (path) => systemFiles.list(at(path)),
+    stat: (path) => systemFiles.stat(at(path)),
+  }
+}
+
+function failureText(
+  subject: Subject,
+  run: RealRun,
+  violation: { readonly invariant: string; readonly what: string },
+): string {
+  const { schedule, sandbox } = run
+  const lives = run.lives.map(
+    ({ life, ended, fromMs, toMs }) =>
+      ({
+        life,
+        parallelism: schedule.parallelism,
+        ended: { type: ended },
+        fromMs,
+        toMs,
+      }) as TimelineLife,
+  )
+  const input = { job: subject.name, schedule, trace: run.trace, lives, fired: run.fired }
+  return [
+    pictureOf({ ...input, violations: [violation] }).terminal,
+    '',
+    `seed ${schedule.seed}: ${schedule.faults.map(describeFault).join('; ')}`,
+    `${violation.invariant} ${violation.what}`,
+    `remains   ${join(sandbox.folder, 'run')}`,
+  ].join('\n')
+}

@@ -1,0 +1,113 @@
+import { dirname, resolve } from 'node:path'
+import type { RunFlags } from './run-options.ts'
+import type { ChaosBundle } from '../engine/chaos/bundle.ts'
+import type { Examined } from '../engine/chaos/examine.ts'
+import { StreamError } from '../engine/base/errors.ts'
+import { exists, systemFiles } from '../engine/base/files.ts'
+import { readBundle } from '../engine/chaos/bundle.ts'
+import { examine } from '../engine/chaos/examine.ts'
+import { randomSchedule } from '../engine/chaos/random-schedule.ts'
+import { replayBundle } from '../engine/chaos/replay.ts'
+import { invariants } from '../engine/chaos/violation.ts'
+import { keepFailure } from './chaos-failure.ts'
+import { pictureOf } from './chaos-picture.ts'
+import { randomOptions } from './chaos-run.ts'
+import { loadSubject, type LoadedSubject } from './chaos-subject.ts'
+import { packageVersion } from './own-package.ts'
+
+export interface ReplayFlags extends RunFlags {
+  readonly job?: string
+  readonly faults?: string
+  readonly picture?: string
+  readonly out?: string
+}
+
+/** `millrace chaos replay`: a bundle, or a seed of `chaos run`. Exit code 1 when it fails again. */
+export async function chaosReplayCommand(given: string, flags: ReplayFlags): Promise<number> {
+  const { job, examined, said } = /^\d+$/.test(given)
+    ? await ofSeed(Number(given), flags)
+    : await ofBundle(given, flags)
+  const { run, violations } = examined
+  const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined
+  const width = process.stdout.isTTY ? Math.min(process.stdout.columns, 120) : 110
+  const picture = pictureOf({ job, ...run, violations }, { width, color })
+  const lines = [picture.terminal, '', ...said]
+  for (const { invariant, what } of violations) {
+    lines.push(`${invariant} ${invariants[invariant]}`, `   ${what}`)
+  }
+  if (violations.length === 0) lines.push('nothing was broken')
+  if (flags.picture !== undefined) {
+    const handle = await systemFiles.open(resolve(flags.picture), 'truncate')
+    await handle.write(new TextEncoder().encode(picture.svg))
+    await handle.close()
+    lines.push(`picture   ${flags.picture}`)
+  }
+  process.stdout.write(`${lines.join('\n')}\n`)
+  return violations.length === 0 ? 0 : 1
+}
+
+/** `millrace chaos shrink`: makes a bundle's schedule as simple as it gets, and a bundle of that. */
+export async function chaosShrinkCommand(folder: string, flags: ReplayFlags): Promise<number> {
+  const bundle = await readBundle(systemFiles, resolve(folder))
+  const jobPath = jobOf(bundle, flags)
+  const loaded = await loadSubject(jobPath, flags)
+  const { subject, golden, examined } = await replayBundle(loaded.subject, bundle)
+  if (examined.violations.length === 0) {
+    process.stdout.write('nothing is broken any more: there is nothing to shrink\n')
+    return 0
+  }
+  const text = await keepFailure({ ...loaded, subject, golden }, examined, {
+    jobPath,
+    folder: flags.out ?? dirname(resolve(folder)),
+    shrinkBudget: SHRINK_BUDGET,
+    color: process.stdout.isTTY,
+  })
+  process.stdout.write(`${text}\n`)
+  return 1
+}
+
+const SHRINK_BUDGET = 1_000
+
+interface Replayed {
+  readonly job: string
+  readonly examined: Examined
+  readonly said: readonly string[]
+}
+
+async function ofBundle(folder: string, flags: ReplayFlags): Promise<Replayed> {
+  if (!(await exists(systemFiles, resolve(folder)))) {
+    throw new StreamError('USAGE', `there is no bundle "${folder}"`, {
+      hint: 'Name the folder of a bundle, or a seed with --job.',
+    })
+  }
+  const bundle = await readBundle(systemFiles, resolve(folder))
+  const loaded: LoadedSubject = await loadSubject(jobOf(bundle, flags), flags)
+  const replay = await replayBundle(loaded.subject, bundle, {
+    jobHash: loaded.jobHash,
+    millrace: await packageVersion(),
+  })
+  const same = replay.isSame
+    ? 'step for step the run of the bundle'
+    : `not step for step the run of the bundle: ${replay.difference ?? 'the hash differs'}`
+  return { job: bundle.job.name, examined: replay.examined, said: [...replay.changes, same] }
+}
+
+async function ofSeed(seed: number, flags: ReplayFlags): Promise<Replayed> {
+  if (flags.job === undefined) {
+    throw new StreamError('USAGE', `seed ${seed} needs a job`, {
+      hint: 'Say which: millrace chaos replay 42 --job job.ts',
+    })
+  }
+  const loaded = await loadSubject(flags.job, flags)
+  const schedule = randomSchedule(seed, randomOptions(loaded, flags))
+  const { subject, golden } = loaded
+  return { job: subject.name, examined: await examine(subject, golden, schedule), said: [] }
+}
+
+function jobOf({ job }: ChaosBundle, flags: ReplayFlags): string {
+  const path = flags.job ?? job.path
+  if (path !== undefined) return path
+  throw new StreamError('USAGE', `the bundle does not say where the script of "${job.name}" is`, {
+    hint: 'Say it with --job job.ts.',
+  })
+}
