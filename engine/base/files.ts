@@ -151,10 +151,16 @@ export async function exists(files: Files, path: string): Promise<boolean> {
   }
 }
 
-/** Makes `path` and its missing parents, each entry made durable. An existing one is fine. */
+/**
+ * Makes `path` and its missing parents, each entry made durable. An existing one is fine, but its
+ * name may not be durable yet: a life that was cut short may have made it.
+ */
 export async function makeDirectories(files: Files, path: string): Promise<void> {
-  if (await exists(files, path)) return
   const parent = dirname(path)
+  if (await exists(files, path)) {
+    await syncIfAllowed(files, parent)
+    return
+  }
   if (parent !== path) await makeDirectories(files, parent)
   try {
     await files.mkdir(path)
@@ -163,6 +169,17 @@ export async function makeDirectories(files: Files, path: string): Promise<void>
   }
   await files.syncDirectory(parent)
 }
+
+/** A folder above those of the user may be closed to them; what is in it was not made by us. */
+async function syncIfAllowed(files: Files, path: string): Promise<void> {
+  try {
+    await files.syncDirectory(path)
+  } catch (error) {
+    if (!CLOSED.has(errnoOf(error) ?? '')) throw error
+  }
+}
+
+const CLOSED = new Set(['EACCES', 'EPERM', 'EINVAL'])
 
 export async function readWholeFile(files: Files, path: string): Promise<Uint8Array> {
   const handle = await files.open(path, 'read')

@@ -14,7 +14,11 @@ export function rareSchedules({
   const almostTooLate = { type: 'delay', ms: Math.round(timeoutMs * 0.9) } as const
   return {
     'commit-replayed': [crashAt('commit.begin', 1)],
-    'late-acknowledgement': [{ point: 'snapshot.acknowledge', nth: 1, action: tooLate }],
+    // The next checkpoint, which may be the last one, is still being written when it comes.
+    'late-acknowledgement': [
+      { point: 'snapshot.acknowledge', nth: 1, action: tooLate },
+      { point: 'disk.manifest.write', nth: 1, action: { type: 'delay', ms: 50 } },
+    ],
     'abort-while-aligning': [
       { point: 'source.trigger', where: { subtask: 1 }, nth: 1, action: tooLate },
     ],

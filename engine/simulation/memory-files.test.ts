@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Files } from '../base/files.ts'
-import { errnoOf, readWholeFile, systemFiles, writeDurably } from '../base/files.ts'
+import {
+  errnoOf,
+  makeDirectories,
+  readWholeFile,
+  systemFiles,
+  writeDurably,
+} from '../base/files.ts'
 import { faultAt, memoryDisk, MemoryDisk, settles } from './memory-files.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -200,6 +206,20 @@ describe('a clone', () => {
     expect(await clone.files().list('/to')).toEqual(['file'])
     expect(text(await readWholeFile(files, '/twin'))).toBe('x')
   })
+})
+
+test('a folder that a life had made before it was cut short is durable after the next start', async () => {
+  const cutShort = new MemoryDisk()
+  const files = cutShort.files()
+  await files.mkdir('/out')
+  await write(files, '/out/file', 'x', true)
+  await files.syncDirectory('/out')
+  const goesOn = cutShort.clone()
+  cutShort.powerLoss()
+  expect(await cutShort.files().list('/')).toEqual([])
+  await makeDirectories(goesOn.files(), '/out')
+  goesOn.powerLoss()
+  expect(await goesOn.files().list('/out')).toEqual(['file'])
 })
 
 test('a full disk takes what fits and then says ENOSPC', async () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Files } from '../base/files.ts'
-import { makeDirectories } from '../base/files.ts'
+import { exists, makeDirectories } from '../base/files.ts'
 import type { Cell } from './cell.ts'
 import type { CellRun, MemoryRun } from './cell-run.ts'
 import { runOfCells } from './generation-encoder.ts'
@@ -87,7 +87,7 @@ export class Spill {
 
   async #writeRun(buffer: SpillBuffer): Promise<CellRun> {
     const { files, scratch, name, header } = this.#options
-    await makeDirectories(files, scratch)
+    if (!(await exists(files, scratch))) await makeDirectories(files, scratch)
     const path = join(scratch, `${name()}.run`)
     const writer = await StateFileWriter.create(files, path, header())
     try {

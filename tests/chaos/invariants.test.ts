@@ -76,7 +76,7 @@ for (const { name, job } of shapes) {
 test('I1: what is counted in a variable is forgotten by a crash', async () => {
   const expected = await goldenRun(forgetful, 2)
   const found = await broken(
-    [crash('coordinator.committed', 2)],
+    [crash('coordinator.committed', 1)],
     { depth: 'quick' },
     forgetful,
     expected,
