@@ -10,7 +10,8 @@ import type { Invariant } from './invariant.ts'
  * - a line of the log, a warning or an error, has it;
  * - a checkpoint was aborted after it for another reason than its time: what a subtask declines,
  *   or a manifest that cannot be written, costs its checkpoint and nothing else;
- * - a second process that was started beside the first was refused.
+ * - in a life in which a second process was started, and refused: what struck that one is told to
+ *   whoever started it.
  *
  * A life that is ended from outside (crash, power loss, another process) has no time to tell.
  */
@@ -33,7 +34,7 @@ function isTold(run: ScheduleRun, event: TraceEvent): boolean {
   if (record === undefined || hasNoTime(record)) return true
   const sign = signOf(event)
   if (record.ended.type === 'failed' && holds(record.ended.error, sign)) return true
-  if (run.refusals.length > 0) return true
+  if (run.refusals.length > 0 && hadTwin(run, event.life)) return true
   const isLater = ({ life, step }: { readonly life: number; readonly step: number }): boolean =>
     life === event.life && step >= event.step
   const isLogged = run.logs.some(
@@ -49,6 +50,10 @@ function isTold(run: ScheduleRun, event: TraceEvent): boolean {
       later.point === 'coordinator.abort' &&
       later.place.what !== 'CHECKPOINT_EXPIRED',
   )
+}
+
+function hadTwin({ trace }: ScheduleRun, inLife: number): boolean {
+  return trace.some(({ life, fault }) => life === inLife && fault?.type === 'fence')
 }
 
 function hasNoTime({ ended }: LifeRecord): boolean {
