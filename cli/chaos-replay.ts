@@ -8,7 +8,7 @@ import { readBundle } from '../engine/chaos/bundle.ts'
 import { examine } from '../engine/chaos/examine.ts'
 import { randomSchedule } from '../engine/chaos/random-schedule.ts'
 import { replayBundle } from '../engine/chaos/replay.ts'
-import { invariants } from '../engine/chaos/violation.ts'
+import { violationLines } from '../engine/chaos/report-card.ts'
 import { keepFailure } from './chaos-failure.ts'
 import { pictureOf } from './chaos-picture.ts'
 import { randomOptions } from './chaos-run.ts'
@@ -32,9 +32,7 @@ export async function chaosReplayCommand(given: string, flags: ReplayFlags): Pro
   const width = process.stdout.isTTY ? Math.min(process.stdout.columns, 120) : 110
   const picture = pictureOf({ job, ...run, violations }, { width, color })
   const lines = [picture.terminal, '', ...said]
-  for (const { invariant, what } of violations) {
-    lines.push(`${invariant} ${invariants[invariant]}`, `   ${what}`)
-  }
+  lines.push(...violationLines(violations))
   if (violations.length === 0) lines.push('nothing was broken')
   if (flags.picture !== undefined) {
     const handle = await systemFiles.open(resolve(flags.picture), 'truncate')

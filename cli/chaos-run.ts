@@ -8,6 +8,8 @@ import { faultKinds } from '../engine/chaos/actions.ts'
 import { runCampaign } from '../engine/chaos/campaign.ts'
 import { faultPairs, singleFaults } from '../engine/chaos/exhaust.ts'
 import { randomSchedule, type RandomScheduleOptions } from '../engine/chaos/random-schedule.ts'
+import { rareStates } from '../engine/chaos/rare-states.ts'
+import { rareSchedules } from '../engine/chaos/rare-schedules.ts'
 import { reportCard } from '../engine/chaos/report-card.ts'
 import { parseDuration } from '../engine/graph/parameters.ts'
 import { nearest } from '../engine/graph/suggest.ts'
@@ -21,6 +23,7 @@ export interface ChaosFlags extends RunFlags {
   readonly faults?: string
   readonly budget?: string
   readonly picture?: string
+  readonly strict?: boolean
   readonly depth?: string
   readonly mode?: string
   readonly out?: string
@@ -30,6 +33,8 @@ export interface ChaosFlags extends RunFlags {
 }
 
 const SCHEDULES = 1_000
+/** A search that is large enough begins with schedules that are made to be seldom ones. */
+const LED_FROM = 100
 /** A real run takes seconds. */
 const REAL_SCHEDULES = 20
 const SHRINK_BUDGET = 200
@@ -59,9 +64,21 @@ export async function chaosRunCommand(jobPath: string, flags: ChaosFlags): Promi
   const loaded = await loadSubject(jobPath, flags)
   const options = randomOptions(loaded, flags)
   function* byChance(): Generator<FaultSchedule> {
+    if (schedules >= LED_FROM) yield* led(loaded, seed)
     for (let index = 0; index < schedules; index += 1) yield randomSchedule(seed + index, options)
   }
   return await campaignOf(jobPath, loaded, flags, byChance(), schedules)
+}
+
+/** To the states that chance seldom comes to. */
+function* led(
+  { subject, graph, parallelism }: LoadedSubject,
+  seed: number,
+): Generator<FaultSchedule> {
+  const { timeoutMs } = { ...graph.settings.checkpointing, ...subject.checkpointing }
+  for (const faults of Object.values(rareSchedules({ timeoutMs }))) {
+    yield { seed, parallelism, faults }
+  }
 }
 
 /** What decides a schedule besides its seed. */
@@ -120,7 +137,8 @@ async function campaignOf(
     })
     process.stdout.write(`\n${text}\n`)
   }
-  return campaign.failing.length === 0 ? 0 : 1
+  const missesRare = campaign.rare.size < Object.keys(rareStates).length
+  return campaign.failing.length > 0 || (flags.strict === true && missesRare) ? 1 : 0
 }
 
 /** `out.svg`, `out-2.svg`, … */

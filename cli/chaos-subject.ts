@@ -14,6 +14,7 @@ import { configOf, runOptions } from './run-options.ts'
 /** A user's job, made ready to be broken in simulation. */
 export interface LoadedSubject {
   readonly subject: Subject
+  readonly graph: StreamGraph
   readonly golden: Golden
   readonly parallelism: number
   /** Of the bundle, so that a bundle of remains knows its job. */
@@ -68,13 +69,16 @@ export async function loadJobFile(jobPath: string, flags: RunFlags): Promise<Loa
  */
 export async function loadSubject(jobPath: string, flags: RunFlags): Promise<LoadedSubject> {
   const loaded = await loadJobFile(jobPath, flags)
-  const { parallelism, jobHash } = loaded
-  const prepare = await inputsOf(loaded.graph)
+  const { graph, parallelism, jobHash } = loaded
+  const prepare = await inputsOf(graph)
   const subject: Subject = { ...loaded.subject, batchRecords: BATCH_RECORDS, prepare }
   const first = await goldenRun(subject, parallelism)
-  if (first.checkpoints >= CHECKPOINTS_MIN) return { subject, golden: first, parallelism, jobHash }
+  if (first.checkpoints >= CHECKPOINTS_MIN) {
+    return { subject, graph, golden: first, parallelism, jobHash }
+  }
   const paced = pacedBy(first, subject)
-  return { subject: paced, golden: await goldenRun(paced, parallelism), parallelism, jobHash }
+  const golden = await goldenRun(paced, parallelism)
+  return { subject: paced, graph, golden, parallelism, jobHash }
 }
 
 /** A checkpoint that is given up is no end of the search. */

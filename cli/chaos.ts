@@ -128,6 +128,7 @@ function withFaultFlags(command: Command): Command {
     .option('--budget <duration>', 'end after so long, such as 5m')
     .option('--picture <file.svg>', 'write the picture of each failing run there too')
     .option('--out <dir>', 'where bundles of failing runs go (default: .millrace/chaos)')
+    .option('--strict', 'fail also when a rare state was not reached')
     .option('--no-shrink', 'keep failing schedules as they are')
 }
 

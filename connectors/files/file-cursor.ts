@@ -96,7 +96,9 @@ export class FileCursor {
 
   stop(): Promise<void> {
     this.#stopped = true
-    this.#closing = this.#close()
+    // An earlier stop may still be closing the file.
+    const earlier = this.#closing
+    this.#closing = this.#close().then(() => earlier)
     return this.#closing
   }
 

@@ -99,7 +99,8 @@ export class FileReader implements SourceReader {
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
-    await Promise.all(this.#open.map((cursor) => cursor.stop()))
+    // Also those that have been read to their end: their files may still be closing.
+    await Promise.all(this.#cursors.map((cursor) => cursor.stop()))
   }
 
   #openNext(): void {

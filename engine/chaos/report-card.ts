@@ -1,7 +1,7 @@
 import type { Campaign } from './campaign.ts'
 import type { Golden } from './subject.ts'
 import type { RareState } from './rare-states.ts'
-import type { InvariantId } from './violation.ts'
+import type { InvariantId, Violation } from './violation.ts'
 import { describeFault } from './schedule.ts'
 import { rareStates } from './rare-states.ts'
 import { invariants } from './violation.ts'
@@ -26,11 +26,24 @@ export function reportCard(campaign: Campaign, golden: Golden): string {
       '',
       `seed ${seed}, parallelism ${parallelism}: ${faults.map(describeFault).join('; ')}`,
     )
-    for (const { invariant, what } of violations) {
-      lines.push(`  ${invariant} ${invariants[invariant satisfies InvariantId]}`, `     ${what}`)
-    }
+    lines.push(...violationLines(violations))
   }
   return lines.join('\n')
+}
+
+/** What was broken, one line for people and one that was found; of each invariant the first. */
+export function violationLines(violations: readonly Violation[]): readonly string[] {
+  const lines: string[] = []
+  const counts = new Map<InvariantId, number>()
+  for (const { invariant } of violations) {
+    counts.set(invariant, (counts.get(invariant) ?? 0) + 1)
+  }
+  for (const [invariant, count] of counts) {
+    const { what } = violations.find((one) => one.invariant === invariant)!
+    const more = count === 1 ? '' : ` (and ${count - 1} more)`
+    lines.push(`  ${invariant} ${invariants[invariant]}`, `     ${what}${more}`)
+  }
+  return lines
 }
 
 function faultsOf({ faults }: Campaign): string {
