@@ -156,10 +156,21 @@ export class RunningLife implements ChaosWorld {
       this.#parts.processes.end(twin.pid)
       this.#twin = undefined
     } else if (isFirstOver) {
+      this.#tellEndOfFirst()
       this.#parts.processes.end(this.#current.pid)
       this.#current = twin
       this.#twin = undefined
     }
+  }
+
+  /** A process tells why it ends; the record of this life will be the other's. */
+  #tellEndOfFirst(): void {
+    const outcome = this.#outcome()
+    if (outcome === undefined || !('error' in outcome)) return
+    const { logs, life } = this.#parts
+    const fields = { error: asStreamError(outcome.error).toData() }
+    const message = 'the process failed; the one beside it goes on'
+    logs.push({ step: this.step, life, level: 'error', fields, message })
   }
 
   #start(place: LifePlace): Started {

@@ -57,6 +57,26 @@ const regressions: readonly Regression[] = [
       { point: 'recover.own', nth: 1, life: 2, action: { type: 'power-loss' } },
     ],
   },
+  {
+    what: 'a process that fails tells why, also when another one goes on in its place',
+    shape: 'diamond',
+    seed: 1,
+    parallelism: 2,
+    faults: [
+      { point: 'sink.write', nth: 1, action: { type: 'fence', takeOver: false } },
+      { point: 'sink.write', nth: 2, action: { type: 'throw' } },
+    ],
+  },
+  {
+    what: 'a process that is killed by one that takes over has no time to tell what had failed',
+    shape: 'diamond',
+    seed: 2,
+    parallelism: 2,
+    faults: [
+      { point: 'sink.write', nth: 1, action: { type: 'fence', takeOver: true } },
+      { point: 'sink.write', nth: 2, action: { type: 'throw' } },
+    ],
+  },
 ]
 
 for (const { what, shape, seed, parallelism, faults } of regressions) {

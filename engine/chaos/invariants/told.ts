@@ -31,7 +31,7 @@ function isFailure({ fault }: TraceEvent): boolean {
 
 function isTold(run: ScheduleRun, event: TraceEvent): boolean {
   const record = run.lives.find(({ life }) => life === event.life)
-  if (record === undefined || hasNoTime(record)) return true
+  if (record === undefined || hasNoTime(record) || isTakenOver(run, event.life)) return true
   const sign = signOf(event)
   if (record.ended.type === 'failed' && holds(record.ended.error, sign)) return true
   if (run.refusals.length > 0 && hadTwin(run, event.life)) return true
@@ -58,6 +58,13 @@ function hadTwin({ trace }: ScheduleRun, inLife: number): boolean {
 
 function hasNoTime({ ended }: LifeRecord): boolean {
   return ended.type !== 'failed' && ended.type !== 'finished' && ended.type !== 'stopped'
+}
+
+/** The process that failed was killed, and the record is of the one that took over. */
+function isTakenOver({ trace }: ScheduleRun, inLife: number): boolean {
+  return trace.some(
+    ({ life, fault }) => life === inLife && fault?.type === 'fence' && fault.takeOver,
+  )
 }
 
 /** By which a failure is known, wherever it is told. */
