@@ -1,7 +1,7 @@
 import type { Random } from '../base/random.ts'
 import type { FaultPointName } from '../faults/points.ts'
 import type { ChaosMode, FaultKind } from './actions.ts'
-import type { Fault, FaultAction, FaultSchedule } from './schedule.ts'
+import type { Fault, FaultAction, FaultActionType, FaultSchedule } from './schedule.ts'
 import type { Golden } from './subject.ts'
 import { seededRandom } from '../base/random.ts'
 import { actionsAt, faultKinds } from './actions.ts'
@@ -15,60 +15,150 @@ export interface RandomScheduleOptions {
   readonly mode?: ChaosMode
 }
 
-/** A schedule by chance: the same seed gives the same. Points count alike, however often reached. */
+/**
+ * A schedule by chance: the same seed gives the same. In one of three the faults have nothing to do
+ * with each other; in the others the second meets what the first has left behind, as in most
+ * failures that matter: the patterns below. Points count alike, however often reached.
+ */
 export function randomSchedule(seed: number, options: RandomScheduleOptions): FaultSchedule {
   const random = seededRandom(seed)
-  const points = [...options.golden.reached.keys()]
+  const drawing = new Drawing(options, random)
+  const drawn = PATTERNS[random.int(PATTERNS.length)]!(drawing)
+  const faults = drawn.filter((fault) => fault !== undefined).slice(0, options.faultsMax)
   const count = 1 + random.int(options.faultsMax)
-  const faults: Fault[] = []
   while (faults.length < count) {
-    const point = points[random.int(points.length)]!
-    const action = anActionAt(point, options, random)
-    if (action === undefined) continue
-    faults.push({ point, ...aPlace(point, options.golden, random), action })
+    const fault = drawing.fault(drawing.place(), ANYTHING)
+    if (fault !== undefined) faults.push(fault)
   }
   return { seed, parallelism: 1 + random.int(options.parallelismMax), faults }
 }
 
-function anActionAt(
-  point: FaultPointName,
-  { kinds, parallelismMax, mode }: RandomScheduleOptions,
-  random: Random,
-): FaultAction | undefined {
-  const allowed = new Set<string>(kinds.flatMap((kind) => faultKinds[kind]))
-  const actions = actionsAt(point, mode).filter(({ type }) => allowed.has(type))
-  // The kinds count alike, not their variants.
-  const types = [...new Set(actions.map(({ type }) => type))]
-  if (types.length === 0) return undefined
-  const type = types[random.int(types.length)]!
-  const variants = actions.filter((action) => action.type === type)
-  return varied(variants[random.int(variants.length)]!, parallelismMax, random)
+/** What a pattern gives may be undone by the kinds of faults that are wanted. */
+type Pattern = (drawing: Drawing) => readonly (Fault | undefined)[]
+
+const apart: Pattern = () => []
+
+/** A life ends, mostly near the decision, and the next one ends soon after its start. */
+const recovery: Pattern = (drawing) => [
+  drawing.fault({ ...drawing.moment(DECISION), life: 1 }, ENDS),
+  drawing.fault({ ...drawing.moment(), nth: drawing.upTo(2), life: 2 }, ENDS),
+]
+
+/** A call of the disk fails, and is passed over or not; some time later the power is gone. */
+const disk: Pattern = (drawing) => {
+  const first = drawing.moment(DURABLE)
+  const later = drawing.momentAfter(first, Infinity)
+  return [drawing.fault(first, FAILS), drawing.fault(later, ['power-loss'])]
 }
 
-function varied(action: FaultAction, parallelismMax: number, random: Random): FaultAction {
-  switch (action.type) {
-    case 'rescale':
-      return { ...action, parallelism: 1 + random.int(parallelismMax) }
-    case 'delay':
-      return { ...action, ms: DELAYS_MS[random.int(DELAYS_MS.length)]! }
-    case 'torn':
-      return { ...action, bytes: random.int(TORN_MAX) }
-    default:
-      return action
+/** In one checkpoint a step fails, is lost or is late, and another one too. */
+const checkpoint: Pattern = (drawing) => {
+  const first = drawing.moment(PROTOCOL)
+  return [
+    drawing.fault(first, GOES_ON),
+    drawing.fault(drawing.momentAfter(first, 1, PROTOCOL), GOES_ON),
+  ]
+}
+
+/** A step is late, or fails, and the life ends while others have gone on. */
+const overtaken: Pattern = (drawing) => {
+  const first = drawing.moment(DECISION)
+  return [
+    drawing.fault(first, GOES_ON),
+    drawing.fault(drawing.momentAfter(first, 3, PROTOCOL), ENDS),
+  ]
+}
+
+const PATTERNS: readonly Pattern[] = [apart, apart, recovery, disk, checkpoint, overtaken]
+
+const ENDS: readonly FaultActionType[] = ['crash', 'power-loss', 'rescale', 'torn']
+const FAILS: readonly FaultActionType[] = ['errno']
+const GOES_ON: readonly FaultActionType[] = ['errno', 'throw', 'delay', 'drop', 'duplicate']
+const ANYTHING: readonly FaultActionType[] = Object.values(faultKinds).flat()
+
+/** Where it is decided what is visible, and made so. */
+const DECISION = /^(?:commit|coordinator|disk\.(?:manifest|publish|marker|staged))\./
+/** Where something is made durable. */
+const DURABLE =
+  /^disk\.(?:state|staged|manifest|publish|marker)\.(?:write|sync|link|rename|folder)$/
+/** The steps of a checkpoint. */
+const PROTOCOL = /^(?:align|barrier|snapshot|coordinator|sink|commit|disk\.(?!input|owner|epoch))/
+
+type Place = Pick<Fault, 'nth' | 'life'> & { readonly point: FaultPointName }
+
+/** Draws faults for one job. */
+class Drawing {
+  readonly #options: RandomScheduleOptions
+  readonly #random: Random
+  readonly #points: readonly FaultPointName[]
+
+  constructor(options: RandomScheduleOptions, random: Random) {
+    this.#options = options
+    this.#random = random
+    this.#points = [...options.golden.reached.keys()]
+  }
+
+  upTo(most: number): number {
+    return 1 + this.#random.int(most)
+  }
+
+  /** In half of all cases one of the first times, in the others any time of a run. */
+  moment(among?: RegExp): Place {
+    const point = this.#point(among)
+    const often = this.#options.golden.reached.get(point)!
+    return { point, nth: this.upTo(this.#random.int(2) === 0 ? Math.min(often, 3) : often) }
+  }
+
+  /** A moment of all lives, of the first, or of the second: in recovery. */
+  place(): Place {
+    const moment = this.moment()
+    const life = this.#random.int(4)
+    return life === 0 ? moment : { ...moment, life: life === 3 ? 1 : life }
+  }
+
+  /** About as far into the run as the other, or up to so many checkpoints later. */
+  momentAfter(other: Place, checkpointsMax: number, among?: RegExp): Place {
+    const { reached, checkpoints } = this.#options.golden
+    const point = this.#point(among)
+    const often = reached.get(point)!
+    const from = Math.floor(((other.nth - 1) / reached.get(other.point)!) * often)
+    const ahead = Math.min(often - from, Math.ceil((often / (checkpoints + 1)) * checkpointsMax))
+    return { point, nth: from + this.upTo(Math.max(1, ahead)) }
+  }
+
+  /** Undefined: nothing of this can be done there. The types count alike, not their variants. */
+  fault(place: Place, among: readonly FaultActionType[]): Fault | undefined {
+    const { kinds, mode } = this.#options
+    const allowed = new Set<string>(kinds.flatMap((kind) => faultKinds[kind]))
+    const actions = actionsAt(place.point, mode).filter(
+      ({ type }) => allowed.has(type) && among.includes(type),
+    )
+    const types = [...new Set(actions.map(({ type }) => type))]
+    if (types.length === 0) return undefined
+    const type = types[this.#random.int(types.length)]!
+    const variants = actions.filter((action) => action.type === type)
+    return { ...place, action: this.#varied(variants[this.#random.int(variants.length)]!) }
+  }
+
+  #point(among?: RegExp): FaultPointName {
+    const wanted = among === undefined ? [] : this.#points.filter((point) => among.test(point))
+    const points = wanted.length === 0 ? this.#points : wanted
+    return points[this.#random.int(points.length)]!
+  }
+
+  #varied(action: FaultAction): FaultAction {
+    switch (action.type) {
+      case 'rescale':
+        return { ...action, parallelism: this.upTo(this.#options.parallelismMax) }
+      case 'delay':
+        return { ...action, ms: DELAYS_MS[this.#random.int(DELAYS_MS.length)]! }
+      case 'torn':
+        return { ...action, bytes: this.#random.int(TORN_MAX) }
+      default:
+        return action
+    }
   }
 }
 
 const DELAYS_MS = [1, 20, 100, 1_000] as const
 const TORN_MAX = 2_000
-
-/** In half of all cases one of the first times, in the others any time of a run; or in recovery. */
-function aPlace(
-  point: FaultPointName,
-  { reached }: Golden,
-  random: Random,
-): Pick<Fault, 'nth' | 'life'> {
-  const often = reached.get(point)!
-  const nth = 1 + random.int(random.int(2) === 0 ? Math.min(often, 3) : often)
-  const life = random.int(4)
-  return life === 0 ? { nth } : { nth, life: life === 3 ? 1 : life }
-}

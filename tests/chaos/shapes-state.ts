@@ -154,14 +154,22 @@ function isAboveLimit({ amount, at }: ShapeEvent): boolean {
   return amount > limitOf(index).limit
 }
 
-/** Each record comes out of a timer of event time, or at once when it is late: once in any case. */
+/**
+ * Each record comes out of a timer of event time, or at once when it is late: once in any case.
+ * A watermark that goes back, in a life or over a restore, gives a row that nobody expects.
+ */
 function eachOnce(stream: DataStream<ShapeEvent>): void {
   stream
     .keyBy('user')
     .process('hold', {
       emits: Ids,
-      state: { held: listState(struct({ id: int32(), at: timestamp() })) },
+      state: {
+        held: listState(struct({ id: int32(), at: timestamp() })),
+        latestMs: valueState(timestamp()),
+      },
       onRecord({ id, at }, { state, timers, emit }) {
+        if (timers.watermarkMs < (state.latestMs.value() ?? -Infinity)) emit({ id: -1 - id })
+        if (timers.watermarkMs > 0) state.latestMs.update(timers.watermarkMs)
         if (at <= timers.watermarkMs) {
           emit({ id })
           return

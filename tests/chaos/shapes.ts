@@ -91,13 +91,16 @@ function totalsTo(stream: DataStream<ShapeEvent>, windows: Windows, folder: stri
     .sinkTo(folder, fileSink({ directory: `/${folder}`, schema: Totals }))
 }
 
-/** One stream to a Parquet table, to files, and to a keyed step with a third sink. */
+/** One stream to a Parquet table in two partitions, to files, and to a keyed step with a third sink. */
 const sinks: ChaosShape = {
   name: 'sinks',
   job: defineJob('sinks', (env) => {
     env.checkpointing(checkpointing)
     const all = generated(env, 'events')
-    all.select({ id: field('id') }).sinkTo('lake', parquetSink({ directory: '/lake', schema: Ids }))
+    const partitionBy = ({ id }: { readonly id: number }): string => `half=${id % 2}`
+    all
+      .select({ id: field('id') })
+      .sinkTo('lake', parquetSink({ directory: '/lake', schema: Ids, partitionBy }))
     all
       .filter(({ amount }) => amount >= 500)
       .select({ id: field('id') })

@@ -142,12 +142,11 @@ const commit: readonly Mutant[] = [
     replace: "        if (error.code === 'SINK_COMMIT_FAILED') return\n",
   },
   {
-    name: 'missing-output-skipped',
-    what: 'staged output that is gone is passed over in silence',
+    name: 'published-is-not-known-again',
+    what: 'output that a commit had linked before it failed counts as a stranger (FLINK-13940)',
     file: 'connectors/files/file-committer.ts',
-    find: '    const found = await this.#statStaged(from)\n',
-    replace:
-      '    if (!(await exists(this.#files, from))) return\n    const found = await this.#statStaged(from)\n',
+    find: '      if (there.inode === found.inode) return\n      // A staged file that a savepoint brought back is a copy of the one that was linked.\n      if (there.bytes === bytes && (await sameContent(this.#files, from, to))) return\n',
+    replace: '',
   },
   {
     name: 'staged-swept-too-early',
@@ -192,11 +191,11 @@ const coordination: readonly Mutant[] = [
       '  const next: CoordinatorState = {\n    ...state,\n    counter: state.counter - 1,\n    pending: undefined,\n',
   },
   {
-    name: 'in-doubt-is-aborted',
-    what: 'a manifest that may exist is taken for one that does not',
-    file: `${CHECKPOINT}/coordinator.ts`,
-    find: "  if (error.code === 'CHECKPOINT_IN_DOUBT') return only(state, { type: 'fail', error })\n",
-    replace: '',
+    name: 'in-doubt-is-complete',
+    what: 'a decision that could not be made durable counts all the same',
+    file: `${CHECKPOINT}/store.ts`,
+    find: '      await files.syncDirectory(layout.manifests)\n',
+    replace: '      await files.syncDirectory(layout.manifests).catch(() => undefined)\n',
   },
   {
     name: 'second-latest-restored',
@@ -237,10 +236,10 @@ const coordination: readonly Mutant[] = [
   },
   {
     name: 'failed-write-acknowledged',
-    what: 'a subtask whose state could not be written says nothing (FLINK-17350)',
-    file: 'engine/task/stream-task.ts',
-    find: '      if (!TOLERABLE.has(failure.code)) owner.failed(failure)\n      else {\n',
-    replace: '      if (checkpointId < 0) {\n',
+    what: 'a subtask whose state could not be written acknowledges what it had before (FLINK-17350)',
+    file: 'engine/state/keyed-state-store.ts',
+    find: "      throw asStreamError(error, 'FILE_IO', { operator: this.#options.uid })\n",
+    replace: '      return { chain: this.#chain.references, bytesWritten: 0 }\n',
   },
   {
     name: 'final-checkpoint-skipped',
