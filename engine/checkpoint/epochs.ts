@@ -34,7 +34,8 @@ export async function beginEpoch(
   above = 0,
 ): Promise<Epoch> {
   await makeDirectories(files, layout.epochs)
-  const epoch = nextEpochNumber(await lastEpochNumber(files, layout), above)
+  const names = await listOrNone(files, layout.epochs)
+  const epoch = nextEpochNumber(lastOf(names), above)
   if (epoch > EPOCH_MAX) {
     throw new StreamError('WORK_DIR_FOREIGN', `"${layout.root}" has seen ${EPOCH_MAX} starts`, {
       hint: 'Take a savepoint and go on from it in another work folder with --fork.',
@@ -43,6 +44,11 @@ export async function beginEpoch(
   const path = join(layout.epochs, epochName(epoch))
   const bytes = sealJson(JSON.stringify({ epoch, ...life }))
   await writeDurably(files, path, bytes, { replace: false, temporary: temporaryName(path) })
+  // Starts that were cut short leave theirs.
+  const lost = names.filter(
+    (name) => name.endsWith(temporaryName('')) && join(layout.epochs, name) !== temporaryName(path),
+  )
+  for (const name of lost) await files.unlink(join(layout.epochs, name))
   return { epoch, ...life }
 }
 
@@ -53,7 +59,10 @@ export function nextEpochNumber(last: number, above: number): number {
 
 /** 0: there was no start yet. */
 export async function lastEpochNumber(files: Files, layout: WorkLayout): Promise<number> {
-  const names = await listOrNone(files, layout.epochs)
+  return lastOf(await listOrNone(files, layout.epochs))
+}
+
+function lastOf(names: readonly string[]): number {
   return names.reduce((last, name) => Math.max(last, parseEpochName(name) ?? 0), 0)
 }
 

@@ -77,6 +77,15 @@ const regressions: readonly Regression[] = [
       { point: 'sink.write', nth: 2, action: { type: 'throw' } },
     ],
   },
+  {
+    what: 'the temporary file of a start that was cut short goes with the next one',
+    shape: 'diamond',
+    seed: 1,
+    parallelism: 2,
+    faults: [
+      { point: 'disk.epoch.link', nth: 1, action: { type: 'errno', errno: 'EIO', done: true } },
+    ],
+  },
 ]
 
 for (const { what, shape, seed, parallelism, faults } of regressions) {
