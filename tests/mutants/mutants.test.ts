@@ -30,7 +30,7 @@ const FOUND_SOON = [
   'epoch-used-again',
   'timers-forgotten',
   'positions-too-late',
-  'read-past-barrier',
+  'failed-write-acknowledged',
 ]
 const soon = mutants.filter(({ name }) => FOUND_SOON.includes(name))
 const hunted = share(soon.length, mutants.length) === mutants.length ? mutants : soon

@@ -208,9 +208,8 @@ const coordination: readonly Mutant[] = [
     name: 'epoch-used-again',
     what: 'a start takes the number of the life before it',
     file: `${CHECKPOINT}/epochs.ts`,
-    find: '  await writeDurably(files, path, bytes, { replace: false, temporary: temporaryName(path) })\n  return { epoch, ...life }\n',
-    replace:
-      '  await writeDurably(files, path, bytes, { replace: false, temporary: temporaryName(path) })\n  return { epoch: Math.max(1, epoch - 1), ...life }\n',
+    find: '  return { epoch, ...life }\n',
+    replace: '  return { epoch: Math.max(1, epoch - 1), ...life }\n',
   },
   {
     name: 'lock-ignored',
