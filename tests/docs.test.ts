@@ -166,7 +166,7 @@ test('every configuration file that is shown is one, and every variable exists',
     expect([...settings.values()].some(({ origin }) => origin === 'config file')).toBe(true)
   }
   const known = new Set<string>(Object.values(SETTINGS).map(({ env }) => env))
-  const others = /^MILLRACE_(SET_\w+|TEST_KAFKA|CONFIG|SEED)?$/
+  const others = /^MILLRACE_(SET_\w+|TEST_KAFKA|CONFIG|SEED|CHAOS)?$/
   const unknown = pages.flatMap((page) =>
     [...readFileSync(join(ROOT, page), 'utf8').matchAll(/\bMILLRACE_\w*/g)]
       .map(([name]) => name)
