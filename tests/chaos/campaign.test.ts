@@ -18,7 +18,7 @@ import { chaosShapes } from './shapes.ts'
 import { subjectOf } from './subjects.ts'
 
 /** Of each shape. */
-const SCHEDULES = share(60, 600)
+const SCHEDULES = share(40, 600)
 const PARALLELISM = 2
 /** How many schedules of all shapes came to each. */
 const rare = new Map<RareState, number>()

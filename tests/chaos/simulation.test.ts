@@ -11,7 +11,7 @@ import { violations, type ChaosShape } from './shape.ts'
 import { chaosShapes } from './shapes.ts'
 
 /** Of each shape. */
-const SCHEDULES = share(120, 600)
+const SCHEDULES = share(80, 600)
 
 interface Counts {
   schedules: number

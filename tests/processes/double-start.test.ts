@@ -24,7 +24,7 @@ const seed = firstSeed()
 
 test('of two or three processes that start at once one owns the folder, also after a kill and a take-over', async () => {
   const startedMs = performance.now()
-  const races = share(60, 440)
+  const races = share(24, 440)
   const root = mkdtempSync(join(tmpdir(), 'millrace-races-'))
   const program = await buildProgram('contender.ts', join(root, 'program'))
   const crew = [0, 1, 2, 3].map(() => new Contender(program))
@@ -119,7 +119,7 @@ projectTest(
   'of two or three runs at once one goes on, also while one dies and with --take-over; the output is exact',
   async ({ project }) => {
     const startedMs = performance.now()
-    const races = share(4, 60)
+    const races = share(2, 60)
     const counts = { races, losers: 0, takeOvers: 0, threeStarts: 0 }
     project.write('job.ts', counting())
     const random = seededRandom(seed)

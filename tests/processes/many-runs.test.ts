@@ -43,7 +43,7 @@ const HEAP_KB_SLACK = 1_024
 
 test('descriptors, threads, listeners and heap stay as they are through many runs in one process', async () => {
   const startedMs = performance.now()
-  const runs = share(60, 1_000)
+  const runs = share(24, 1_000)
   const folder = mkdtempSync(join(tmpdir(), 'millrace-runs-'))
   try {
     mkdirSync(join(folder, 'node_modules'))

@@ -48,8 +48,8 @@ test('restarts leave no process, no lock and no temporary file, and a work folde
   project,
 }) => {
   const startedMs = performance.now()
-  const inProcess = share(32, 800)
-  const killed = share(8, 200)
+  const inProcess = share(12, 800)
+  const killed = share(4, 200)
   const seed = firstSeed()
   project.write('job.ts', JOB)
   mkdirSync(project.path('tmp'))

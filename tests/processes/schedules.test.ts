@@ -33,7 +33,7 @@ const JOBS: Readonly<Record<string, Expected>> = {
 
 const can = injectorsHere()
 const first = firstSeed()
-const schedules = share(16, 200)
+const schedules = share(4, 200)
 
 test.skipIf(!can.full)('full disks can be tried here (root, or unshare -Urm)', () => undefined)
 test.skipIf(!can.errno)('failing system calls can be tried here (strace)', () => undefined)
