@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { errnoOf, exists, readWholeFile, StreamError, writeDurably } from '../../engine/index.ts'
 import type {
   Committable,
@@ -49,7 +49,7 @@ export class FileCommitter implements Committer {
 
   async commit(committables: readonly Committable[], marker: TargetMarker): Promise<void> {
     try {
-      const effects = committables.map(({ effect }) => effect as StagedFileEffect)
+      const effects = committables.map(effectOf)
       await this.#publish(effects)
       await this.#writeMarker(marker)
       await inParallel(effects, ({ staged }) => this.#remove(join(this.#staging, staged)))
@@ -62,7 +62,7 @@ export class FileCommitter implements Committer {
   }
 
   async sweep(keep: readonly Committable[]): Promise<void> {
-    const kept = new Set(keep.map(({ effect }) => (effect as StagedFileEffect).staged))
+    const kept = new Set(keep.map((committable) => effectOf(committable).staged))
     if (!(await exists(this.#files, this.#staging))) return
     const names = await this.#files.list(this.#staging)
     const lost = names.filter((name) => !kept.has(name))
@@ -70,9 +70,7 @@ export class FileCommitter implements Committer {
   }
 
   stagedFiles(committables: readonly Committable[]): readonly string[] {
-    return committables.map(({ effect }) =>
-      join(this.#staging, (effect as StagedFileEffect).staged),
-    )
+    return committables.map((committable) => join(this.#staging, effectOf(committable).staged))
   }
 
   close(): Promise<void> {
@@ -162,6 +160,19 @@ export class FileCommitter implements Committer {
       if (errnoOf(error) !== 'ENOENT') throw error
     }
   }
+}
+
+/** A checkpoint is input too: what it names must lie in the folders of its sink. */
+function effectOf({ uid, effect }: Committable): StagedFileEffect {
+  const { staged, target } = effect as StagedFileEffect
+  const isInside = !staged.includes('/') && !isAbsolute(target)
+  const parts = [staged, ...target.split('/')]
+  if (isInside && !parts.includes('..') && !parts.includes('')) return effect as StagedFileEffect
+  throw new StreamError(
+    'CHECKPOINT_DAMAGED',
+    `the checkpoint has "${staged}" published by "${uid}" as "${target}", outside of its folder`,
+    { hint: 'No sink writes that. Restore another checkpoint, from somebody you trust.' },
+  )
 }
 
 function missing(path: string, what: string): StreamError {

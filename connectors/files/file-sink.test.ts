@@ -263,3 +263,19 @@ test('what is published is told in its order: by checkpoint, subtask and sequenc
   const expected = [2, 20, 3, 30, 4, 40].map((id) => JSON.stringify(row(id)))
   expect(await seen()).toEqual([...expected, 'anything'])
 })
+
+test('a committable that leads out of its folder is refused', async () => {
+  const names = [
+    { staged: '../../secret', target: 'a.jsonl' },
+    { staged: 'a', target: '../a.jsonl' },
+    { staged: 'a', target: '/a.jsonl' },
+    { staged: 'a', target: 'day=1/../../a.jsonl' },
+    { staged: '..', target: 'a.jsonl' },
+  ]
+  for (const name of names) {
+    const [committable] = committablesOf([{ ...name, bytes: 1 }])
+    const refused = { code: 'CHECKPOINT_DAMAGED' }
+    await expect(committer().commit([committable!], marker)).rejects.toMatchObject(refused)
+    expect(() => committer().stagedFiles([committable!])).toThrow('outside of its folder')
+  }
+})

@@ -43,11 +43,13 @@ async function restoreInto(
   files: Files,
   root: string,
   folder: string,
+  wanted: readonly string[] = [STAGED],
 ): Promise<CheckpointManifest> {
   const layout = workLayout(root)
   const store = new CheckpointStore({ files, layout, logger: silentLogger, retain: 1 })
   await store.open()
-  await importSavepoint(files, layout, store, folder, await readSavepoint(files, folder))
+  const found = await readSavepoint(files, folder)
+  await importSavepoint(files, layout, store, folder, found, new Set(wanted))
   const restored = await store.load((await store.latest())!)
   await verifyFiles(files, root, manifestFiles(restored))
   return restored
@@ -66,6 +68,15 @@ test('a savepoint outlives its work folder and may be moved', async () => {
   const restored = await restoreInto(files, '/other', '/saved/two')
   const sinks = manifest.sinks.map((sink) => ({ ...sink, committables: [] }))
   expect(restored).toEqual({ ...manifest, sinks })
+})
+
+test('a staged file that no sink of the job looks for is not brought back', async () => {
+  const files = new MemoryDisk().files()
+  await workFolder(files)
+  await copySavepoint(options(files, { unpublished: manifest.sinks }))
+  await files.unlink(STAGED)
+  await restoreInto(files, '/other', '/saved/one', [])
+  await expect(files.stat(STAGED)).rejects.toThrow('ENOENT')
 })
 
 test('what is not published yet is taken along, and put where it is looked for', async () => {

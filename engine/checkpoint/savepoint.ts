@@ -83,6 +83,10 @@ export async function readSavepoint(files: Files, folder: string): Promise<Check
  * Brings a savepoint into a work folder: state and staged files where they are looked for, then
  * its manifest, with which it becomes the folder's own latest checkpoint. Can be repeated after a
  * crash.
+ *
+ * It says itself where its staged files lay, and may come from anywhere: only those are brought back
+ * that a sink of this job looks for (`wanted`). One that is looked for and not there is missed, by
+ * name, when it is to be published.
  */
 export async function importSavepoint(
   files: Files,
@@ -90,12 +94,14 @@ export async function importSavepoint(
   store: CheckpointStore,
   folder: string,
   manifest: CheckpointManifest,
+  wanted: ReadonlySet<string>,
 ): Promise<void> {
-  const originals = new Map(manifest.staged.map(({ file, original }) => [file.path, original]))
+  const staged = manifest.staged.filter(({ original }) => wanted.has(original))
+  const originals = new Map(staged.map(({ file, original }) => [file.path, original]))
   const folders = new Set([layout.state])
   for (const original of originals.values()) folders.add(join(original, '..'))
   for (const path of folders) await makeDirectories(files, path)
-  await forEachBounded(manifestFiles(manifest), (file) =>
+  await forEachBounded(manifestFiles({ ...manifest, staged }), (file) =>
     copyVerified(
       files,
       join(folder, file.path),

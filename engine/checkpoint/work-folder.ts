@@ -167,12 +167,29 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
   const dropState = await stillToDrop(parts, layout, decision.manifest)
   const restored = fitToJob(decision.manifest, jobFacts(parts.graph), { ...options, dropState })
   if (decision.type === 'restore-and-recommit' && decision.origin === 'savepoint') {
-    await importSavepoint(files, layout, store, options.from!, decision.manifest)
+    const wanted = stagedFilesOf(parts, restored)
+    await importSavepoint(files, layout, store, options.from!, decision.manifest, wanted)
   } else {
     await verifyFiles(files, layout.root, manifestFiles(restored))
   }
   logger.info({ checkpointId: restored.checkpointId, type: decision.type }, 'checkpoint restored')
   return { store, decision, restored }
+}
+
+/** What the sinks of this job will look for. */
+function stagedFilesOf(
+  { graph, job, doors }: WorkFolderParts,
+  restored: CheckpointManifest,
+): ReadonlySet<string> {
+  const paths = new Set<string>()
+  for (const { uid, runtime } of graph.vertices.flatMap(({ chain }) => chain)) {
+    if (runtime.type !== 'sink' || runtime.sink.createCommitter === undefined) continue
+    const committables = restored.sinks.find((sink) => sink.uid === uid)?.committables ?? []
+    if (committables.length === 0) continue
+    const committer = runtime.sink.createCommitter({ uid: uid!, job, doors })
+    for (const path of committer.stagedFiles(committables)) paths.add(path)
+  }
+  return paths
 }
 
 /**
