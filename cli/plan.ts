@@ -3,7 +3,7 @@ import type { RunOptions } from '../engine/job/protocol.ts'
 import { systemFiles } from '../engine/base/files.ts'
 import { bundleJob } from '../engine/job/bundle.ts'
 import { planBundle } from '../engine/job/job-plan.ts'
-import { removeTree } from '../engine/checkpoint/folders.ts'
+import { removeBundleFolder } from '../engine/job/bundle-folder.ts'
 
 /** Bundles and plans a job in this process, for commands that show it and do not run it. */
 export async function planJob(options: RunOptions): Promise<JobPlan> {
@@ -12,6 +12,6 @@ export async function planJob(options: RunOptions): Promise<JobPlan> {
     const bundle = await bundleJob(options.jobPath, options.bundleDir)
     return await planBundle(bundle.path, options, systemFiles)
   } finally {
-    await removeTree(systemFiles, options.bundleDir)
+    await removeBundleFolder(systemFiles, options.bundleDir)
   }
 }

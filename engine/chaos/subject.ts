@@ -18,15 +18,12 @@ export interface Subject extends SimulatedJob {
   readonly name: string
   /** Fills the disk before the first life: input files. */
   readonly prepare?: (files: Files) => Promise<void>
-  /** By sink: rows of one key keep the order of a field. */
+  /** By sink: where rows of one key keep an order. */
   readonly orders?: Readonly<Record<string, RowOrder>>
 }
 
-/** Of rows that are JSON objects: those with one `key` come in the order of `by`, which grows. */
-export interface RowOrder {
-  readonly key: string
-  readonly by: string
-}
+/** What of a row is ordered, and its place in that order, which only grows. */
+export type RowOrder = (row: string) => { readonly key: string; readonly place: number }
 
 /** Rows that readers of the targets see, by the sink's uid, in the order published. */
 export type Published = Readonly<Record<string, readonly string[]>>

@@ -84,9 +84,9 @@ export async function readSavepoint(files: Files, folder: string): Promise<Check
  * its manifest, with which it becomes the folder's own latest checkpoint. Can be repeated after a
  * crash.
  *
- * It says itself where its staged files lay, and may come from anywhere: only those are brought back
- * that a sink of this job looks for (`wanted`). One that is looked for and not there is missed, by
- * name, when it is to be published.
+ * It says itself where its staged files lay, and may come from anywhere: only those are brought
+ * back that a sink of this job looks for (`wanted`). One that is looked for and not there is missed,
+ * by name, when it is to be published.
  */
 export async function importSavepoint(
   files: Files,

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemFiles } from '../base/files.ts'
 import { seededRandom } from '../base/random.ts'
 import type { Processes, ProcessState } from '../checkpoint/processes.ts'
-import { makeBundleFolder } from './bundle-folder.ts'
+import { makeBundleFolder, removeBundleFolder } from './bundle-folder.ts'
 
 let root: string
 beforeEach(() => {
@@ -57,4 +57,16 @@ test('where the work root cannot be written it is a temporary folder', async () 
   const folder = await make(join(root, 'file'))
   expect(folder).toMatch(/millrace-7-[0-9a-f]{16}$/)
   expect(folder.startsWith(tmpdir())).toBe(true)
+})
+
+test('removed, it leaves nothing of an empty work root, and all of another', async () => {
+  const fresh = join(root, 'work')
+  await removeBundleFolder(systemFiles, await make(fresh))
+  expect(existsSync(fresh)).toBe(false)
+  mkdirSync(join(fresh, 'job'), { recursive: true })
+  await removeBundleFolder(systemFiles, await make(fresh))
+  expect(readdirSync(fresh)).toEqual(['job'])
+  left('8-cc')
+  await removeBundleFolder(systemFiles, await make())
+  expect(readdirSync(join(root, '.bundles'))).toEqual(['8-cc'])
 })

@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Doors } from '../base/doors.ts'
 import { makeDirectories } from '../base/files.ts'
 import { listOrNone, removeTree } from '../checkpoint/folders.ts'
@@ -17,7 +17,7 @@ export async function makeBundleFolder(
   workRoot: string,
   processes: Processes = systemProcesses,
 ): Promise<string> {
-  const bundles = join(workRoot, '.bundles')
+  const bundles = join(workRoot, BUNDLES)
   const name = `${processes.pid}-${random.hex(8)}`
   try {
     await makeDirectories(files, bundles)
@@ -28,6 +28,23 @@ export async function makeBundleFolder(
     return join(tmpdir(), `millrace-${name}`)
   }
 }
+
+/** Removes it, and the folders above it that are empty then: a start that was refused leaves none. */
+export async function removeBundleFolder(files: Doors['files'], folder: string): Promise<void> {
+  await removeTree(files, folder)
+  const bundles = dirname(folder)
+  if (basename(bundles) !== BUNDLES) return
+  for (const path of [bundles, dirname(bundles)]) {
+    try {
+      await files.rmdir(path)
+    } catch {
+      // Others have something there.
+      return
+    }
+  }
+}
+
+const BUNDLES = '.bundles'
 
 /** Two starts may sweep at once: what the other has removed is no error. */
 async function sweep(files: Doors['files'], bundles: string, processes: Processes): Promise<void> {

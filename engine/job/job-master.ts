@@ -19,6 +19,7 @@ import { CheckpointLog } from './checkpoint-log.ts'
 import { deploymentsOf } from './deployment.ts'
 import { Progress, type StepCounts } from './progress.ts'
 import { SavepointRequests } from './savepoint-requests.ts'
+import { withSplitName } from './split-name.ts'
 import { WorkerGroup, type TaskMessage } from './worker-group.ts'
 
 /**
@@ -159,7 +160,10 @@ export class JobMaster {
       return
     }
     if (message.type === 'metrics') this.#progress.update(message.subtasks)
-    if (this.#isOver) return
+    if (this.#isOver) {
+      this.#tellLate(message)
+      return
+    }
     switch (message.type) {
       case 'acknowledged':
         if (this.#parts.doors.faults !== undefined) this.#told(message.snapshot)
@@ -172,7 +176,7 @@ export class JobMaster {
         this.#on({ type: 'subtask-ended', vertex: message.vertex, subtask: message.subtask })
         break
       case 'failed':
-        this.#fail(this.#named(StreamError.fromData(message.error)))
+        this.#fail(withSplitName(StreamError.fromData(message.error), this.#parts.sources))
         break
       case 'metrics':
         break
@@ -187,17 +191,11 @@ export class JobMaster {
     doors.faults?.reach('coordinator.acknowledged', { uid, subtask, checkpointId })
   }
 
-  /** Puts the name of a split where a task knows only its number. */
-  #named(error: StreamError): StreamError {
-    const index = Number(error.place.split)
-    if (error.place.split === undefined || !Number.isInteger(index)) return error
-    for (const source of this.#parts.sources) {
-      const split = source.splitId(index)
-      if (split === undefined) continue
-      const data = error.toData()
-      return StreamError.fromData({ ...data, place: { ...data.place, split } })
-    }
-    return error
+  /** It changes nothing any more, but is not kept back: all is committed, or this life has failed. */
+  #tellLate(message: TaskMessage): void {
+    if (message.type !== 'failed') return
+    const { code, message: reason } = message.error
+    this.#parts.doors.logger.warn({ code, reason }, 'a task failed when all was over')
   }
 
   #on(event: CoordinatorEvent): void {

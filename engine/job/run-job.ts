@@ -8,11 +8,10 @@ import type { Failure } from './restart-strategy.ts'
 import { systemDoors } from '../base/doors.ts'
 import { asStreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
-import { removeTree } from '../checkpoint/folders.ts'
 import { brokenLife } from '../worker/real-faults.ts'
 import { spawnThreads } from '../worker/worker-threads.ts'
 import { bundleJob } from './bundle.ts'
-import { makeBundleFolder } from './bundle-folder.ts'
+import { makeBundleFolder, removeBundleFolder } from './bundle-folder.ts'
 import { beginLife, type JobLife } from './job-life.ts'
 import { planBundle } from './job-plan.ts'
 import { decideRestart } from './restart-strategy.ts'
@@ -80,7 +79,7 @@ export async function runJob(
       }
     }
   } finally {
-    await removeTree(doors.files, bundleDir)
+    await removeBundleFolder(doors.files, bundleDir)
   }
 }
 

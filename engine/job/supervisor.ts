@@ -7,7 +7,7 @@ import type { BundleReference, FromEngine, RunOptions, RunSummary, ToEngine } fr
 import type { Failure, RestartDecision } from './restart-strategy.ts'
 import { systemClock } from '../base/clock.ts'
 import { systemFiles } from '../base/files.ts'
-import { removeTree } from '../checkpoint/folders.ts'
+import { removeBundleFolder } from './bundle-folder.ts'
 import { DEFAULT_SETTINGS } from '../graph/stream-graph.ts'
 import { decideRestart } from './restart-strategy.ts'
 
@@ -105,7 +105,7 @@ export class Supervisor {
         this.#restarts += 1
       }
     } finally {
-      await removeTree(systemFiles, this.#given.options.bundleDir)
+      await removeBundleFolder(systemFiles, this.#given.options.bundleDir)
     }
   }
 

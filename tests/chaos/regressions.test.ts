@@ -22,6 +22,13 @@ const regressions: readonly Regression[] = [
     faults: [{ point: 'master.close', nth: 1, action: { type: 'throw' } }],
   },
   {
+    what: 'a task that fails when the last checkpoint is committed is told of, and changes nothing',
+    shape: 'timers',
+    seed: 1,
+    parallelism: 1,
+    faults: [{ point: 'sink.confirm', nth: 5, action: { type: 'throw' } }],
+  },
+  {
     what: 'a state file that fails late, for a checkpoint that is over, is told of',
     shape: 'broadcast',
     seed: 18,

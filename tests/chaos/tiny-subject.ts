@@ -25,11 +25,16 @@ function record(id: number): { readonly id: number; readonly user: string; reado
 
 const checkpointing = { everyMs: 20, timeoutMs: 200, tolerableFailures: 1_000 }
 
+function byUser(row: string): { readonly key: string; readonly place: number } {
+  const { user, n } = JSON.parse(row) as { readonly user: string; readonly n: number }
+  return { key: user, place: n }
+}
+
 /** Each record leaves by a timer, counted for its user. */
 export const tiny: Subject = {
   name: 'tiny',
   parameters: {},
-  orders: { out: { key: 'user', by: 'n' } },
+  orders: { out: byUser },
   job: defineJob('tiny', (env) => {
     env.checkpointing(checkpointing)
     env

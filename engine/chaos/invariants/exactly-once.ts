@@ -21,16 +21,15 @@ export const exactlyOnce: Invariant = ({ golden, published, subject }) => {
   return found
 }
 
-function firstDisorder(rows: readonly string[], { key, by }: RowOrder): string | undefined {
-  const last = new Map<unknown, number>()
-  for (const text of rows) {
-    const row = JSON.parse(text) as Readonly<Record<string, unknown>>
-    const at = Number(row[by])
-    const before = last.get(row[key])
-    if (before !== undefined && at < before) {
-      return `of key ${JSON.stringify(row[key])}, ${by} ${at} comes after ${before}`
+function firstDisorder(rows: readonly string[], order: RowOrder): string | undefined {
+  const last = new Map<string, number>()
+  for (const row of rows) {
+    const { key, place } = order(row)
+    const before = last.get(key)
+    if (before !== undefined && place <= before) {
+      return `of key ${JSON.stringify(key)}, place ${place} comes after ${before}`
     }
-    last.set(row[key], at)
+    last.set(key, place)
   }
   return undefined
 }
