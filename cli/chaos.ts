@@ -77,7 +77,9 @@ function addShrink(chaos: Command, done: Done, withJobFlags: WithJobFlags): void
 function addFsck(chaos: Command, done: Done): void {
   chaos
     .command('fsck')
-    .description('verify the checkpoints of a work folder, or a savepoint; changes nothing')
+    .description(
+      'verify a savepoint, or the checkpoints of a job that does not run; changes nothing',
+    )
     .argument('<folder>', 'a work folder or a savepoint')
     .option('--deep', 'decode all state, and check what it says')
     .option('--json', 'as one JSON object')

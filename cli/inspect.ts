@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { CheckpointManifest } from '../engine/checkpoint/manifest.ts'
 import type { FileReference, SplitState } from '../engine/checkpoint/snapshot.ts'
 import { StreamError } from '../engine/base/errors.ts'
-import { exists, readWholeFile, systemFiles } from '../engine/base/files.ts'
+import { errnoOf, exists, readWholeFile, systemFiles } from '../engine/base/files.ts'
 import { readEpochs } from '../engine/checkpoint/epochs.ts'
 import { listOrNone } from '../engine/checkpoint/folders.ts'
 import {
@@ -106,14 +106,19 @@ async function readCheckpoints(folder: string): Promise<readonly CheckpointRepor
   const own = join(folder, 'manifest.json')
   if (await exists(systemFiles, own)) paths.push(own)
   const reports: CheckpointReport[] = []
-  for (const path of paths.reverse()) reports.push(await readCheckpoint(path))
+  for (const path of paths.reverse()) {
+    const report = await readCheckpoint(path)
+    if (report !== undefined) reports.push(report)
+  }
   return reports
 }
 
-async function readCheckpoint(path: string): Promise<CheckpointReport> {
+/** Undefined: a job that runs has just removed it. */
+async function readCheckpoint(path: string): Promise<CheckpointReport | undefined> {
   try {
     return reportOf(decodeManifest(await readWholeFile(systemFiles, path), path))
   } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
     if (!(error instanceof StreamError)) throw error
     return { id: 0, name: path, damaged: error.message }
   }

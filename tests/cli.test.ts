@@ -143,7 +143,7 @@ test('a job runs to its end, sums up in one line, and says so when it is run aga
 
 test('SIGTERM stops cleanly with 143, and the same command goes on', async () => {
   project.write('job.ts', COUNTING)
-  const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=1000']
+  const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=300']
   const first = project.start(args)
   await first.saw(/counting runs in/)
   await new Promise((done) => setTimeout(done, 700))
@@ -160,7 +160,7 @@ test('SIGTERM stops cleanly with 143, and the same command goes on', async () =>
 
 test('a killed engine is started again, and the output is as without the kill', async () => {
   project.write('job.ts', COUNTING)
-  const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=1000']
+  const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=300']
   const running = project.start(args, { MILLRACE_RESTART_STRATEGY: 'fixed-delay' })
   await running.saw(/counting runs in/)
   await new Promise((done) => setTimeout(done, 700))
@@ -175,7 +175,7 @@ test('a killed engine is started again, and the output is as without the kill', 
 
 test('an engine does not outlive its parent, and the same command goes on at once', async () => {
   project.write('job.ts', COUNTING)
-  const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=1000']
+  const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=300']
   const running = project.start(args)
   await running.saw(/counting runs in/)
   await new Promise((done) => setTimeout(done, 700))
@@ -214,7 +214,7 @@ test('a record that fails three times ends the run with 5 and names it', async (
   project.write('job.ts', COUNTING)
   const environment = { MILLRACE_RESTART_STRATEGY: 'fixed-delay', MILLRACE_RESTART_DELAY_MS: '1' }
   const ended = await project.run(
-    ['run', 'job.ts', '--json', '--set', 'poison=500', '--set', 'perSecond=1000'],
+    ['run', 'job.ts', '--json', '--set', 'poison=500', '--set', 'perSecond=300'],
     environment,
   )
   expect(ended.stderr).toMatch(/error RECORD_POISON: the record at offset \d+ of ".+" failed/)
