@@ -1,5 +1,13 @@
 /** A process that runs a thousand jobs holds no more after the last than after the first. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -78,7 +86,7 @@ test('descriptors, threads, listeners and heap stay as they are through many run
     expect(of(late, 'heapKb'), said).toBeLessThanOrEqual(
       of(early, 'heapKb') + HEAP_KB_SLACK + between * HEAP_KB_A_RUN,
     )
-    expect(readdirSync(join(folder, '.millrace', '.bundles'))).toEqual([])
+    expect(existsSync(join(folder, '.millrace', '.bundles'))).toBe(false)
     expect(readdirSync(join(folder, 'tmp'))).toEqual([])
     expect(processesIn(folder)).toEqual([])
   } finally {
