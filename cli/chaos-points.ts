@@ -1,8 +1,8 @@
-import type { FaultAction } from '../engine/chaos/schedule.ts'
+import type { FaultAction } from '../engine/faults/schedule.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { actionsAt } from '../engine/chaos/actions.ts'
-import { describeAction } from '../engine/chaos/schedule.ts'
 import { faultPointNames, faultPoints, isFaultPoint } from '../engine/faults/points.ts'
+import { describeAction } from '../engine/faults/schedule.ts'
 import type { FaultPointName } from '../engine/faults/points.ts'
 import { nearest } from '../engine/graph/suggest.ts'
 

@@ -1,6 +1,6 @@
 import type { Campaign } from '../engine/chaos/campaign.ts'
 import type { ChaosMode, FaultKind } from '../engine/chaos/actions.ts'
-import type { FaultSchedule } from '../engine/chaos/schedule.ts'
+import type { FaultSchedule } from '../engine/faults/schedule.ts'
 import type { RunFlags } from './run-options.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { systemClock } from '../engine/base/clock.ts'

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join, normalize, resolve } from 'node:path'
-import type { FaultSchedule } from '../engine/chaos/schedule.ts'
+import type { FaultSchedule } from '../engine/faults/schedule.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { makeDirectories, systemFiles } from '../engine/base/files.ts'
 import { systemRandom } from '../engine/base/random.ts'

@@ -22,7 +22,8 @@ export type { Logger } from './base/logger.ts'
 export { seededRandom } from './base/random.ts'
 export type { Random } from './base/random.ts'
 export type { Secret } from './base/secret.ts'
-export type { FaultPlace, FaultProbe } from './faults/probe.ts'
+export type { FaultPlace } from './faults/place.ts'
+export type { FaultProbe } from './faults/probe.ts'
 export { sinkDefinition, sinkOf } from './operator/sink.ts'
 export type {
   Committable,

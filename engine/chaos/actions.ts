@@ -1,5 +1,5 @@
 import type { FaultPointName } from '../faults/points.ts'
-import type { FaultAction, FaultActionType } from './schedule.ts'
+import type { FaultAction, FaultActionType } from '../faults/schedule.ts'
 import { faultPoints, type FaultPoint } from '../faults/points.ts'
 
 export type ChaosMode = 'sim' | 'process' | 'threads'

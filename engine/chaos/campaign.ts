@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { FaultPointName } from '../faults/points.ts'
+import type { FaultSchedule } from '../faults/schedule.ts'
 import type { Examined } from './examine.ts'
-import type { FaultSchedule } from './schedule.ts'
 import type { RareState } from './rare-states.ts'
 import type { ScheduleRun } from './schedule-run.ts'
 import type { Golden, Subject } from './subject.ts'

@@ -1,8 +1,9 @@
-import type { FaultPlace, FaultProbe } from '../faults/probe.ts'
+import type { FaultProbe } from '../faults/probe.ts'
 import type { FaultPointName } from '../faults/points.ts'
 import type { FaultPlan } from '../faults/fault-plan.ts'
-import type { FaultAction } from './schedule.ts'
-import type { TraceEvent } from './trace.ts'
+import type { FaultPlace } from '../faults/place.ts'
+import type { FaultAction } from '../faults/schedule.ts'
+import type { TraceEvent } from '../faults/trace.ts'
 import { StreamError } from '../base/errors.ts'
 
 /** What a fault may do to the world; who runs the schedule has it. */

@@ -1,4 +1,4 @@
-import type { FaultSchedule } from './schedule.ts'
+import type { FaultSchedule } from '../faults/schedule.ts'
 import type { ScheduleRun, SimulateOptions } from './schedule-run.ts'
 import type { Golden, Subject } from './subject.ts'
 import type { InvariantId, Violation } from './violation.ts'

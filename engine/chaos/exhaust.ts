@@ -1,6 +1,6 @@
 import type { FaultPointName } from '../faults/points.ts'
+import type { Fault, FaultAction, FaultSchedule } from '../faults/schedule.ts'
 import type { FaultKind } from './actions.ts'
-import type { Fault, FaultAction, FaultSchedule } from './schedule.ts'
 import type { Golden, Subject } from './subject.ts'
 import { isFaultPoint } from '../faults/points.ts'
 import { actionsAt, faultKinds } from './actions.ts'

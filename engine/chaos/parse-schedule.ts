@@ -1,9 +1,9 @@
 import type { FaultPointName } from '../faults/points.ts'
-import type { Fault, FaultAction, FaultActionType, FaultSchedule } from './schedule.ts'
+import type { Fault, FaultAction, FaultActionType, FaultSchedule } from '../faults/schedule.ts'
 import { faultPointNames } from '../faults/points.ts'
+import { errnos } from '../faults/schedule.ts'
 import { actionsAt } from './actions.ts'
 import { CheckedJson, invalid } from './checked-json.ts'
-import { errnos } from './schedule.ts'
 
 /**
  * A schedule as it stands in a file. Throws CHAOS_SCHEDULE_INVALID with the place of what is wrong;

@@ -1,7 +1,7 @@
 import type { Random } from '../base/random.ts'
 import type { FaultPointName } from '../faults/points.ts'
+import type { Fault, FaultAction, FaultActionType, FaultSchedule } from '../faults/schedule.ts'
 import type { ChaosMode, FaultKind } from './actions.ts'
-import type { Fault, FaultAction, FaultActionType, FaultSchedule } from './schedule.ts'
 import type { Golden } from './subject.ts'
 import { seededRandom } from '../base/random.ts'
 import { actionsAt, faultKinds } from './actions.ts'

@@ -1,6 +1,6 @@
+import type { Fault } from '../faults/schedule.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
 import type { RareState } from './rare-states.ts'
-import type { Fault } from './schedule.ts'
 
 /**
  * For each rare state, faults that lead there: whatever chance does, a campaign can be sure to have

@@ -1,6 +1,6 @@
+import type { TraceEvent } from '../faults/trace.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { LifeRecord, ScheduleRun } from './schedule-run.ts'
-import type { TraceEvent } from './trace.ts'
 import { START_MS } from './simulate-schedule.ts'
 
 /**

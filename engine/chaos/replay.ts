@@ -1,7 +1,7 @@
+import type { TraceEvent } from '../faults/trace.ts'
 import type { ChaosBundle } from './bundle.ts'
 import type { Examined } from './examine.ts'
 import type { Golden, Subject } from './subject.ts'
-import type { TraceEvent } from './trace.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { examine } from './examine.ts'
 import { resized } from './shrink.ts'

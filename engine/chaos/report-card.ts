@@ -2,7 +2,7 @@ import type { Campaign } from './campaign.ts'
 import type { Golden } from './subject.ts'
 import type { RareState } from './rare-states.ts'
 import type { InvariantId, Violation } from './violation.ts'
-import { describeFault } from './schedule.ts'
+import { describeFault } from '../faults/schedule.ts'
 import { rareStates } from './rare-states.ts'
 import { invariants } from './violation.ts'
 

@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path'
+import type { Fault, FaultAction } from '../faults/schedule.ts'
 import type { ChaosBundle } from './bundle.ts'
-import type { Fault, FaultAction } from './schedule.ts'
 import { invariants } from './violation.ts'
 
 /** How somebody has the run of a bundle again. */

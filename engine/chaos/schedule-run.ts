@@ -1,13 +1,13 @@
 import type { Doors } from '../base/doors.ts'
 import type { ErrorData } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
+import type { FaultSchedule } from '../faults/schedule.ts'
+import type { TraceEvent } from '../faults/trace.ts'
 import type { RunSummary } from '../job/protocol.ts'
 import type { MemoryDisk } from '../simulation/memory-files.ts'
 import type { SimulatedJob } from '../simulation/simulated-life.ts'
 import type { SimulatedProcesses } from '../simulation/simulated-processes.ts'
 import type { DiskHistory } from './disk-history.ts'
-import type { FaultSchedule } from './schedule.ts'
-import type { TraceEvent } from './trace.ts'
 
 export interface SimulateOptions extends SimulatedJob {
   readonly schedule: FaultSchedule

@@ -1,11 +1,11 @@
+import type { Fault, FaultSchedule } from '../faults/schedule.ts'
 import type { Examined } from './examine.ts'
-import type { Fault, FaultSchedule } from './schedule.ts'
 import type { Golden, Subject } from './subject.ts'
 import type { InvariantId } from './violation.ts'
 import { assert } from '../base/assert.ts'
+import { FIRST_COME } from '../faults/schedule.ts'
 import { depthFor, examine } from './examine.ts'
 import { withRecordsMax } from './records-max.ts'
-import { FIRST_COME } from './schedule.ts'
 import { namedPlaces, simplerActions, simplerPlaces } from './simpler.ts'
 import { goldenRun } from './subject.ts'
 

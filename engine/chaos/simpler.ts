@@ -1,5 +1,5 @@
-import type { Fault, FaultAction } from './schedule.ts'
-import type { TraceEvent } from './trace.ts'
+import type { Fault, FaultAction } from '../faults/schedule.ts'
+import type { TraceEvent } from '../faults/trace.ts'
 import { actionsAt } from './actions.ts'
 import { isFaultPoint } from '../faults/points.ts'
 

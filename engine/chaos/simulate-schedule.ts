@@ -1,20 +1,20 @@
 import { resolve } from 'node:path'
 import type { ErrorData } from '../base/errors.ts'
+import type { TraceEvent } from '../faults/trace.ts'
 import type { RunSummary } from '../job/protocol.ts'
 import type { LifePlace } from '../simulation/simulated-life.ts'
 import type { LifeRecord, LogLine, ScheduleRun, SimulateOptions } from './schedule-run.ts'
-import type { TraceEvent } from './trace.ts'
 import { StreamError } from '../base/errors.ts'
 import { makeDirectories } from '../base/files.ts'
 import { seededRandom, type Random } from '../base/random.ts'
 import { FaultPlan } from '../faults/fault-plan.ts'
+import { FIRST_COME } from '../faults/schedule.ts'
+import { traceHash } from '../faults/trace.ts'
 import { MemoryDisk, type MemoryDiskOptions } from '../simulation/memory-files.ts'
 import { SeededScheduler, type TurnOrder } from '../simulation/seeded-scheduler.ts'
 import { SimulatedProcesses } from '../simulation/simulated-processes.ts'
 import { DiskHistory } from './disk-history.ts'
 import { RunningLife } from './running-life.ts'
-import { FIRST_COME } from './schedule.ts'
-import { traceHash } from './trace.ts'
 
 const STEPS_MAX = 200_000
 /** When a run begins, by its own clock. */

@@ -1,6 +1,6 @@
+import type { TraceEvent } from '../faults/trace.ts'
 import type { MarkKind } from './timeline-marks.ts'
 import type { TimelineInput } from './timeline.ts'
-import type { TraceEvent } from './trace.ts'
 import { markOf } from './timeline-marks.ts'
 
 /** Faults and lives of a run that are drawn: so many of the first, and so many of the last. */

@@ -1,6 +1,6 @@
+import type { TraceEvent } from '../faults/trace.ts'
 import type { Lanes, Mark } from './timeline-marks.ts'
 import type { LifeEnd, Note, Row, TimelineInput } from './timeline.ts'
-import type { TraceEvent } from './trace.ts'
 import { letsPass, markOf } from './timeline-marks.ts'
 import { endOf, lifeWords, noteOf, Story } from './timeline-words.ts'
 

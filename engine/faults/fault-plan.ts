@@ -1,6 +1,6 @@
-import type { Fault, FaultAction } from '../chaos/schedule.ts'
+import type { FaultPlace } from './place.ts'
 import type { FaultPointName } from './points.ts'
-import type { FaultPlace } from './probe.ts'
+import type { Fault, FaultAction } from './schedule.ts'
 
 /** What struck, and its index in the schedule. */
 export interface Strike {

@@ -1,19 +1,6 @@
-import type { FaultAction } from '../chaos/schedule.ts'
+import type { FaultPlace } from './place.ts'
 import type { FaultPointName } from './points.ts'
-
-/** Whose step it is. What does not apply is left out. */
-export interface FaultPlace {
-  /** Of an operator, source or sink. */
-  readonly uid?: string
-  readonly subtask?: number
-  readonly checkpointId?: number
-  /** Event time, or the time that a timer was set for, epoch ms. */
-  readonly ms?: number
-  /** What kind of message or element, where a point has several. */
-  readonly what?: string
-  /** The file, as its name below the folder that it belongs to. */
-  readonly file?: string
-}
+import type { FaultAction } from './schedule.ts'
 
 /**
  * How chaos sees the protocol, and where it steps in. Undefined in `Doors` in every run that is not

@@ -1,7 +1,8 @@
 import { basename, dirname } from 'node:path'
 import type { FileHandle, Files } from '../base/files.ts'
+import type { FaultPlace } from './place.ts'
 import type { FaultPointName } from './points.ts'
-import type { FaultPlace, FaultProbe } from './probe.ts'
+import type { FaultProbe } from './probe.ts'
 
 type Call = keyof Files | 'write' | 'read' | 'sync'
 

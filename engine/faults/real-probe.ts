@@ -1,8 +1,9 @@
 import type { Clock } from '../base/clock.ts'
-import type { FaultAction } from '../chaos/schedule.ts'
+import type { FaultPlace } from './place.ts'
 import type { FaultPointName } from './points.ts'
-import type { FaultPlace, FaultProbe } from './probe.ts'
+import type { FaultProbe } from './probe.ts'
 import type { RealLife } from './real-life.ts'
+import type { FaultAction } from './schedule.ts'
 import { StreamError } from '../base/errors.ts'
 
 /** What only the thread at hand can say or do. */

@@ -1,5 +1,6 @@
 import type { OperatorSubtaskState, SplitState, SubtaskSnapshot } from '../checkpoint/snapshot.ts'
-import type { FaultPlace, FaultProbe } from '../faults/probe.ts'
+import type { FaultPlace } from '../faults/place.ts'
+import type { FaultProbe } from '../faults/probe.ts'
 import type { Committable } from '../operator/sink.ts'
 import type { SplitPosition } from '../operator/source.ts'
 import type { CheckpointId } from '../stream/elements.ts'

@@ -1,5 +1,5 @@
 import type { FaultPointName } from '../faults/points.ts'
-import type { Errno, Fault, FaultAction, FaultWhere } from '../chaos/schedule.ts'
+import type { Errno, Fault, FaultAction, FaultWhere } from '../faults/schedule.ts'
 import { parseFault } from '../chaos/parse-schedule.ts'
 
 declare const sentinel: unique symbol

@@ -34,6 +34,6 @@ export {
   torn,
 } from './fault-actions.ts'
 export { testSource } from './test-source.ts'
-export type { Fault, FaultAction } from '../chaos/schedule.ts'
+export type { Fault, FaultAction } from '../faults/schedule.ts'
 export type { FaultPointName } from '../faults/points.ts'
 export type { Violation } from '../chaos/violation.ts'

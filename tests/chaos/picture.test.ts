@@ -1,10 +1,10 @@
 /** Pictures of real runs: whatever a schedule does, it is seen. */
 import { expect, test } from 'vitest'
-import type { Fault } from '../../engine/chaos/schedule.ts'
 import { pictureOf } from '../../cli/chaos-picture.ts'
-import { describeAction } from '../../engine/chaos/schedule.ts'
 import { simulateSchedule } from '../../engine/chaos/simulate-schedule.ts'
 import { timelineOf } from '../../engine/chaos/timeline.ts'
+import { describeAction } from '../../engine/faults/schedule.ts'
+import type { Fault } from '../../engine/faults/schedule.ts'
 import { shapes } from '../simulation/shapes.ts'
 
 const at = (point: Fault['point'], nth: number, action: Fault['action']): Fault => ({

@@ -4,7 +4,7 @@ import { rareSchedules } from '../../engine/chaos/rare-schedules.ts'
 import { rareStates, rareStatesOf, type RareState } from '../../engine/chaos/rare-states.ts'
 import { simulateSchedule } from '../../engine/chaos/simulate-schedule.ts'
 import type { Subject } from '../../engine/chaos/subject.ts'
-import type { Fault } from '../../engine/chaos/schedule.ts'
+import type { Fault } from '../../engine/faults/schedule.ts'
 import { shapes } from '../simulation/shapes.ts'
 import { tiny } from './tiny-subject.ts'
 

@@ -1,8 +1,8 @@
 /** Schedules that once broke an invariant: each holds now. */
 import { expect, test } from 'vitest'
 import { examine } from '../../engine/chaos/examine.ts'
-import { describeFault, FIRST_COME, type Fault } from '../../engine/chaos/schedule.ts'
 import { goldenRun, type Subject } from '../../engine/chaos/subject.ts'
+import { describeFault, FIRST_COME, type Fault } from '../../engine/faults/schedule.ts'
 import { shapes } from '../simulation/shapes.ts'
 
 interface Regression {

@@ -7,7 +7,6 @@
 import { faultKinds, type FaultKind } from '../../engine/chaos/actions.ts'
 import { examine, type Examined } from '../../engine/chaos/examine.ts'
 import { randomSchedule } from '../../engine/chaos/random-schedule.ts'
-import { describeFault, type FaultSchedule } from '../../engine/chaos/schedule.ts'
 import { shrink } from '../../engine/chaos/shrink.ts'
 import {
   firstDifference,
@@ -15,6 +14,7 @@ import {
   type Golden,
   type Subject,
 } from '../../engine/chaos/subject.ts'
+import { describeFault, type FaultSchedule } from '../../engine/faults/schedule.ts'
 import { chaosShapes } from '../chaos/shapes.ts'
 
 export interface Hunt {

@@ -1,4 +1,4 @@
-import type { TraceEvent } from '../trace.ts'
+import type { TraceEvent } from '../../faults/trace.ts'
 import type { Violation } from '../violation.ts'
 import type { Invariant, RunFacts } from './invariant.ts'
 

@@ -1,4 +1,4 @@
-import type { FaultAction } from '../schedule.ts'
+import type { FaultAction } from '../../faults/schedule.ts'
 import type { LifeRecord } from '../schedule-run.ts'
 import type { Violation } from '../violation.ts'
 import type { Invariant, RunFacts } from './invariant.ts'

@@ -1,6 +1,6 @@
 import type { ErrorData } from '../../base/errors.ts'
+import type { TraceEvent } from '../../faults/trace.ts'
 import type { LifeRecord, ScheduleRun } from '../schedule-run.ts'
-import type { TraceEvent } from '../trace.ts'
 import type { Invariant } from './invariant.ts'
 
 /**

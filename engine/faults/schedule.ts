@@ -1,5 +1,5 @@
-import type { FaultPlace } from '../faults/probe.ts'
-import type { FaultPointName } from '../faults/points.ts'
+import type { FaultPlace } from './place.ts'
+import type { FaultPointName } from './points.ts'
 
 /** What is done at a fault point. Times are in ms of the clock of the run. */
 export type FaultAction =

@@ -1,5 +1,5 @@
-import type { FaultPlace } from '../faults/probe.ts'
-import type { FaultPointName } from '../faults/points.ts'
+import type { FaultPlace } from './place.ts'
+import type { FaultPointName } from './points.ts'
 import type { FaultAction } from './schedule.ts'
 import { sha256Hex } from '../base/hash.ts'
 
