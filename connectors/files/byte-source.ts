@@ -1,5 +1,4 @@
-import type { FileHandle } from '../../engine/index.ts'
-import { gunzip } from './gunzip.ts'
+import type { FileHandle, Gunzip } from '../../engine/index.ts'
 
 /** The bytes of a file from some offset on, block by block. */
 export interface ByteSource {
@@ -36,7 +35,7 @@ export class GzipBytes implements ByteSource {
   readonly #blocks: AsyncIterator<Uint8Array>
   #skip: number
 
-  constructor(handle: FileHandle, at: number) {
+  constructor(handle: FileHandle, at: number, gunzip: Gunzip) {
     this.#handle = handle
     this.#skip = at
     this.#blocks = gunzip(blocksOf(handle))[Symbol.asyncIterator]()

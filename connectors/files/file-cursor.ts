@@ -6,7 +6,7 @@ import {
   errnoOf,
   RecordBatch,
 } from '../../engine/index.ts'
-import type { AssignedSplit, Files } from '../../engine/index.ts'
+import type { AssignedSplit, Files, Gunzip } from '../../engine/index.ts'
 import type { Decoder, FormatDefinition } from '../formats/format.ts'
 import { GzipBytes, PlainBytes } from './byte-source.ts'
 import type { ByteSource } from './byte-source.ts'
@@ -19,6 +19,7 @@ const READ_AHEAD_BYTES = 512 * 1_024
 
 export interface CursorHost {
   readonly files: Files
+  readonly gunzip: Gunzip
   readonly format: FormatDefinition
   /** Most records of a batch, where it is fewer than BATCH_RECORDS_MAX. */
   readonly batchRecords?: number | undefined
@@ -288,7 +289,7 @@ export class FileCursor {
       await handle.close()
       throw thrown
     }
-    if (isGzip(split.path)) return new GzipBytes(handle, this.#at)
+    if (isGzip(split.path)) return new GzipBytes(handle, this.#at, this.#host.gunzip)
     return new PlainBytes(handle, this.#aligned ? this.#at : split.from - 1)
   }
 

@@ -10,6 +10,7 @@ import type {
 import type { FormatDefinition } from '../formats/format.ts'
 import { FileCursor } from './file-cursor.ts'
 import type { CursorHost } from './file-cursor.ts'
+import { gunzip } from './gunzip.ts'
 import { changed, verifyInfo } from './file-split.ts'
 
 /** One file is read, and the next is opened ahead. */
@@ -40,6 +41,7 @@ export class FileReader implements SourceReader {
     this.#context = context
     this.#host = {
       files: context.doors.files,
+      gunzip: context.doors.gunzip ?? gunzip,
       format,
       batchRecords: context.batchRecords,
       kick: () => {

@@ -13,9 +13,14 @@ export interface Doors {
   readonly random: Random
   readonly files: Files
   readonly logger: Logger
+  /** In place of node's own, which unpacks on threads of its own: a simulation has none. */
+  readonly gunzip?: Gunzip
   /** Only in runs that are broken on purpose. */
   readonly faults?: FaultProbe | undefined
 }
+
+/** What comes out of the gzip members of its input, in blocks. Fails when it is cut off or damaged. */
+export type Gunzip = (compressed: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
 
 export function systemDoors(logger: Logger): Doors {
   return { clock: systemClock, random: systemRandom, files: systemFiles, logger }

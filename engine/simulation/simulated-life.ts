@@ -9,6 +9,7 @@ import { jobDefinition } from '../graph/job-definition.ts'
 import { planHash } from '../graph/plan.ts'
 import { beginLife, type JobLife } from '../job/job-life.ts'
 import { spawnInThread } from '../worker/in-thread.ts'
+import { gunzipAtOnce } from './gunzip-at-once.ts'
 import { pacedNode } from './paced-source.ts'
 import { SimulatedStore } from './simulated-store.ts'
 
@@ -58,7 +59,7 @@ export class SimulatedLife {
     process: SimulatedProcess,
     doors: Doors,
   ) {
-    this.#doors = doors
+    this.#doors = { ...doors, gunzip: gunzipAtOnce }
     this.#stateCacheMb = job.stateCacheMb
     this.#place = place
     this.#process = process

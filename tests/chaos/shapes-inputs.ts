@@ -1,4 +1,5 @@
-/** Shapes that differ in what they read: files of lines and of columns, and Kafka. */
+/** Shapes that differ in what they read: files of lines, packed and of columns, and Kafka. */
+import { gzipSync } from 'node:zlib'
 import { count, defineJob, sum } from 'millrace'
 import type { Source, StreamEnvironment } from 'millrace'
 import { collectionSource, csv, fileSink, fileSource, json } from 'millrace/connectors'
@@ -30,10 +31,13 @@ function totalsOf(env: StreamEnvironment, source: Source<ShapeEvent>): void {
     .sinkTo('running', fileSink({ directory: '/running', schema: Running }))
 }
 
+/** Of files, by name. */
+type Contents = Readonly<Record<string, Uint8Array>>
+
 function inputShape(
   name: string,
   source: () => Source<ShapeEvent>,
-  contents?: Readonly<Record<string, string>>,
+  contents?: Contents,
 ): ChaosShape {
   return {
     name,
@@ -48,11 +52,10 @@ function inputShape(
 }
 
 /** Input is durable before a job reads it. */
-async function fill(files: Files, contents: Readonly<Record<string, string>>): Promise<void> {
+async function fill(files: Files, contents: Contents): Promise<void> {
   await makeDirectories(files, '/in')
-  for (const [name, text] of Object.entries(contents)) {
+  for (const [name, bytes] of Object.entries(contents)) {
     const path = `/in/${name}`
-    const bytes = new TextEncoder().encode(text)
     await writeDurably(files, path, bytes, { replace: false, temporary: `${path}.tmp` })
   }
 }
@@ -61,6 +64,12 @@ const lines = inputShape(
   'lines',
   () => fileSource({ path: '/in/*.jsonl', format: json(Event) }),
   named('jsonl', (part) => rows(part).join('\n')),
+)
+
+const packed = inputShape(
+  'packed',
+  () => fileSource({ path: '/in/*.jsonl.gz', format: json(Event) }),
+  named('jsonl.gz', (part) => rows(part).join('\n')),
 )
 
 const table = inputShape(
@@ -74,13 +83,12 @@ const table = inputShape(
   ),
 )
 
-function named(
-  extension: string,
-  textOf: (part: readonly ShapeEvent[]) => string,
-): Readonly<Record<string, string>> {
-  const contents: Record<string, string> = {}
+function named(extension: string, textOf: (part: readonly ShapeEvent[]) => string): Contents {
+  const contents: Record<string, Uint8Array> = {}
   for (let index = 0; index < PARTS; index += 1) {
-    contents[`part-${index}.${extension}`] = `${textOf(part(index))}\n`
+    const bytes = Buffer.from(`${textOf(part(index))}\n`)
+    const isPacked = extension.endsWith('.gz')
+    contents[`part-${index}.${extension}`] = isPacked ? gzipSync(bytes) : bytes
   }
   return contents
 }
@@ -133,6 +141,7 @@ const log = inputShape('kafka', () =>
 export const inputShapes: readonly ChaosShape[] = [
   inputShape('list', () => collectionSource(events)),
   lines,
+  packed,
   table,
   log,
 ]
