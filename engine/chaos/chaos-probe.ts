@@ -1,4 +1,4 @@
-import type { FaultProbe } from '../faults/probe.ts'
+import type { CallOtherwise, FaultProbe } from '../faults/probe.ts'
 import type { FaultPointName } from '../faults/points.ts'
 import type { FaultPlan } from '../faults/fault-plan.ts'
 import type { FaultPlace } from '../faults/place.ts'
@@ -74,7 +74,7 @@ export class ChaosProbe implements FaultProbe {
     point: FaultPointName,
     place: FaultPlace,
     call: () => Promise<T>,
-    part?: (bytes: number) => Promise<void>,
+    otherwise?: CallOtherwise,
   ): Promise<T> {
     if (this.#isDead) return never()
     const action = this.#strike(point, place)
@@ -86,11 +86,15 @@ export class ChaosProbe implements FaultProbe {
       case 'errno': {
         // One that fails by itself has no effect to keep; it is this errno that is told of.
         if (action.done === true) await call().catch(() => undefined)
+        else otherwise?.fail?.()
         const message = `${action.errno}: injected at ${point}`
         throw Object.assign(new Error(message), { code: action.errno })
       }
       case 'torn':
-        await part?.(action.bytes)
+        await otherwise?.part?.(action.bytes)
+        break
+      case 'throw':
+        otherwise?.fail?.()
         break
       default:
         break

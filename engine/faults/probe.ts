@@ -2,6 +2,14 @@ import type { FaultPlace } from './place.ts'
 import type { FaultPointName } from './points.ts'
 import type { FaultAction } from './schedule.ts'
 
+/** What a call of the disk may do in place of what it is for. */
+export interface CallOtherwise {
+  /** Takes effect for so many bytes: a write. */
+  part?(bytes: number): Promise<void>
+  /** Leaves behind what such a call leaves when it fails: a sync of a simulated disk. */
+  fail?(): void
+}
+
 /**
  * How chaos sees the protocol, and where it steps in. Undefined in `Doors` in every run that is not
  * broken on purpose: each hook is then one comparison.
@@ -15,15 +23,12 @@ export interface FaultProbe {
   hold(point: FaultPointName, place: FaultPlace): Promise<void> | undefined
   /** A message: `deliver` is called once, never, twice or later. */
   pass(point: FaultPointName, place: FaultPlace, deliver: () => void): void
-  /**
-   * A call of the disk: may fail before or after it has taken effect, or take effect in part.
-   * `part` does so much of it, for a write.
-   */
+  /** A call of the disk: may fail before or after it has taken effect, or take effect in part. */
   around<T>(
     point: FaultPointName,
     place: FaultPlace,
     call: () => Promise<T>,
-    part?: (bytes: number) => Promise<void>,
+    otherwise?: CallOtherwise,
   ): Promise<T>
   /**
    * The input itself asks for a fault at this place: it strikes once in a run. Left out where a

@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path'
 import type { FileHandle, Files } from '../base/files.ts'
 import type { FaultPlace } from './place.ts'
 import type { FaultPointName } from './points.ts'
-import type { FaultProbe } from './probe.ts'
+import type { CallOtherwise, FaultProbe } from './probe.ts'
 
 type Call = keyof Files | 'write' | 'read' | 'sync'
 
@@ -12,9 +12,9 @@ type Call = keyof Files | 'write' | 'read' | 'sync'
  */
 export function probedFiles(files: Files, probe: FaultProbe): Files {
   const paths = new KnownPaths()
-  const around: Around = (call, path, run, part) => {
+  const around: Around = (call, path, run, otherwise) => {
     const point = diskPoint(call, path, paths)
-    return point === undefined ? run() : probe.around(point, placeOf(path), run, part)
+    return point === undefined ? run() : probe.around(point, placeOf(path), run, otherwise)
   }
   return {
     open: async (path, mode) => {
@@ -73,8 +73,13 @@ type Around = <T>(
   call: Call,
   path: string,
   run: () => Promise<T>,
-  part?: (bytes: number) => Promise<void>,
+  otherwise?: CallOtherwise,
 ) => Promise<T>
+
+/** Of a disk that is simulated: what was not durable yet is lost to every sync that follows. */
+interface ForgetfulHandle extends FileHandle {
+  syncFailed(): void
+}
 
 class ProbedHandle implements FileHandle {
   readonly #handle: FileHandle
@@ -88,12 +93,9 @@ class ProbedHandle implements FileHandle {
   }
 
   write(bytes: Uint8Array, position?: number): Promise<void> {
-    return this.#around(
-      'write',
-      this.#path,
-      () => this.#handle.write(bytes, position),
-      (length) => this.#handle.write(bytes.subarray(0, length), position),
-    )
+    return this.#around('write', this.#path, () => this.#handle.write(bytes, position), {
+      part: (length) => this.#handle.write(bytes.subarray(0, length), position),
+    })
   }
 
   read(position: number, length: number): Promise<Uint8Array> {
@@ -101,7 +103,11 @@ class ProbedHandle implements FileHandle {
   }
 
   sync(): Promise<void> {
-    return this.#around('sync', this.#path, () => this.#handle.sync())
+    return this.#around('sync', this.#path, () => this.#handle.sync(), {
+      fail: () => {
+        if (isForgetful(this.#handle)) this.#handle.syncFailed()
+      },
+    })
   }
 
   size(): Promise<number> {
@@ -111,6 +117,10 @@ class ProbedHandle implements FileHandle {
   close(): Promise<void> {
     return this.#handle.close()
   }
+}
+
+function isForgetful(handle: FileHandle): handle is ForgetfulHandle {
+  return 'syncFailed' in handle
 }
 
 /** Calls that change nothing. */

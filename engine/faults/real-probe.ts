@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { FaultPlace } from './place.ts'
 import type { FaultPointName } from './points.ts'
-import type { FaultProbe } from './probe.ts'
+import type { CallOtherwise, FaultProbe } from './probe.ts'
 import type { RealLife } from './real-life.ts'
 import type { FaultAction } from './schedule.ts'
 import { StreamError } from '../base/errors.ts'
@@ -66,7 +66,7 @@ export class RealProbe implements FaultProbe {
     point: FaultPointName,
     place: FaultPlace,
     call: () => Promise<T>,
-    part?: (bytes: number) => Promise<void>,
+    otherwise?: CallOtherwise,
   ): Promise<T> {
     if (this.#isOver()) throw ended()
     const action = this.#life.tell(point, place)?.action
@@ -79,7 +79,7 @@ export class RealProbe implements FaultProbe {
         if (action.done === true) await call()
         throw failing(action.errno, point)
       case 'torn':
-        await part?.(action.bytes)
+        await otherwise?.part?.(action.bytes)
         this.#act(action)
         break
       default:

@@ -46,9 +46,14 @@ export class MemoryHandle implements FileHandle {
     return this.#call('sync', () => {
       this.#file.sync()
     }).catch((error: unknown) => {
-      this.#file.syncFailed()
+      this.syncFailed()
       throw error
     })
+  }
+
+  /** As a sync that fails: what it was to make durable is lost (D3 of the disk). */
+  syncFailed(): void {
+    this.#file.syncFailed()
   }
 
   size(): Promise<number> {

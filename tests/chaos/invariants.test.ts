@@ -132,6 +132,31 @@ test('I6: files of state are not durable when their checkpoint is', async () => 
   expect(await broken([], lies)).toEqual(['I6'])
 })
 
+/** A sync that fails is tried again on the same descriptor, and the second one is believed. */
+const stubborn = world((files) => ({
+  async open(path, mode) {
+    const handle = await files.open(path, mode)
+    const sync = handle.sync.bind(handle)
+    handle.sync = () => sync().catch(sync)
+    return handle
+  },
+}))
+
+test('I6: state whose sync failed is synced again', async () => {
+  const fault: Fault = { point: 'disk.state.sync', nth: 2, action: { type: 'errno', errno: 'EIO' } }
+  expect(await broken([fault], { ...stubborn, depth: 'full' })).toEqual(['I6', 'I12'])
+  expect(await broken([fault], { depth: 'full' })).toEqual([])
+})
+
+test('I1: output whose sync failed is synced again', async () => {
+  const faults: Fault[] = [
+    { point: 'disk.staged.sync', nth: 2, action: { type: 'errno', errno: 'EIO' } },
+    { point: 'disk.staged.unlink', nth: 3, action: { type: 'power-loss' } },
+  ]
+  expect(await broken(faults, stubborn)).toContain('I1')
+  expect(await broken(faults, { depth: 'full' })).toEqual([])
+})
+
 test('I7: a lock that two hold at a time', async () => {
   const noLock = { depth: 'quick', world: { processes: new Lockless() } } as const
   const twin: Fault = {
