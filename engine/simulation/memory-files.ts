@@ -1,17 +1,10 @@
 import { dirname, resolve } from 'node:path'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
+import type { DiskOperation } from './disk-operation.ts'
 import { seededRandom } from '../base/random.ts'
 import { MemoryHandle } from './memory-handle.ts'
 import { fileError, MemoryDirectory, MemoryFile } from './memory-inodes.ts'
-
-/** One call of the door, before it takes effect. */
-export interface DiskOperation {
-  /** Counts all operations of the disk, from 0. */
-  readonly index: number
-  readonly kind: keyof Files | 'write' | 'read' | 'sync' | 'size' | 'close'
-  readonly path: string
-}
 
 /** A change of names or their durability, or of what is open, just after it took effect. */
 export interface DiskEffect {

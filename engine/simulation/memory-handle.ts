@@ -1,5 +1,5 @@
 import type { FileHandle } from '../base/files.ts'
-import type { DiskOperation } from './memory-files.ts'
+import type { DiskOperation } from './disk-operation.ts'
 import { fileError, type MemoryFile } from './memory-inodes.ts'
 
 /** Runs one operation of a process on the disk. */

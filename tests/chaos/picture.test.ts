@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { pictureOf } from '../../cli/chaos-picture.ts'
 import { simulateSchedule } from '../../engine/chaos/simulate-schedule.ts'
-import { timelineOf } from '../../engine/chaos/timeline.ts'
+import { timelineOf } from '../../engine/chaos/timeline/timeline.ts'
 import { describeAction } from '../../engine/faults/schedule.ts'
 import type { Fault } from '../../engine/faults/schedule.ts'
 import { shapes } from '../simulation/shapes.ts'

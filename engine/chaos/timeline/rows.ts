@@ -1,8 +1,8 @@
-import type { TraceEvent } from '../faults/trace.ts'
-import type { Lanes, Mark } from './timeline-marks.ts'
-import type { LifeEnd, Note, Row, TimelineInput } from './timeline.ts'
-import { letsPass, markOf } from './timeline-marks.ts'
-import { endOf, lifeWords, noteOf, Story } from './timeline-words.ts'
+import type { TraceEvent } from '../../faults/trace.ts'
+import type { Lanes, Mark } from './marks.ts'
+import type { LifeEnd, Note, Row, TimelineInput } from './model.ts'
+import { letsPass, markOf } from './marks.ts'
+import { endOf, lifeWords, noteOf, Story } from './words.ts'
 
 /** Steps without anything drawn that are worth a row of their own. */
 const FOLD_STEPS = 100

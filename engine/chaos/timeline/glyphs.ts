@@ -1,6 +1,6 @@
-import type { Mark, MarkKind } from './timeline-marks.ts'
-import { counterOf, formatCheckpointId } from '../checkpoint/layout.ts'
-import { escapeXml, shorten } from '../graph/svg-text.ts'
+import type { Mark, MarkKind } from './marks.ts'
+import { counterOf, formatCheckpointId } from '../../checkpoint/layout.ts'
+import { escapeXml, shorten } from '../../graph/svg-text.ts'
 
 /** How wide a character of the pictures' fonts is taken to be. */
 const CHARACTER = 6.6

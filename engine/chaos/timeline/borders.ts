@@ -1,5 +1,5 @@
-import type { TraceEvent } from '../faults/trace.ts'
-import type { TimelineLife } from './timeline.ts'
+import type { TraceEvent } from '../../faults/trace.ts'
+import type { TimelineLife } from './model.ts'
 
 /**
  * A trace in which every life begins and ends. A process that is killed from outside tells neither:

@@ -1,7 +1,7 @@
-import type { FaultPlace } from '../faults/place.ts'
-import type { FaultAction } from '../faults/schedule.ts'
-import type { TraceEvent } from '../faults/trace.ts'
-import { faultPoints, type FaultPoint, type FaultPointName } from '../faults/points.ts'
+import type { FaultPlace } from '../../faults/place.ts'
+import type { FaultAction } from '../../faults/schedule.ts'
+import type { TraceEvent } from '../../faults/trace.ts'
+import { faultPoints, type FaultPoint, type FaultPointName } from '../../faults/points.ts'
 
 /** What is drawn for a step: see the legends of the two pictures. */
 export type MarkKind =

@@ -1,8 +1,8 @@
-import type { TraceEvent } from '../faults/trace.ts'
-import type { TimelineInput, TimelineLife, LifeEnd, Note } from './timeline.ts'
-import { formatCheckpointId } from '../checkpoint/layout.ts'
-import { faultPoints, isFaultPoint } from '../faults/points.ts'
-import { describeAction } from '../faults/schedule.ts'
+import type { TraceEvent } from '../../faults/trace.ts'
+import type { TimelineInput, TimelineLife, LifeEnd, Note } from './model.ts'
+import { formatCheckpointId } from '../../checkpoint/layout.ts'
+import { faultPoints, isFaultPoint } from '../../faults/points.ts'
+import { describeAction } from '../../faults/schedule.ts'
 
 const MESSAGE_MAX = 160
 

@@ -1,7 +1,7 @@
-import type { TraceEvent } from '../faults/trace.ts'
-import type { MarkKind } from './timeline-marks.ts'
-import type { TimelineInput } from './timeline.ts'
-import { markOf } from './timeline-marks.ts'
+import type { TraceEvent } from '../../faults/trace.ts'
+import type { MarkKind } from './marks.ts'
+import type { TimelineInput } from './model.ts'
+import { markOf } from './marks.ts'
 
 /** Faults and lives of a run that are drawn: so many of the first, and so many of the last. */
 const EACH_MAX = 20

@@ -1,7 +1,7 @@
-import type { Mark, MarkKind } from './timeline-marks.ts'
-import type { Note, Row, StepRow, Timeline } from './timeline.ts'
-import { formatCheckpointId } from '../checkpoint/layout.ts'
-import { columnings, marksIn, type Column } from './timeline-columns.ts'
+import type { Mark, MarkKind } from './marks.ts'
+import type { Note, Row, StepRow, Timeline } from './model.ts'
+import { formatCheckpointId } from '../../checkpoint/layout.ts'
+import { columnings, marksIn, type Column } from './columns.ts'
 
 export interface TerminalOptions {
   /** Columns. */

@@ -1,8 +1,8 @@
-import type { Mark, MarkKind } from './timeline-marks.ts'
-import type { Note, Row, StepRow, Timeline } from './timeline.ts'
-import { escapeXml, shorten } from '../graph/svg-text.ts'
-import { columnings, marksIn, type Column } from './timeline-columns.ts'
-import { bolt, cellWidth, drawCell, LEGEND } from './timeline-glyphs.ts'
+import type { Mark, MarkKind } from './marks.ts'
+import type { Note, Row, StepRow, Timeline } from './model.ts'
+import { escapeXml, shorten } from '../../graph/svg-text.ts'
+import { columnings, marksIn, type Column } from './columns.ts'
+import { bolt, cellWidth, drawCell, LEGEND } from './glyphs.ts'
 
 const MARGIN = 20
 const ROW = 26

@@ -1,5 +1,5 @@
-import type { Lane, Mark } from './timeline-marks.ts'
-import type { StepRow } from './timeline.ts'
+import type { Lane, Mark } from './marks.ts'
+import type { StepRow } from './model.ts'
 
 /** One column of a picture: a lane, or several that share it for want of room. */
 export interface Column {
