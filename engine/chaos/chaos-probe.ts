@@ -3,7 +3,9 @@ import type { FaultPointName } from '../faults/points.ts'
 import type { FaultPlan } from '../faults/fault-plan.ts'
 import type { FaultPlace } from '../faults/place.ts'
 import type { FaultAction } from '../faults/schedule.ts'
+import type { TimerEvent } from '../faults/timer-event.ts'
 import type { TraceEvent } from '../faults/trace.ts'
+import type { TimerRecorder } from './timer-history.ts'
 import { StreamError } from '../base/errors.ts'
 
 /** What a fault may do to the world; who runs the schedule has it. */
@@ -29,13 +31,21 @@ export class ChaosProbe implements FaultProbe {
   readonly #world: ChaosWorld
   readonly #life: number
   readonly #trace: TraceEvent[]
+  readonly #timers: TimerRecorder
   #isDead = false
 
-  constructor(plan: FaultPlan, world: ChaosWorld, life: number, trace: TraceEvent[]) {
+  constructor(
+    plan: FaultPlan,
+    world: ChaosWorld,
+    life: number,
+    trace: TraceEvent[],
+    timers: TimerRecorder,
+  ) {
     this.#plan = plan
     this.#world = world
     this.#life = life
     this.#trace = trace
+    this.#timers = timers
   }
 
   /** From now on nothing is told or done. */
@@ -109,6 +119,10 @@ export class ChaosProbe implements FaultProbe {
     this.#act(action)
   }
 
+  timer(event: TimerEvent): void {
+    if (!this.#isDead) this.#timers.timer(event)
+  }
+
   #hasDied(): boolean {
     return this.#isDead
   }
@@ -124,6 +138,7 @@ export class ChaosProbe implements FaultProbe {
     const { step } = this.#world
     const event = { step, atMs: this.#world.nowMs(), life: this.#life, point, place }
     this.#trace.push(fault === undefined ? event : { ...event, fault })
+    this.#timers.reached(point, place)
   }
 
   #act(action: FaultAction): void {

@@ -7,6 +7,7 @@ import type { SimulatedProcesses } from '../simulation/simulated-processes.ts'
 import type { FaultPlan } from '../faults/fault-plan.ts'
 import type { TraceEvent } from '../faults/trace.ts'
 import type { DiskHistory } from './disk-history.ts'
+import type { TimerHistory } from './timer-history.ts'
 import type { ChaosWorld, LifeEnding } from './chaos-probe.ts'
 import type { LifeRecord, LogLine, SimulateOptions } from './schedule-run.ts'
 import { asStreamError } from '../base/errors.ts'
@@ -29,6 +30,7 @@ export interface RunningParts {
   readonly disk: MemoryDisk
   readonly processes: SimulatedProcesses
   readonly history: DiskHistory
+  readonly timers: TimerHistory
   readonly plan: FaultPlan
   readonly trace: TraceEvent[]
   readonly logs: LogLine[]
@@ -176,8 +178,7 @@ export class RunningLife implements ChaosWorld {
   #start(place: LifePlace): Started {
     const { options, parallelism, life, scheduler, random, disk, processes, plan, trace, logs } =
       this.#parts
-    const { history } = this.#parts
-    const probe = new ChaosProbe(plan, this, life, trace)
+    const { history, timers } = this.#parts
     const killed = (): void => {
       probe.die()
       disk.crash(files)
@@ -188,6 +189,7 @@ export class RunningLife implements ChaosWorld {
     }
     const process = processes.start(killed)
     const step = (): number => this.step
+    const probe = new ChaosProbe(plan, this, life, trace, timers.recorder(process.pid, step))
     const files = disk.files(history.observer(life, process.pid, step))
     const doors: Doors = {
       clock: scheduler,

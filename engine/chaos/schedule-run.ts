@@ -8,6 +8,7 @@ import type { MemoryDisk } from '../simulation/memory-files.ts'
 import type { SimulatedJob } from '../simulation/simulated-life.ts'
 import type { SimulatedProcesses } from '../simulation/simulated-processes.ts'
 import type { DiskHistory } from './disk-history.ts'
+import type { TimerHistory } from './timer-history.ts'
 
 export interface SimulateOptions extends SimulatedJob {
   readonly schedule: FaultSchedule
@@ -70,6 +71,7 @@ export interface ScheduleRun {
   readonly refusals: readonly string[]
   /** What happened to the names on the disk. */
   readonly history: DiskHistory
+  readonly timers: TimerHistory
   /** What is still held when all is over: kernel locks. */
   readonly locks: readonly string[]
 }

@@ -15,6 +15,7 @@ import { SeededScheduler, type TurnOrder } from '../simulation/seeded-scheduler.
 import { SimulatedProcesses } from '../simulation/simulated-processes.ts'
 import { DiskHistory } from './disk-history.ts'
 import { RunningLife } from './running-life.ts'
+import { TimerHistory } from './timer-history.ts'
 
 const STEPS_MAX = 200_000
 /** When a run begins, by its own clock. */
@@ -41,6 +42,7 @@ class Simulation {
   readonly #disk: MemoryDisk
   readonly #processes: SimulatedProcesses
   readonly #history: DiskHistory
+  readonly #timers = new TimerHistory()
   readonly #plan: FaultPlan
   readonly #trace: TraceEvent[] = []
   readonly #logs: LogLine[] = []
@@ -96,6 +98,7 @@ class Simulation {
       logs: this.#logs,
       refusals: this.#refusals,
       history: this.#history,
+      timers: this.#timers,
       locks: this.#processes.locks,
     }
   }
@@ -120,6 +123,7 @@ class Simulation {
       disk: this.#disk,
       processes: this.#processes,
       history: this.#history,
+      timers: this.#timers,
       plan: this.#plan,
       trace: this.#trace,
       logs: this.#logs,

@@ -1,6 +1,7 @@
 import type { FaultPlace } from './place.ts'
 import type { FaultPointName } from './points.ts'
 import type { FaultAction } from './schedule.ts'
+import type { TimerEvent } from './timer-event.ts'
 
 /** What a call of the disk may do in place of what it is for. */
 export interface CallOtherwise {
@@ -35,4 +36,6 @@ export interface FaultProbe {
    * run takes its faults from the schedule alone.
    */
   demand?(point: FaultPointName, place: FaultPlace, action: FaultAction): void
+  /** Left out where nobody records what becomes of timers. */
+  timer?(event: TimerEvent): void
 }

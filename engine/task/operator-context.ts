@@ -41,9 +41,11 @@ export class TaskOperatorContext implements OperatorContext {
     this.doors = parts.doors
     this.output = parts.output
     const { faults } = parts.doors
-    const timers = parts.store?.timers
+    const { store } = parts
     this.#timers =
-      faults === undefined || timers === undefined ? timers : watchedTimers(timers, faults, this)
+      faults === undefined || store === undefined
+        ? store?.timers
+        : watchedTimers(store, faults, this)
   }
 
   get keyed(): KeyedStateBackend {

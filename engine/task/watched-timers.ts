@@ -1,20 +1,35 @@
 import type { FaultProbe } from '../faults/probe.ts'
+import type { TimerChanged, TimerKind } from '../faults/timer-event.ts'
 import type { OperatorContext, TimerQueue } from '../operator/operator.ts'
+import type { KeyedStateBackend } from '../state/state.ts'
+import { keyText } from '../state/key-text.ts'
 
-/** Timers with their fault points: each time for which some fire is told once, before the first. */
-export function watchedTimers(
-  timers: TimerQueue,
-  faults: FaultProbe,
-  { uid, subtask }: Pick<OperatorContext, 'uid' | 'subtask'>,
-): TimerQueue {
-  const watched = (
-    point: 'timer.event' | 'timer.processing',
-    onTimer: (atMs: number) => void,
-  ): ((atMs: number) => void) => {
+type Place = Pick<OperatorContext, 'uid' | 'subtask' | 'parallelism' | 'maxParallelism'>
+
+type Fire = (atMs: number) => void
+
+/** Keyed state with the timers of its keys. */
+interface TimedState extends KeyedStateBackend {
+  readonly timers: TimerQueue
+}
+
+/**
+ * Timers with their fault points: each time for which some fire is told once, before the first. A
+ * probe that records what becomes of each timer is told of that too.
+ */
+export function watchedTimers(state: TimedState, faults: FaultProbe, place: Place): TimerQueue {
+  const { timers } = state
+  const { uid, subtask, parallelism, maxParallelism } = place
+  faults.timer?.({ what: 'opened', uid, subtask, parallelism, maxParallelism })
+  const tell = (what: TimerChanged['what'], kind: TimerKind, atMs: number): void => {
+    faults.timer?.({ what, kind, uid, subtask, key: keyText(state.currentKey), atMs })
+  }
+  const watched = (kind: TimerKind, onTimer: Fire): Fire => {
     let toldMs: number | undefined
     return (atMs) => {
-      if (atMs !== toldMs) faults.reach(point, { uid, subtask, ms: atMs })
+      if (atMs !== toldMs) faults.reach(`timer.${kind}`, { uid, subtask, ms: atMs })
       toldMs = atMs
+      tell('fired', kind, atMs)
       onTimer(atMs)
     }
   }
@@ -25,14 +40,26 @@ export function watchedTimers(
     get processingTimeMs() {
       return timers.processingTimeMs
     },
-    registerEventTimeTimer: (atMs) => timers.registerEventTimeTimer(atMs),
-    deleteEventTimeTimer: (atMs) => timers.deleteEventTimeTimer(atMs),
-    registerProcessingTimeTimer: (atMs) => timers.registerProcessingTimeTimer(atMs),
-    deleteProcessingTimeTimer: (atMs) => timers.deleteProcessingTimeTimer(atMs),
+    registerEventTimeTimer(atMs) {
+      timers.registerEventTimeTimer(atMs)
+      tell('registered', 'event', atMs)
+    },
+    deleteEventTimeTimer(atMs) {
+      timers.deleteEventTimeTimer(atMs)
+      tell('deleted', 'event', atMs)
+    },
+    registerProcessingTimeTimer(atMs) {
+      timers.registerProcessingTimeTimer(atMs)
+      tell('registered', 'processing', atMs)
+    },
+    deleteProcessingTimeTimer(atMs) {
+      timers.deleteProcessingTimeTimer(atMs)
+      tell('deleted', 'processing', atMs)
+    },
     fireEventTime: (ms, onTimer, mayContinue) =>
-      timers.fireEventTime(ms, watched('timer.event', onTimer), mayContinue),
+      timers.fireEventTime(ms, watched('event', onTimer), mayContinue),
     fireProcessingTime: (nowMs, onTimer, mayContinue) =>
-      timers.fireProcessingTime(nowMs, watched('timer.processing', onTimer), mayContinue),
+      timers.fireProcessingTime(nowMs, watched('processing', onTimer), mayContinue),
     nextProcessingTimeMs: () => timers.nextProcessingTimeMs(),
   }
 }

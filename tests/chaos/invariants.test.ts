@@ -18,6 +18,7 @@ import { decodeManifest, encodeManifest } from '../../engine/checkpoint/manifest
 import type { Fault } from '../../engine/faults/schedule.ts'
 import type { MemoryDisk } from '../../engine/simulation/memory-files.ts'
 import { SimulatedProcesses } from '../../engine/simulation/simulated-processes.ts'
+import { TimerLine } from '../../engine/state/keyed-timers.ts'
 import { firstSeed, share } from '../share.ts'
 import { shapes } from '../simulation/shapes.ts'
 import { forgetful, tiny } from './tiny-subject.ts'
@@ -179,6 +180,50 @@ test('I8: a watermark goes back', async () => {
   expect(await judgedBy(quick, { ...run, trace })).toEqual(['I8'])
 })
 
+const restart = [crash('coordinator.committed', 4), crash('coordinator.committed', 5)]
+
+test('I8: a timer that has fired is in the next checkpoint', async () => {
+  const found = await planted(
+    'encode',
+    (encode, [timer, cells]) => {
+      const { isRegistered } = timer
+      timer.isRegistered = true
+      encode(timer, cells)
+      timer.isRegistered = isRegistered
+    },
+    () => broken(restart, { depth: 'quick' }),
+  )
+  // What fires too often finds nothing to send: the output is as it should be.
+  expect(found).toEqual(['I8'])
+})
+
+test('I8: a timer is registered again by its firing', async () => {
+  let calls = 0
+  const found = await planted(
+    'remove',
+    (remove, [timer], line) => {
+      calls += 1
+      remove(timer)
+      if (calls % 7 === 0) line.register(timer.atMs)
+    },
+    () => broken([], { depth: 'quick' }),
+  )
+  expect(found).toEqual(['I8'])
+})
+
+test('I8: a timer does not come back from a checkpoint', async () => {
+  let calls = 0
+  const found = await planted(
+    'restore',
+    (restore, given) => {
+      calls += 1
+      if (calls !== 3) restore(...given)
+    },
+    () => broken(restart, { depth: 'quick' }),
+  )
+  expect(found).toContain('I8')
+})
+
 test('I9: a subtask writes key groups of another', async () => {
   const { facts, run } = await lookedAt([])
   const [path, range] = [...run.history.ranges].find(([, { subtask }]) => subtask === 0)!
@@ -245,6 +290,30 @@ test('I13: a run depends on what was before it', async () => {
   }
   expect(await broken([], { depth: 'full', world: { doors } })).toEqual(['I13'])
 })
+
+type TimerCall = 'encode' | 'remove' | 'restore'
+
+/** Runs with a method of the engine's timers made wrong; `right` is what it is otherwise. */
+async function planted<K extends TimerCall, R>(
+  method: K,
+  wrong: (
+    right: (...given: Parameters<TimerLine[K]>) => void,
+    given: Parameters<TimerLine[K]>,
+    line: TimerLine,
+  ) => void,
+  run: () => Promise<R>,
+): Promise<R> {
+  const original = TimerLine.prototype[method] as (...given: Parameters<TimerLine[K]>) => void
+  const planted = function (this: TimerLine, ...given: Parameters<TimerLine[K]>): void {
+    wrong(original.bind(this), given, this)
+  }
+  Object.assign(TimerLine.prototype, { [method]: planted })
+  try {
+    return await run()
+  } finally {
+    Object.assign(TimerLine.prototype, { [method]: original })
+  }
+}
 
 class Lockless extends SimulatedProcesses {
   override start(onKill: () => void): ReturnType<SimulatedProcesses['start']> {

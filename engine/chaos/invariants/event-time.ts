@@ -3,9 +3,8 @@ import type { Violation } from '../violation.ts'
 import type { Invariant, RunFacts } from './invariant.ts'
 
 /**
- * I8: the watermarks that a subtask takes never go back while it lives, nor do those that one
- * life's checkpoints hold. A timer is gone when it fires: that it fires once is seen in what it
- * sends, by I1.
+ * I8, of watermarks: those that a subtask takes never go back while it lives, nor do those that one
+ * life's checkpoints hold.
  */
 export const eventTime: Invariant = (facts) => [
   ...watermarksTaken(facts.run.trace),

@@ -12,6 +12,7 @@ import { leftovers } from './leftovers.ts'
 import { liveness } from './liveness.ts'
 import { nothingIncomplete, publishedOnce } from './published-names.ts'
 import { sameAgain } from './same-again.ts'
+import { timersFire } from './timers-fire.ts'
 
 export type { CloseFacts, LifeEnd, RunFacts } from './invariant.ts'
 
@@ -25,6 +26,7 @@ const all: readonly Invariant[] = [
   alwaysRestorable,
   fence,
   eventTime,
+  timersFire,
   keyGroups,
   leftovers,
   everythingTold,
