@@ -76,7 +76,8 @@ export class RealProbe implements FaultProbe {
         await this.#thread.clock.sleep(action.ms)
         break
       case 'errno':
-        if (action.done === true) await call()
+        // One that fails by itself has no effect to keep; it is this errno that is told of.
+        if (action.done === true) await call().catch(() => undefined)
         throw failing(action.errno, point)
       case 'torn':
         await otherwise?.part?.(action.bytes)
