@@ -30,6 +30,8 @@ export interface RealRun {
   readonly schedule: FaultSchedule
   /** Where the job wrote; `removeSandbox` removes it. */
   readonly sandbox: Sandbox
+  /** Of the last start; a stop with a savepoint goes on in another. */
+  readonly workDir: string
   readonly lives: readonly RealLifeRecord[]
   readonly trace: readonly TraceEvent[]
   /** Indexes of the faults that struck. */
@@ -44,7 +46,7 @@ export interface RealRun {
 
 const DEADLINE_MS = 120_000
 const LOOK_EVERY_MS = 20
-const STDERR_KEPT = 8_000
+const STDERR_KEPT = 1_000_000
 /** Starts of the command that no fault of the schedule accounts for. */
 const STARTS_BESIDES = 4
 
@@ -90,8 +92,10 @@ async function realRun(
   const run = new Run(mode, sandbox, schedule, options)
   const exitCode = await run.toItsEnd()
   const { twins, stderr } = run
+  const workDir = join(sandbox.cwd, run.workDir)
   const journals = await journalsIn(sandbox.journals)
-  return { mode, schedule, sandbox, exitCode, twins, stderr, ...judged(journals, exitCode) }
+  const ended = judged(journals, exitCode)
+  return { mode, schedule, sandbox, workDir, exitCode, twins, stderr, ...ended }
 }
 
 interface Ended {
@@ -109,9 +113,9 @@ class Run {
   readonly #seen = new Set<number>()
   readonly twins: number[] = []
   stderr = ''
+  workDir = 'work'
   #parallelism: number
   #from: readonly string[] = []
-  #workDir = 'work'
 
   constructor(
     mode: RealRun['mode'],
@@ -167,7 +171,7 @@ class Run {
       const summary = summaryOf(stdout)
       if (code !== 0 || summary?.status !== 'stopped') return code
       if (summary.savepoint !== undefined) {
-        this.#workDir = `work-${start + 1}`
+        this.workDir = `work-${start + 1}`
         this.#from = ['--from', summary.savepoint]
       }
     }
@@ -178,10 +182,10 @@ class Run {
       '--set',
       `${name}=${value}`,
     ])
-    const place = ['--work-dir', this.#workDir, '--parallelism', String(this.#parallelism)]
+    const place = ['--work-dir', this.workDir, '--parallelism', String(this.#parallelism)]
     const args = [this.#sandbox.jobPath, ...this.#from, ...place, ...set, ...more]
     return this.#mode === 'process'
-      ? this.#spawn('main.js', ['run', '--json', ...args])
+      ? this.#spawn('main.js', ['run', '--json', '--verbose', ...args])
       : this.#spawn('chaos-threads.js', args)
   }
 
@@ -234,7 +238,7 @@ class Run {
   }
 
   #request(request: 'savepoint' | 'stop' | 'stop-with-savepoint'): readonly string[] {
-    const workDir = join(this.#sandbox.cwd, this.#workDir)
+    const workDir = join(this.#sandbox.cwd, this.workDir)
     if (request === 'savepoint') return ['savepoint', workDir]
     return ['stop', workDir, ...(request === 'stop' ? [] : ['--savepoint'])]
   }

@@ -4,6 +4,7 @@ import type { ChaosMode } from '../engine/chaos/actions.ts'
 import type { Golden, Published, Subject } from '../engine/chaos/subject.ts'
 import type { TimelineLife } from '../engine/chaos/timeline/model.ts'
 import type { FaultSchedule } from '../engine/faults/schedule.ts'
+import type { Violation } from '../engine/chaos/violation.ts'
 import type { ChaosFlags } from './chaos-run.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { systemClock } from '../engine/base/clock.ts'
@@ -12,6 +13,7 @@ import { randomSchedule } from '../engine/chaos/random-schedule.ts'
 import { firstDifference, publishedIn, reachedIn } from '../engine/chaos/subject.ts'
 import { describeFault } from '../engine/faults/schedule.ts'
 import { runInProcesses, runInThreads, type RealRun } from './chaos-process.ts'
+import { brokenInPassing } from './chaos-judge.ts'
 import { pictureOf } from './chaos-picture.ts'
 import { removeSandbox } from './chaos-sandbox.ts'
 import { loadJobFile } from './chaos-subject.ts'
@@ -29,8 +31,8 @@ const FAILURES_MAX = 3
 
 /**
  * Runs the job as it is, with real workers, LevelDB and files, in a folder of its own, under
- * schedules by chance, and compares what it publishes with a run without faults. Exit code 1 when
- * something was lost or doubled, or a run did not come to its end.
+ * schedules by chance, compares what it publishes with a run without faults, and looks at what each
+ * run leaves: ids, checkpoints, files, what it said. Exit code 1 when something is broken.
  */
 export async function realCampaign(
   jobPath: string,
@@ -52,7 +54,7 @@ export async function realCampaign(
     tally.lives += real.lives.length
     tally.faults += real.fired.length
     const found = await brokenBy(subject, golden, real)
-    if (found === undefined) {
+    if (found.length === 0) {
       removeSandbox(real.sandbox)
       continue
     }
@@ -85,22 +87,24 @@ async function goldenOf(subject: Subject, run: RealRun): Promise<Golden> {
   return { published, reached: reachedIn(run.trace), checkpoints: 0, steps: 0, durationMs: 0 }
 }
 
-/** I11 and I1: the other invariants need to see more than a real run shows. */
+/** I11 and I1, and what else a run shows that came to its end. */
 async function brokenBy(
   subject: Subject,
   golden: Golden,
   run: RealRun,
-): Promise<{ readonly invariant: 'I1' | 'I11'; readonly what: string } | undefined> {
+): Promise<readonly Violation[]> {
   if (run.exitCode !== 0) {
     const how = run.exitCode === undefined ? 'it was stuck' : `exit code ${run.exitCode}`
-    return { invariant: 'I11', what: `the job did not come to its end: ${how}` }
+    return [{ invariant: 'I11', what: `the job did not come to its end: ${how}` }]
   }
   const published = await publishedOf(subject, run)
-  for (const [uid, expected] of Object.entries(golden.published)) {
+  const wrong = Object.entries(golden.published).flatMap(([uid, expected]): Violation[] => {
     const difference = firstDifference(expected, published[uid] ?? [])
-    if (difference !== undefined) return { invariant: 'I1', what: `sink "${uid}": ${difference}` }
-  }
-  return undefined
+    return difference === undefined
+      ? []
+      : [{ invariant: 'I1', what: `sink "${uid}": ${difference}` }]
+  })
+  return [...wrong, ...(await brokenInPassing(run))]
 }
 
 function publishedOf(subject: Subject, { sandbox }: RealRun): Promise<Published> {
@@ -118,11 +122,7 @@ function filesBelow(directory: string): Files {
   }
 }
 
-function failureText(
-  subject: Subject,
-  run: RealRun,
-  violation: { readonly invariant: string; readonly what: string },
-): string {
+function failureText(subject: Subject, run: RealRun, violations: readonly Violation[]): string {
   const { schedule, sandbox } = run
   const lives = run.lives.map(
     ({ life, ended, fromMs, toMs }) =>
@@ -136,10 +136,10 @@ function failureText(
   )
   const input = { job: subject.name, schedule, trace: run.trace, lives, fired: run.fired }
   return [
-    pictureOf({ ...input, violations: [violation] }).terminal,
+    pictureOf({ ...input, violations }).terminal,
     '',
     `seed ${schedule.seed}: ${schedule.faults.map(describeFault).join('; ')}`,
-    `${violation.invariant} ${violation.what}`,
+    ...violations.map(({ invariant, what }) => `${invariant} ${what}`),
     `remains   ${join(sandbox.folder, 'run')}`,
   ].join('\n')
 }

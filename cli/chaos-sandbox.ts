@@ -35,6 +35,8 @@ export interface Sandbox {
   readonly journals: string
   readonly schedulePath: string
   readonly jobPath: string
+  /** Folders of its sinks, below `cwd`. */
+  readonly outputs: readonly string[]
 }
 
 const PREFIX = 'millrace-chaos-'
@@ -56,7 +58,7 @@ export async function makeSandbox(
   const file = await systemFiles.open(schedulePath, 'create')
   await file.write(new TextEncoder().encode(`${JSON.stringify(schedule)}\n`))
   await file.close()
-  return { folder, cwd, journals, schedulePath, jobPath: resolve(from, jobPath) }
+  return { folder, cwd, journals, schedulePath, jobPath: resolve(from, jobPath), outputs }
 }
 
 /** X3: `rm` removes links, and nothing that they name. */

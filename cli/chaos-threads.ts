@@ -1,4 +1,5 @@
 import { asStreamError } from '../engine/base/errors.ts'
+import { pinoLogger } from '../engine/base/pino-logger.ts'
 import { runJob } from '../engine/job/run-job.ts'
 import { formatError } from './error-text.ts'
 import { configOf, runOptions } from './run-options.ts'
@@ -21,6 +22,7 @@ async function main(): Promise<number> {
     const { parallelism, workDir, checkpointing, restart } = options
     const summary = await runJob(jobPath, {
       set: options.set,
+      logger: pinoLogger('warn'),
       ...(parallelism === undefined ? {} : { parallelism }),
       ...(workDir === undefined ? {} : { workDir }),
       ...(checkpointing === undefined ? {} : { checkpointing }),

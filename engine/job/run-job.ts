@@ -6,7 +6,7 @@ import type { CheckpointSettings, RestartSettings } from '../graph/stream-graph.
 import type { RunSummary } from './protocol.ts'
 import type { Failure } from './restart-strategy.ts'
 import { systemDoors } from '../base/doors.ts'
-import { asStreamError } from '../base/errors.ts'
+import { asStreamError, type StreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
 import { brokenLife } from '../worker/real-faults.ts'
 import { spawnThreads } from '../worker/worker-threads.ts'
@@ -33,6 +33,7 @@ export interface RunJobOptions {
   /** Heap for keyed state, MiB, all operators and subtasks together; the rest lies on disk. */
   readonly stateCacheMb?: number
   readonly restart?: RestartSettings
+  /** Told, as warnings, why a checkpoint was given up and why the job starts again. */
   readonly logger?: Logger
   /** Called in every life, when records flow: to stop it, or to take a savepoint. */
   readonly onStarted?: (job: RunningJob) => void
@@ -75,12 +76,21 @@ export async function runJob(
         failures.push({ atMs: doors.clock.monotonicMs(), error: error.toData(), restartable })
         const decision = decideRestart(plan.settings.restart, failures)
         if (decision.type !== 'restart') throw error
+        const { attempt, afterMs } = decision
+        const told = { code: error.code, reason: reasonOf(error), attempt, afterMs }
+        doors.logger.warn(told, 'the job failed, and starts again')
         await doors.clock.sleep(decision.afterMs)
       }
     }
   } finally {
     await removeBundleFolder(doors.files, bundleDir)
   }
+}
+
+/** With what lies below it: an error of ours names the step, its cause what happened there. */
+function reasonOf(error: StreamError): string {
+  const { message, cause } = error.toData()
+  return cause === undefined ? message : `${message}: ${cause.message}`
 }
 
 async function live(

@@ -1,7 +1,15 @@
 /** The same faults as in simulation, on real processes, threads and disks. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
+import { brokenInPassing } from '../../cli/chaos-judge.ts'
 import { makeSandbox, relativeOutput, removeSandbox } from '../../cli/chaos-sandbox.ts'
 import { runInProcesses, runInThreads, type RealRun } from '../../cli/chaos-process.ts'
 import type { Fault, FaultAction } from '../../engine/faults/schedule.ts'
@@ -48,6 +56,7 @@ async function broken(
     stderr: '',
   })
   expectExact(ended)
+  expect(await brokenInPassing(ended)).toEqual([])
   expect(ended.fired).toEqual(faults.map((_, index) => index))
   // In whatever order they came: each where it belongs, and once.
   const struck = ended.trace.flatMap((event) =>
@@ -106,6 +115,30 @@ for (const { mode, run } of modes) {
     expect(ends(ended)).toEqual(['failed', 'failed', 'finished'])
   })
 }
+
+test('what a real run shows is judged: ids, checkpoints, leftovers, what it was told', async () => {
+  const failing = fault('coordinator.committed', 1, { type: 'throw' })
+  const ended = await broken(runInThreads, [failing], 1)
+  const judged = async (change: Partial<RealRun>): Promise<readonly string[]> => {
+    const found = await brokenInPassing({ ...ended, ...change })
+    return found.map(({ invariant, what }) => `${invariant} ${what.replace(/".*"/, 'it')}`)
+  }
+  expect(await judged({})).toEqual([])
+  expect(await judged({ stderr: '' })).toEqual([
+    'I12 the failure at coordinator.committed, in life 1, was never told',
+  ])
+  const triggers = ended.trace.filter(({ point }) => point === 'coordinator.trigger')
+  expect(await judged({ trace: [...ended.trace, triggers[0]!] })).toEqual([
+    expect.stringMatching(/^I5 checkpoint 1\.1 follows 2\./),
+  ])
+  writeFileSync(join(ended.sandbox.cwd, 'out.staging', 'files', 'left.jsonl'), 'left')
+  expect(await judged({})).toEqual(['I10 it is left after a clean end'])
+  rmSync(join(ended.sandbox.cwd, 'out.staging'), { recursive: true })
+  const state = join(ended.workDir, 'state')
+  appendFileSync(join(state, readdirSync(state)[0]!), 'x')
+  // Of several checkpoints that name it, each.
+  expect([...new Set(await judged({}))]).toEqual([expect.stringMatching(/^I6 it: /)])
+})
 
 test('process: a torn write, a pause, another parallelism', async () => {
   const ended = await broken(runInProcesses, [

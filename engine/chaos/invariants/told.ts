@@ -68,7 +68,7 @@ function isTakenOver({ trace }: ScheduleRun, inLife: number): boolean {
 }
 
 /** By which a failure is known, wherever it is told. */
-function signOf({ point, fault }: TraceEvent): string {
+export function signOf({ point, fault }: TraceEvent): string {
   if (fault?.type !== 'errno') return 'this step was made to fail'
   return point.startsWith('disk.') ? `injected at ${point}` : `${fault.errno}: injected`
 }

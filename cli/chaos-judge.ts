@@ -1,0 +1,100 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Violation } from '../engine/chaos/violation.ts'
+import type { TraceEvent } from '../engine/faults/trace.ts'
+import type { RealRun } from './chaos-process.ts'
+import { systemFiles } from '../engine/base/files.ts'
+import { signOf } from '../engine/chaos/invariants/told.ts'
+import { triggeredAgain } from '../engine/chaos/invariants/growing-ids.ts'
+import { auditFolder } from '../engine/checkpoint/fsck.ts'
+import { hasDamage } from '../engine/checkpoint/fsck-finding.ts'
+import { workLayout } from '../engine/checkpoint/layout.ts'
+
+/** Endings that leave a life no time to tell of anything. */
+const SUDDEN: readonly RealRun['lives'][number]['ended'][] = [
+  'crash',
+  'power-loss',
+  'torn',
+  'rescale',
+]
+
+/**
+ * What a run with real processes or threads shows of the invariants, besides what it published
+ * (I1) and that it came to its end (I11): its journals, its work folder, what it said. For runs
+ * that ended well.
+ */
+export async function brokenInPassing(run: RealRun): Promise<readonly Violation[]> {
+  const grown = triggeredAgain(run.trace)
+  const [restorable, left] = [await unsound(run), leftIn(run)]
+  return [...grown, ...restorable, ...left, ...untold(run)]
+}
+
+/** I6, at the end: every checkpoint that is kept is what was written, to the last byte. */
+async function unsound({ workDir }: RealRun): Promise<readonly Violation[]> {
+  const audit = await auditFolder({ files: systemFiles, folder: workDir, deep: true })
+  const findings = [...audit.findings, ...audit.checkpoints.flatMap((one) => one.findings)]
+  const found = findings
+    .filter((finding) => hasDamage([finding]))
+    .map(({ file, what }): Violation => ({ invariant: 'I6', what: `"${file}": ${what}` }))
+  if (audit.checkpoints.length > 0) return found
+  return [...found, { invariant: 'I6', what: 'no checkpoint is left of a job that has ended' }]
+}
+
+/**
+ * I10: nothing temporary, no scratch, no owner and no staged output; what could not be deleted in
+ * a last life that met a failure is the next start's to delete.
+ */
+function leftIn({ lives, sandbox, trace, workDir }: RealRun): readonly Violation[] {
+  const last = lives.at(-1)!.life
+  if (trace.some((event) => event.life === last && isFailure(event))) return []
+  const { scratch, savepoints } = workLayout(workDir)
+  const own = filesBelow(workDir).filter(
+    (path) =>
+      !path.startsWith(`${savepoints}/`) &&
+      (path.endsWith('.tmp') || path.endsWith('/owner.json') || path.startsWith(`${scratch}/`)),
+  )
+  const staged = sandbox.outputs.flatMap((output) =>
+    filesBelow(join(sandbox.cwd, `${output}.staging`)),
+  )
+  return [...own, ...staged].map((path) => ({
+    invariant: 'I10',
+    what: `"${path}" is left after a clean end`,
+  }))
+}
+
+/** Paths; none where there is no folder. */
+function filesBelow(folder: string): readonly string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** I12: a failure that was injected is in what the run said, or it cost a checkpoint, and no more. */
+function untold({ lives, stderr, trace }: RealRun): readonly Violation[] {
+  const hasTime = new Set(
+    lives.filter(({ ended }) => !SUDDEN.includes(ended)).map(({ life }) => life),
+  )
+  return trace
+    .filter((event) => isFailure(event) && hasTime.has(event.life))
+    .filter((event) => !stderr.includes(signOf(event)) && !costItsCheckpoint(trace, event))
+    .map((event) => ({
+      invariant: 'I12',
+      what: `the failure at ${event.point}, in life ${event.life}, was never told`,
+      step: event.step,
+    }))
+}
+
+function costItsCheckpoint(trace: readonly TraceEvent[], { life, step }: TraceEvent): boolean {
+  return trace.some(
+    (later) =>
+      later.life === life &&
+      later.step >= step &&
+      later.point === 'coordinator.abort' &&
+      later.place.what !== 'CHECKPOINT_EXPIRED',
+  )
+}
+
+function isFailure({ fault }: TraceEvent): boolean {
+  return fault?.type === 'errno' || fault?.type === 'throw'
+}
