@@ -9,7 +9,7 @@ import { systemDoors } from '../base/doors.ts'
 import { asStreamError, StreamError } from '../base/errors.ts'
 import { exists } from '../base/files.ts'
 import { callbackLogger, pinoLogger } from '../base/pino-logger.ts'
-import { brokenLife } from '../worker/real-faults.ts'
+import { brokenLifeIfSet } from '../worker/faults-if-set.ts'
 import { spawnThreads } from '../worker/worker-threads.ts'
 import { bundleJob } from './bundle.ts'
 import { startControlServer } from './control-server.ts'
@@ -38,7 +38,7 @@ link.onMessage((message) => {
 
 async function run(options: RunOptions): Promise<void> {
   try {
-    const summary = await Promise.race([live(options, doorsOf(options)), outputClosed.promise])
+    const summary = await Promise.race([live(options), outputClosed.promise])
     await link.send({ type: 'finished', summary })
     process.exit(0)
   } catch (thrown) {
@@ -57,12 +57,13 @@ function onUncaught(thrown: unknown): void {
   void endWith(asStreamError(thrown, 'WORKER_DIED'), true)
 }
 
-function doorsOf(options: RunOptions): Doors {
+async function doorsOf(options: RunOptions): Promise<Doors> {
   const doors = systemDoors(loggerOf(options))
-  return brokenLife(doors)?.doors ?? doors
+  return (await brokenLifeIfSet(doors))?.doors ?? doors
 }
 
-async function live(options: RunOptions, doors: Doors): Promise<RunSummary> {
+async function live(options: RunOptions): Promise<RunSummary> {
+  const doors = await doorsOf(options)
   const bundle = await bundleOf(options, doors)
   await link.send({ type: 'bundled', bundle })
   const plan = await planBundle(bundle.path, options, doors.files)

@@ -8,7 +8,7 @@ import type { Failure } from './restart-strategy.ts'
 import { systemDoors } from '../base/doors.ts'
 import { asStreamError, type StreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
-import { brokenLife } from '../worker/real-faults.ts'
+import { brokenLifeIfSet } from '../worker/faults-if-set.ts'
 import { spawnThreads } from '../worker/worker-threads.ts'
 import { bundleJob } from './bundle.ts'
 import { makeBundleFolder, removeBundleFolder } from './bundle-folder.ts'
@@ -100,7 +100,7 @@ async function live(
   plan: Awaited<ReturnType<typeof planBundle>>,
   isFirst: boolean,
 ): Promise<RunSummary> {
-  const broken = brokenLife(doors)
+  const broken = await brokenLifeIfSet(doors)
   const begun = await beginLife({
     doors: broken?.doors ?? doors,
     plan,

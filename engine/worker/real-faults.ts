@@ -1,4 +1,4 @@
-import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads'
+import { isMainThread } from 'node:worker_threads'
 import type { Timer } from '../base/clock.ts'
 import type { Doors } from '../base/doors.ts'
 import { StreamError } from '../base/errors.ts'
@@ -18,11 +18,12 @@ import { movableClock, RealProbe } from '../faults/real-probe.ts'
  */
 export interface BrokenLife {
   readonly doors: Doors
+  /** What its worker threads need to join it. */
+  readonly shared: SharedLife
   /** Where the process goes on: the life has crashed and has to be ended. Returns what stops it. */
   onCrash(callback: (error: StreamError) => void): () => void
 }
 
-const KEY = 'millrace-faults'
 const LOOK_EVERY_MS = 5
 
 /** In the main thread, once for each life; its workers join it. Undefined: a run as any other. */
@@ -45,8 +46,8 @@ export function brokenLife(
   }
   const crash = environment['MILLRACE_CHAOS_CRASH'] === 'life' ? 'life' : 'process'
   const life = RealLife.begin(readSchedule(path), folder, crash, doors.clock)
-  setEnvironmentData(KEY, { ...life.shared })
   return {
+    shared: life.shared,
     doors: brokenDoors(doors, life),
     onCrash(callback) {
       let timer: Timer | undefined
@@ -61,9 +62,8 @@ export function brokenLife(
 }
 
 /** In a worker thread: the doors of the life that its main thread has begun. */
-export function workerDoors(doors: Doors): Doors {
-  const shared = getEnvironmentData(KEY) as SharedLife | undefined
-  return shared === undefined ? doors : brokenDoors(doors, RealLife.join(shared, doors.clock))
+export function joinBrokenLife(doors: Doors, shared: SharedLife): Doors {
+  return brokenDoors(doors, RealLife.join(shared, doors.clock))
 }
 
 function brokenDoors(doors: Doors, life: RealLife): Doors {

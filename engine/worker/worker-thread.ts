@@ -4,7 +4,7 @@ import { assert } from '../base/assert.ts'
 import { systemDoors } from '../base/doors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
-import { workerDoors } from './real-faults.ts'
+import { workerDoors } from './faults-if-set.ts'
 import { loadJobGraph } from './load-graph.ts'
 import { WorkerChannels } from './channels.ts'
 import { SharedParking } from './worker-loop.ts'
@@ -30,8 +30,9 @@ const logger: Logger = {
   debug: log('debug'),
 }
 
+// Messages wait until somebody listens.
 const runtime = new WorkerRuntime(
-  workerDoors(systemDoors(logger)),
+  await workerDoors(systemDoors(logger)),
   {
     loadGraph: loadJobGraph,
     parking: ({ parking, worker }) => new SharedParking(parking!, worker),
