@@ -40,7 +40,7 @@ export async function examine(
 ): Promise<Examined> {
   const options = { ...subject, ...world, schedule, stepsMax: stepsMax(golden) }
   const run = await simulateSchedule(options)
-  const facts = { subject, golden, run, published: await publishedBy(subject, run.disk) }
+  const facts = { subject, golden, run, published: await publishedBy(run) }
   const violations = await judge(facts)
   const isClose =
     depth === undefined

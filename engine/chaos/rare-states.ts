@@ -64,9 +64,8 @@ const predicates = {
   'abort-while-aligning': ({ events }) => {
     const aligning = new Map<string, CheckpointId>()
     return events.some(({ point, place }) => {
-      const subtask = `${place.uid}-${place.subtask}`
-      if (point === 'align.first') aligning.set(subtask, place.checkpointId!)
-      if (point === 'align.done') aligning.delete(subtask)
+      if (point === 'align.first') aligning.set(subtaskOf(place), place.checkpointId!)
+      if (point === 'align.done') aligning.delete(subtaskOf(place))
       if (point !== 'coordinator.abort') return false
       return [...aligning.values()].includes(place.checkpointId!)
     })
@@ -119,15 +118,14 @@ const predicates = {
     let underWay: CheckpointId | undefined
     const cut = new Set<string>()
     return events.some(({ point, place }) => {
-      const subtask = `${place.uid}-${place.subtask}`
       if (point === 'coordinator.trigger') {
         underWay = place.checkpointId
         cut.clear()
       }
       if (point === 'coordinator.complete' || point === 'coordinator.abort') underWay = undefined
-      if (point === 'snapshot.cut') cut.add(subtask)
+      if (point === 'snapshot.cut') cut.add(subtaskOf(place))
       const isEnd = point === 'source.end' || point === 'task.ended'
-      return isEnd && underWay !== undefined && !cut.has(subtask)
+      return isEnd && underWay !== undefined && !cut.has(subtaskOf(place))
     })
   },
   'savepoint-interrupted': ({ record, events }, _before, { history }) => {
@@ -157,6 +155,10 @@ const predicates = {
       ({ point, place }) => point === 'coordinator.abort' && place.what === 'CHECKPOINT_EXPIRED',
     ),
 } as const satisfies Record<RareState, Predicate>
+
+function subtaskOf({ uid, subtask }: TraceEvent['place']): string {
+  return `${uid}-${subtask}`
+}
 
 /** Whether it publishes what a life before it has left, before it takes anything in. */
 function publishesFirst({ events }: TracedLife): boolean {

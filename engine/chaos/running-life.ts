@@ -1,5 +1,6 @@
 import type { Doors } from '../base/doors.ts'
 import type { Logger } from '../base/logger.ts'
+import type { JobPlan } from '../job/job-plan.ts'
 import type { Random } from '../base/random.ts'
 import type { MemoryDisk } from '../simulation/memory-files.ts'
 import type { SeededScheduler } from '../simulation/seeded-scheduler.ts'
@@ -101,6 +102,11 @@ export class RunningLife implements ChaosWorld {
     }
     if (ended.type === 'power-loss' || ended.type === 'torn') disk.powerLoss()
     else disk.crash()
+  }
+
+  /** Of the process that lives, or lived last. */
+  get plan(): JobPlan {
+    return this.#current.life.plan
   }
 
   /** The process that lives, or lived last. */

@@ -3,6 +3,7 @@ import type { ErrorData } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { FaultSchedule } from '../faults/schedule.ts'
 import type { TraceEvent } from '../faults/trace.ts'
+import type { JobPlan } from '../job/job-plan.ts'
 import type { RunSummary } from '../job/protocol.ts'
 import type { MemoryDisk } from '../simulation/memory-files.ts'
 import type { SimulatedJob } from '../simulation/simulated-life.ts'
@@ -61,8 +62,11 @@ export interface LogLine {
 export interface ScheduleRun {
   readonly schedule: FaultSchedule
   readonly disk: MemoryDisk
+  /** Of the last life. */
+  readonly plan: JobPlan
   readonly lives: readonly LifeRecord[]
   readonly trace: readonly TraceEvent[]
+  /** Of the trace; made when it is asked for, which costs. */
   readonly hash: string
   /** Indexes of the schedule's faults that struck. */
   readonly fired: readonly number[]

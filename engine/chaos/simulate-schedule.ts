@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { ErrorData } from '../base/errors.ts'
 import type { TraceEvent } from '../faults/trace.ts'
+import type { JobPlan } from '../job/job-plan.ts'
 import type { RunSummary } from '../job/protocol.ts'
 import type { LifePlace } from '../simulation/simulated-life.ts'
 import type { LifeRecord, LogLine, ScheduleRun, SimulateOptions } from './schedule-run.ts'
@@ -48,6 +49,8 @@ class Simulation {
   readonly #logs: LogLine[] = []
   readonly #lives: LifeRecord[] = []
   readonly #refusals: string[] = []
+  /** The job, as the last life has planned it. */
+  #job: JobPlan | undefined
   #scheduler: SeededScheduler | undefined
   #steps = 0
   #nowMs = START_MS
@@ -88,12 +91,16 @@ class Simulation {
       parallelism = record.nextParallelism
     }
     const { fired } = this.#plan
+    const trace = this.#trace
     return {
       schedule,
       disk: this.#disk,
+      plan: this.#job!,
       lives: this.#lives,
-      trace: this.#trace,
-      hash: traceHash(this.#trace),
+      trace,
+      get hash() {
+        return traceHash(trace)
+      },
       fired,
       logs: this.#logs,
       refusals: this.#refusals,
@@ -132,6 +139,7 @@ class Simulation {
       steps: this.#steps,
     })
     await running.load()
+    this.#job = running.plan
     const ended = await running.run(this.#options.stepsMax ?? STEPS_MAX)
     this.#tell(life, 'life.end', scheduler, ended.type)
     this.#steps += scheduler.steps

@@ -1,8 +1,8 @@
 import type { Files } from '../base/files.ts'
 import type { FaultPointName } from '../faults/points.ts'
+import type { StreamNode } from '../graph/stream-graph.ts'
 import type { TraceEvent } from '../faults/trace.ts'
 import type { SinkDefinition } from '../operator/sink.ts'
-import type { MemoryDisk } from '../simulation/memory-files.ts'
 import type { SimulatedJob } from '../simulation/simulated-life.ts'
 import type { ScheduleRun } from './schedule-run.ts'
 import { StreamError } from '../base/errors.ts'
@@ -81,7 +81,7 @@ async function goldenOf(subject: Subject, run: ScheduleRun): Promise<Golden> {
     })
   }
   return {
-    published: await publishedBy(subject, run.disk),
+    published: await publishedBy(run),
     checkpoints: ended.summary.checkpoints,
     steps: last.steps,
     durationMs: last.toMs - last.fromMs,
@@ -98,13 +98,19 @@ export function reachedIn(trace: readonly TraceEvent[]): ReadonlyMap<FaultPointN
   return reached
 }
 
-/** What is published at every sink that commits, on a simulated disk. */
-export function publishedBy(subject: Subject, disk: MemoryDisk): Promise<Published> {
-  return publishedIn(subject, disk.files())
+/** What is published at every sink that commits when a run is over. */
+export function publishedBy({ plan, disk }: ScheduleRun): Promise<Published> {
+  const nodes = plan.graph.vertices.flatMap(({ chain }) => chain)
+  return publishedAt(committingSinks(plan.job, nodes), disk.files())
 }
 
 /** The same on any disk. */
-export async function publishedIn(subject: Subject, files: Files): Promise<Published> {
+export function publishedIn({ job, parameters }: Subject, files: Files): Promise<Published> {
+  const graph = jobDefinition(job).build(parameters)
+  return publishedAt(committingSinks(graph.job, graph.nodes), files)
+}
+
+async function publishedAt(sinks: CommittingSinks, files: Files): Promise<Published> {
   const random = seededRandom(1)
   const doors = {
     clock: new SeededScheduler(random, 0),
@@ -113,14 +119,15 @@ export async function publishedIn(subject: Subject, files: Files): Promise<Publi
     logger: silentLogger,
   }
   const published: Record<string, readonly string[]> = {}
-  for (const [uid, sink] of committingSinks(subject)) published[uid] = await sink.published!(doors)
+  for (const [uid, sink] of sinks) published[uid] = await sink.published!(doors)
   return published
 }
 
-function committingSinks(subject: Subject): ReadonlyMap<string, SinkDefinition> {
-  const graph = jobDefinition(subject.job).build(subject.parameters)
+type CommittingSinks = ReadonlyMap<string, SinkDefinition>
+
+function committingSinks(job: string, nodes: readonly StreamNode[]): CommittingSinks {
   const sinks = new Map<string, SinkDefinition>()
-  for (const { uid, name, runtime } of graph.nodes) {
+  for (const { uid, name, runtime } of nodes) {
     if (runtime.type !== 'sink' || runtime.sink.createCommitter === undefined) continue
     if (runtime.sink.published === undefined) {
       throw new StreamError('CHAOS_UNFIT', `what sink "${uid ?? name}" publishes cannot be read`, {
@@ -130,7 +137,7 @@ function committingSinks(subject: Subject): ReadonlyMap<string, SinkDefinition> 
     sinks.set(uid ?? name, runtime.sink)
   }
   if (sinks.size > 0) return sinks
-  throw new StreamError('CHAOS_UNFIT', `no sink of "${subject.name}" commits`, {
+  throw new StreamError('CHAOS_UNFIT', `no sink of "${job}" commits`, {
     hint: 'A sink that prints cannot be held against a run without faults; use fileSink or parquetSink.',
   })
 }

@@ -43,9 +43,9 @@ export type LifeOutcome = { readonly summary: RunSummary } | { readonly error: u
 
 /** One life of a job in one thread, from taking the folder on, over doors that are given. */
 export class SimulatedLife {
+  readonly plan: JobPlan
   readonly #doors: Doors
   readonly #stateCacheMb: number | undefined
-  readonly #plan: JobPlan
   readonly #place: LifePlace
   readonly #process: SimulatedProcess
   #workers: readonly WorkerHandle[] = []
@@ -63,7 +63,7 @@ export class SimulatedLife {
     this.#stateCacheMb = job.stateCacheMb
     this.#place = place
     this.#process = process
-    this.#plan = planOf(job, parallelism)
+    this.plan = planOf(job, parallelism)
   }
 
   /** Undefined while it lives. */
@@ -73,7 +73,7 @@ export class SimulatedLife {
 
   /** Before its first step: what takes time of the machine's own. */
   async load(): Promise<void> {
-    for (const { runtime } of this.#plan.graph.vertices.flatMap(({ chain }) => chain)) {
+    for (const { runtime } of this.plan.graph.vertices.flatMap(({ chain }) => chain)) {
       if (runtime.type === 'sink') await runtime.sink.load?.()
     }
   }
@@ -114,7 +114,7 @@ export class SimulatedLife {
     const { workDir, from, takeOver } = this.#place
     const begun = await beginLife({
       doors: this.#doors,
-      plan: this.#plan,
+      plan: this.plan,
       hasSupervisor: false,
       spawn,
       options: {
@@ -139,7 +139,7 @@ export class SimulatedLife {
 
   #spawn(): SpawnWorkers {
     const { clock } = this.#doors
-    const spawn = spawnInThread(this.#doors, this.#plan.graph, () => new SimulatedStore(clock))
+    const spawn = spawnInThread(this.#doors, this.plan.graph, () => new SimulatedStore(clock))
     return (count, onMessage) => {
       this.#workers = spawn(count, onMessage)
       return this.#workers

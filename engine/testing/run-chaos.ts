@@ -89,7 +89,7 @@ export async function runChaos(job: unknown, options: ChaosOptions = {}): Promis
     job: name,
     schedule,
     violations,
-    published: await publishedBy(subject, run.disk),
+    published: await publishedBy(run),
     expected: golden.published,
     lives,
     trace,

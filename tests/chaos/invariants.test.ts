@@ -339,7 +339,7 @@ async function lookedAt(
       return Promise.resolve()
     },
   })
-  const published = await publishedBy(tiny, run.disk)
+  const published = await publishedBy(run)
   return { facts: { subject: tiny, golden, published, close: { again: run, ends } }, run }
 }
 

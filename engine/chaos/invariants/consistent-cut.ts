@@ -61,7 +61,7 @@ async function restoredFrom(
   const { ended } = restored.lives.at(-1)!
   if (ended.type === 'failed') return `${ended.error.code}: ${ended.error.message}`
   if (ended.type !== 'finished') return `the job is ${ended.type}`
-  const published = await publishedBy(subject, restored.disk)
+  const published = await publishedBy(restored)
   const [first] = await exactlyOnce({ subject, golden, run: restored, published })
   return first?.what
 }

@@ -42,16 +42,19 @@ function firstMisdeal(
         : [{ ...range, epoch: epochOf(name.checkpointId) }]
     }),
   )
-  const owners = new Map<string, number>()
+  /** By epoch, then by key group. */
+  const owners = new Map<number, Map<number, number>>()
   const covered = new Set<number>()
   for (const { epoch, subtask, range } of files) {
+    const ofEpoch = owners.get(epoch) ?? new Map<number, number>()
+    owners.set(epoch, ofEpoch)
     for (let group = range.first; group <= range.last; group += 1) {
       covered.add(group)
-      const owner = owners.get(`${epoch} ${group}`) ?? subtask
+      const owner = ofEpoch.get(group) ?? subtask
       if (owner !== subtask) {
         return `key group ${group} of "${uid}" is with subtask ${owner} and subtask ${subtask}`
       }
-      owners.set(`${epoch} ${group}`, subtask)
+      ofEpoch.set(group, subtask)
     }
   }
   // A subtask that never had a key has no file.

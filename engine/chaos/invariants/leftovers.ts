@@ -1,9 +1,8 @@
 import type { FaultAction } from '../../faults/schedule.ts'
-import type { LifeRecord } from '../schedule-run.ts'
+import type { LifeRecord, ScheduleRun } from '../schedule-run.ts'
 import type { Violation } from '../violation.ts'
-import type { Invariant, RunFacts } from './invariant.ts'
+import type { Invariant } from './invariant.ts'
 import { workLayout, parseManifestName } from '../../checkpoint/layout.ts'
-import { jobDefinition } from '../../graph/job-definition.ts'
 import { stagedName } from '../disk-names.ts'
 
 /** More files than that are never open at a time in one process. */
@@ -28,14 +27,14 @@ export const leftovers: Invariant = (facts) => {
   }
   const hasFailed = run.trace.some(({ life, fault }) => life === last.life && isFailure(fault))
   if (hasFailed) return found
-  return [...found, ...filesLeft(facts, last).map((what) => violation(what))]
+  return [...found, ...filesLeft(facts.run, last).map((what) => violation(what))]
 }
 
 function isFailure(fault: FaultAction | undefined): boolean {
   return fault?.type === 'errno' || fault?.type === 'throw'
 }
 
-function filesLeft({ run, subject }: RunFacts, { workDir }: LifeRecord): readonly string[] {
+function filesLeft(run: ScheduleRun, { workDir }: LifeRecord): readonly string[] {
   const found: string[] = []
   const layout = workLayout(workDir)
   for (const path of run.disk.paths()) {
@@ -47,10 +46,7 @@ function filesLeft({ run, subject }: RunFacts, { workDir }: LifeRecord): readonl
     const isScratch = path.startsWith(`${layout.scratch}/`) && !path.endsWith('/')
     if (isScratch) found.push(`the scratch file "${path}" is left`)
   }
-  const { retain } = {
-    ...jobDefinition(subject.job).build(subject.parameters).settings.checkpointing,
-    ...subject.checkpointing,
-  }
+  const { retain } = run.plan.settings.checkpointing
   const kept = run.disk.names(layout.manifests).filter((name) => parseManifestName(name)).length
   if (kept > retain) found.push(`${kept} checkpoints are kept, of ${retain}`)
   return found
