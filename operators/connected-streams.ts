@@ -25,7 +25,7 @@ export class ConnectedStreamsSteps implements Methods<ConnectedStreams<unknown, 
   }
 
   process(uid: unknown, definition: unknown): object {
-    checkUid(uid, 'process', callSite())
+    checkUid(uid, 'process', callSite)
     checkDefinition(definition, ['emits', 'onLeft', 'onRight'], ['state', 'sides', 'onTimer'], uid)
     const { states, sides } = declared(definition)
     const keys = [this.#left.key, this.#right.key] as const
@@ -62,7 +62,7 @@ export class BroadcastConnectedSteps implements Methods<
   }
 
   process(uid: unknown, definition: unknown): object {
-    checkUid(uid, 'process', callSite())
+    checkUid(uid, 'process', callSite)
     checkDefinition(
       definition,
       ['emits', 'broadcast', 'onRecord', 'onBroadcast'],

@@ -123,7 +123,7 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
   }
 
   topN(uid: unknown, given: Partial<Omit<TopNOptions, 'schema'>>): object {
-    checkUid(uid, 'topN', callSite())
+    checkUid(uid, 'topN', callSite)
     const options = this.#topNOptions(uid, given)
     const inputs = [repartitioned(this[PARTS].upstreams, { type: 'hash', key: WINDOW_KEY })]
     const { schema, ...parameters } = options
@@ -202,7 +202,7 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
   }
 
   process(uid: unknown, definition: unknown): object {
-    checkUid(uid, 'process', callSite())
+    checkUid(uid, 'process', callSite)
     checkDefinition(definition, ['emits', 'onRecord'], ['sides'], uid)
     const sides = (definition['sides'] ?? {}) as Readonly<Record<string, SchemaData>>
     const names = Object.keys(sides)
@@ -230,7 +230,7 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
   }
 
   sinkTo(uid: unknown, sink: unknown): void {
-    checkUid(uid, 'sink', callSite())
+    checkUid(uid, 'sink', callSite)
     const definition = sink as SinkDefinition | undefined
     if (typeof definition?.createWriter !== 'function') {
       throw stepError(

@@ -62,7 +62,7 @@ export class StreamEnvironmentSteps implements Methods<StreamEnvironment>, Plann
   }
 
   fromSource(uid: unknown, source: unknown): object {
-    checkUid(uid, 'source', callSite())
+    checkUid(uid, 'source', callSite)
     const definition = source as SourceDefinition | undefined
     if (typeof definition?.createReader !== 'function') {
       throw stepError(

@@ -67,7 +67,7 @@ export class GraphBuilder {
     this.#checkOpen()
     const at = callSite()
     const id = this.#nodes.length
-    if (step.uid !== undefined || UID_KINDS.has(step.kind)) checkUid(step.uid, step.kind, at)
+    if (step.uid !== undefined || UID_KINDS.has(step.kind)) checkUid(step.uid, step.kind, () => at)
     const { runtime } = step
     const isOperator = !('type' in runtime)
     this.#nodes.push({

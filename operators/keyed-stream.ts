@@ -45,7 +45,7 @@ export class KeyedStreamSteps
   }
 
   aggregate(uid: unknown, given: unknown): object {
-    checkUid(uid, 'aggregate', callSite())
+    checkUid(uid, 'aggregate', callSite)
     const { options, shape } = aggregation(this, uid, given, false)
     return addKeyed(this, {
       kind: 'aggregate',
@@ -58,7 +58,7 @@ export class KeyedStreamSteps
   }
 
   reduce(uid: unknown, step: UserFunction): object {
-    checkUid(uid, 'reduce', callSite())
+    checkUid(uid, 'reduce', callSite)
     checkFunction(step, 'reduce', uid)
     return addKeyed(this, {
       kind: 'reduce',
@@ -75,7 +75,7 @@ export class KeyedStreamSteps
   }
 
   process(uid: unknown, given: unknown): object {
-    checkUid(uid, 'process', callSite())
+    checkUid(uid, 'process', callSite)
     return typeof given === 'function'
       ? this.#processClass(uid, given as () => unknown)
       : this.#processObject(uid, given)
@@ -98,7 +98,7 @@ export class KeyedStreamSteps
   }
 
   intervalJoin(uid: unknown, other: unknown, bounds: unknown, step: UserFunction): object {
-    checkUid(uid, 'intervalJoin', callSite())
+    checkUid(uid, 'intervalJoin', callSite)
     checkFunction(step, 'intervalJoin', uid)
     if (!(other instanceof KeyedStreamSteps)) {
       throw stepError(

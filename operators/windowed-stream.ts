@@ -49,7 +49,7 @@ export class WindowedStreamSteps implements Methods<WindowedStream<unknown, unkn
   }
 
   aggregate(uid: unknown, given: unknown): object {
-    checkUid(uid, 'window', callSite())
+    checkUid(uid, 'window', callSite)
     const { options, shape } = aggregation(this.#keyed, uid, given, true)
     return this.#add({
       kind: 'window-aggregate',
@@ -62,7 +62,7 @@ export class WindowedStreamSteps implements Methods<WindowedStream<unknown, unkn
   }
 
   reduce(uid: unknown, step: UserFunction): object {
-    checkUid(uid, 'window', callSite())
+    checkUid(uid, 'window', callSite)
     checkFunction(step, 'reduce', uid)
     const { key } = this.#keyed
     return this.#add({
@@ -76,7 +76,7 @@ export class WindowedStreamSteps implements Methods<WindowedStream<unknown, unkn
   }
 
   process(uid: unknown, definition: unknown): object {
-    checkUid(uid, 'window', callSite())
+    checkUid(uid, 'window', callSite)
     checkDefinition(definition, ['emits', 'onWindow'], ['sides'], uid)
     const { sides } = declared(definition)
     if (Object.hasOwn(sides, 'late')) {

@@ -14,7 +14,7 @@ export function probedFiles(files: Files, probe: FaultProbe): Files {
   const paths = new KnownPaths()
   const around: Around = (call, path, run, otherwise) => {
     const point = diskPoint(call, path, paths)
-    return point === undefined ? run() : probe.around(point, placeOf(path), run, otherwise)
+    return point === undefined ? run() : probe.around(point, paths.at(path).place, run, otherwise)
   }
   return {
     open: async (path, mode) => {
@@ -35,12 +35,32 @@ export function probedFiles(files: Files, probe: FaultProbe): Files {
   }
 }
 
-/** What earlier calls have told of paths that do not speak for themselves. */
+/** What a path says by itself. */
+interface NamedPath {
+  readonly area: Area
+  readonly place: FaultPlace
+}
+
+/** A file has a few calls, one soon after another: so many paths are kept in mind. */
+const NAMED_MAX = 1_000
+
+/** What paths say, and what earlier calls have told of those that do not speak for themselves. */
 class KnownPaths {
+  readonly #named = new Map<string, NamedPath>()
   /** Folders that got folders in them whose names are not durable yet, and how many. */
   readonly #parents = new Map<string, number>()
   /** Folders of savepoints outside of the work folder. */
   readonly #savepoints = new Set<string>()
+
+  at(path: string): NamedPath {
+    let named = this.#named.get(path)
+    if (named === undefined) {
+      named = { area: areaOf(path), place: placeOf(path) }
+      if (this.#named.size === NAMED_MAX) this.#named.clear()
+      this.#named.set(path, named)
+    }
+    return named
+  }
 
   onMkdir(path: string): void {
     const parent = `${dirname(path)}/`
@@ -49,7 +69,7 @@ class KnownPaths {
   }
 
   onRead(path: string): void {
-    if (areaOf(path) === 'other' && basename(path) === 'manifest.json') {
+    if (this.at(path).area === 'other' && basename(path) === 'manifest.json') {
       this.#savepoints.add(`${dirname(path)}/`)
     }
   }
@@ -131,7 +151,7 @@ const READS: ReadonlySet<Call> = new Set<Call>(['read', 'list', 'stat'])
  * slash at its end.
  */
 function diskPoint(call: Call, path: string, paths: KnownPaths): FaultPointName | undefined {
-  const area = paths.isSavepoint(path) ? 'savepoint' : areaOf(path)
+  const area = paths.isSavepoint(path) ? 'savepoint' : paths.at(path).area
   if (area === 'scratch') return call === 'unlink' || call === 'mkdir' ? 'disk.scratch' : undefined
   if (call === 'mkdir') return 'disk.folder.make'
   if (call === 'syncDirectory' && area !== 'savepoint' && paths.takeParent(path)) {
@@ -203,7 +223,9 @@ const POINTS = {
   },
 } as const satisfies Record<string, Points>
 
-function areaOf(path: string): keyof typeof POINTS | 'scratch' {
+type Area = keyof typeof POINTS | 'scratch'
+
+function areaOf(path: string): Area {
   if (/\/owner\.json(\.tmp)?$/.test(path)) return 'owner'
   if (path.includes('/savepoints/')) return 'savepoint'
   if (/\/epochs\/(\d{8}\.json(\.tmp)?)?$/.test(path)) return 'epoch'

@@ -70,12 +70,12 @@ test('settings out of their range are refused', () => {
 })
 
 test.each(['lake', 'lake.late', 'A-1_b'])('%s is a uid', (uid) => {
-  checkUid(uid, 'sink', undefined)
+  checkUid(uid, 'sink', () => undefined)
 })
 
 test.each(['', ' ', '../x', '-a', 'ä', 'x'.repeat(101)])('"%s" is no uid', (uid) => {
   expect(() => {
-    checkUid(uid, 'sink', 'job.ts:8')
+    checkUid(uid, 'sink', () => 'job.ts:8')
   }).toThrow(/^sink at job\.ts:8 has the uid/)
 })
 

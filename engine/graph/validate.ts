@@ -12,12 +12,14 @@ export const MAX_PARALLELISM_MAX = 32_767
 
 const UID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 
-/** Checks the uid of a step as it is made: `at` is where. */
+/** Checks the uid of a step as it is made: `callSite` says where, and is asked for an error only. */
 export function checkUid(
   uid: unknown,
   step: string,
-  at: string | undefined,
+  callSite: () => string | undefined,
 ): asserts uid is string {
+  if (typeof uid === 'string' && UID.test(uid)) return
+  const at = callSite()
   const place: ErrorPlace = at === undefined ? {} : { at }
   if (typeof uid !== 'string') {
     throw new StreamError('UID_MISSING', `${step}${atText(at)} has no uid`, {
@@ -25,7 +27,6 @@ export function checkUid(
       place,
     })
   }
-  if (UID.test(uid)) return
   throw new StreamError('UID_INVALID', `${step}${atText(at)} has the uid "${uid}"`, {
     hint: 'A uid is up to 100 letters, digits, dots, hyphens and underscores, a letter or digit first.',
     place,

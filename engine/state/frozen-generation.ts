@@ -21,6 +21,12 @@ export class FrozenGeneration {
     this.checkpointId = checkpointId
   }
 
+  /** Whether something of the table is left to be written. */
+  has(table: number): boolean {
+    if (this.entries[table] !== undefined || this.#early[table] !== undefined) return true
+    return this.timers.some((lists) => lists[table] !== undefined)
+  }
+
   earlyCells(table: number): Cell[] {
     return (this.#early[table] ??= [])
   }

@@ -41,8 +41,20 @@ export async function encodeGeneration(
   return new MemoryRun(builder.groups, blocks)
 }
 
-/** Sorted pieces of one table's cells. No cell is in two of them (G1). */
-async function encodeTable(
+/** Sorted pieces of one table's cells. No cell is in two of them (G1). Most tables have none. */
+function encodeTable(
+  frozen: FrozenGeneration,
+  index: number,
+  heap: KeyedHeap,
+  timers: KeyedTimers,
+  pace: Pace,
+): readonly CellCursor[] | Promise<CellCursor[]> {
+  return frozen.has(index) ? encodeCells(frozen, index, heap, timers, pace) : NO_CELLS
+}
+
+const NO_CELLS: readonly CellCursor[] = []
+
+async function encodeCells(
   frozen: FrozenGeneration,
   index: number,
   heap: KeyedHeap,
