@@ -2,7 +2,7 @@ import type { Random } from '../base/random.ts'
 import type { DiskEffect, MemoryDisk } from '../simulation/memory-files.ts'
 import type { CheckpointManifest } from '../checkpoint/manifest.ts'
 import { seededRandom } from '../base/random.ts'
-import { ContentHashes, firstFault } from './latest-checkpoint.ts'
+import { KnownContents, firstFault } from './latest-checkpoint.ts'
 import { rangeOf, type FileRange } from './state-ranges.ts'
 
 /** A change of the disk, and who made it. */
@@ -45,7 +45,7 @@ export class DiskHistory {
   #critical = 0
   /** Work folders with a checkpoint that is durable. */
   readonly #complete = new Set<string>()
-  readonly #hashes = new ContentHashes()
+  readonly #contents = new KnownContents()
   readonly #survivors = seededRandom(1)
   /** Which key groups a file of state is for, by its path. */
   readonly ranges = new Map<string, FileRange>()
@@ -101,9 +101,12 @@ export class DiskHistory {
    */
   auditNow(step: number): void {
     for (const folder of this.#complete) {
+      const clone = this.#disk.clone()
+      const now = firstFault(clone, folder, this.#contents)
+      clone.powerLoss()
       const found = [
-        firstFault(this.#disk.clone(), folder, this.#hashes),
-        this.#faultAfterPowerLoss(folder, 'none'),
+        now,
+        firstFault(clone, folder, this.#contents),
         this.#faultAfterPowerLoss(folder, this.#survivors),
       ]
       this.audits += found.length
@@ -115,7 +118,7 @@ export class DiskHistory {
   #faultAfterPowerLoss(folder: string, survivors: 'none' | Random): string | undefined {
     const clone = this.#disk.clone({ survivors })
     clone.powerLoss()
-    return firstFault(clone, folder, this.#hashes)
+    return firstFault(clone, folder, this.#contents)
   }
 
   #see(change: DiskChange): void {

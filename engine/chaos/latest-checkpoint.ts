@@ -15,23 +15,18 @@ import { manifestFiles } from '../checkpoint/manifest.ts'
 export function firstFault(
   disk: MemoryDisk,
   folder: string,
-  hashes: ContentHashes,
+  contents: KnownContents,
 ): string | undefined {
   const { manifests } = workLayout(folder)
   const name = disk.names(manifests).findLast((file) => parseManifestName(file) !== undefined)
   if (name === undefined) return `"${folder}" has no checkpoint any more`
   const path = `${manifests}/${name}`
-  let manifest: CheckpointManifest
-  try {
-    manifest = decodeManifest(disk.peek(path)!, path)
-  } catch (error) {
-    if (!(error instanceof StreamError)) throw error
-    return error.message
-  }
+  const manifest = contents.manifest(disk.peek(path)!, path)
+  if (typeof manifest === 'string') return manifest
   for (const file of manifestFiles(manifest)) {
     const found = disk.peek(`${folder}/${file.path}`)
     if (found === undefined) return `"${path}" names "${file.path}", which is not there`
-    if (found.length !== file.bytes || hashes.of(found) !== file.sha256) {
+    if (found.length !== file.bytes || contents.hash(found) !== file.sha256) {
       return `"${path}" names "${file.path}", which is not what was written`
     }
   }
@@ -59,20 +54,40 @@ export function uniqueNames(value: unknown): readonly string[] {
 }
 
 /**
- * Contents of cloned disks are shared and never change in place, so each is hashed once, however
- * often it is asked for.
+ * Contents of cloned disks are shared and never change in place, so each is hashed and decoded
+ * once, however often it is asked for.
  */
-export class ContentHashes {
-  readonly #known = new WeakMap<
-    ArrayBufferLike,
-    { readonly length: number; readonly hash: string }
-  >()
+export class KnownContents {
+  readonly #hashes = new Known<string>()
+  readonly #manifests = new Known<CheckpointManifest | string>()
 
-  of(bytes: Uint8Array): string {
+  hash(bytes: Uint8Array): string {
+    return this.#hashes.of(bytes, () => sha256Hex(bytes))
+  }
+
+  /** Text: why it cannot be read. */
+  manifest(bytes: Uint8Array, path: string): CheckpointManifest | string {
+    return this.#manifests.of(bytes, () => decoded(bytes, path))
+  }
+}
+
+class Known<T> {
+  readonly #known = new WeakMap<ArrayBufferLike, { readonly length: number; readonly what: T }>()
+
+  of(bytes: Uint8Array, make: () => T): T {
     const known = this.#known.get(bytes.buffer)
-    if (known?.length === bytes.length) return known.hash
-    const hash = sha256Hex(bytes)
-    this.#known.set(bytes.buffer, { length: bytes.length, hash })
-    return hash
+    if (known?.length === bytes.length) return known.what
+    const what = make()
+    this.#known.set(bytes.buffer, { length: bytes.length, what })
+    return what
+  }
+}
+
+function decoded(bytes: Uint8Array, path: string): CheckpointManifest | string {
+  try {
+    return decodeManifest(bytes, path)
+  } catch (error) {
+    if (!(error instanceof StreamError)) throw error
+    return error.message
   }
 }

@@ -16,6 +16,8 @@ export class MemoryFile {
   #content = new Content()
   #durable = new Content()
   #pending: PendingWrite[] = []
+  /** Reads show what no sync will make durable any more. */
+  #hasLost = false
   #changes = 0
 
   constructor(inode: number) {
@@ -53,15 +55,21 @@ export class MemoryFile {
   }
 
   sync(): void {
-    for (const { at, bytes } of this.#pending) {
-      if (at === undefined) this.#durable.clear()
-      else this.#durable.write(at, bytes)
+    if (this.#pending.length === 0) return
+    if (this.#hasLost) {
+      for (const { at, bytes } of this.#pending) {
+        if (at === undefined) this.#durable.clear()
+        else this.#durable.write(at, bytes)
+      }
+    } else {
+      this.#durable = this.#content.copy()
     }
     this.#pending = []
   }
 
   /** The pages count as clean now: a later sync that succeeds does not write them. */
   syncFailed(): void {
+    if (this.#pending.length > 0) this.#hasLost = true
     this.#pending = []
   }
 
@@ -79,6 +87,7 @@ export class MemoryFile {
     }
     this.#pending = []
     this.#content = this.#durable.copy()
+    this.#hasLost = false
   }
 
   clone(seen: Clones): MemoryFile {
@@ -89,6 +98,7 @@ export class MemoryFile {
     clone.#content = this.#content.copy()
     clone.#durable = this.#durable.copy()
     clone.#pending = [...this.#pending]
+    clone.#hasLost = this.#hasLost
     clone.#changes = this.#changes
     return clone
   }
