@@ -11,12 +11,12 @@ import type { CheckpointSettings } from '../graph/stream-graph.ts'
 import { makeDirectories } from '../base/files.ts'
 import { examine } from '../chaos/examine.ts'
 import { parseSchedule } from '../chaos/parse-schedule.ts'
-import { faultCall } from '../chaos/reproduction.ts'
 import { resized } from '../chaos/shrink.ts'
 import { goldenRun, publishedBy } from '../chaos/subject.ts'
 import { describeFault, FIRST_COME } from '../faults/schedule.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { parseParameters, reviveParameters } from '../graph/parameters.ts'
+import { againLines } from './again.ts'
 import { withoutSentinels } from './test-source.ts'
 
 export interface ChaosOptions extends Partial<Paces> {
@@ -45,6 +45,8 @@ export interface ChaosOptions extends Partial<Paces> {
 export interface ChaosResult {
   readonly job: string
   readonly schedule: FaultSchedule
+  /** As they were given. */
+  readonly options: ChaosOptions
   /** What it broke, the worst first; none: all holds. */
   readonly violations: readonly Violation[]
   /** By sink: every row that a reader sees at the end, as its text. */
@@ -88,6 +90,7 @@ export async function runChaos(job: unknown, options: ChaosOptions = {}): Promis
   return {
     job: name,
     schedule,
+    options,
     violations,
     published: await publishedBy(run),
     expected: golden.published,
@@ -133,8 +136,7 @@ async function writeAll(
 export function expectExactlyOnce(result: ChaosResult): void {
   const { job, schedule, violations, lives, published, expected } = result
   if (violations.length === 0) return
-  const { seed, parallelism, faults } = schedule
-  const calls = faults.map(faultCall).join(', ')
+  const { faults } = schedule
   const message = [
     `job "${job}" broke what it promises`,
     ...violations.map(({ invariant, what }) => `  ${invariant}: ${what}`),
@@ -142,7 +144,7 @@ export function expectExactlyOnce(result: ChaosResult): void {
     ...faults.map((fault) => `  ${describeFault(fault)}`),
     'lives:',
     ...lives.map((life) => `  ${life.life}: ${describeEnd(life)}`),
-    `again: runChaos(job, { parallelism: ${parallelism}, seed: ${seed}, faults: [${calls}] })`,
+    ...againLines(result),
   ].join('\n')
   throw new AssertionError({
     message,

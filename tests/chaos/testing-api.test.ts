@@ -1,5 +1,6 @@
 /** Faults in a user's own test: by the name of a step, and between the records of its input. */
 import { AssertionError } from 'node:assert'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { defineJob, int32, parameter, StreamError, struct, utf8, valueState } from 'millrace'
 import type { Source } from 'millrace'
@@ -127,6 +128,67 @@ test('what a job breaks is said with its sink, its row, its faults and how to ha
     `again: runChaos(job, { parallelism: 1, seed: 0, faults: ` +
       `[chaos.at('coordinator.committed', { nth: 2 }, crash())] })`,
   )
+})
+
+test('the call to have it again holds all that was given, and gives the same run', async () => {
+  const Sum = struct({ shop: utf8(), cents: int32() })
+  const sums = defineJob('sums', { input: parameter.text() }, (env, { input }) => {
+    let known = 0
+    env
+      .fromSource('lines', fileSource({ path: input, format: json(Sum) }))
+      .keyBy('shop')
+      .process('sum', {
+        emits: Sum,
+        state: {},
+        onRecord(_, { emit }) {
+          known += 1
+          emit({ shop: 'all', cents: known })
+        },
+      })
+      .sinkTo('out', fileSink({ directory: 'out', schema: Sum }))
+  })
+  const lines = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+  const result = await runChaos(sums, {
+    parallelism: 1,
+    parameters: { input: 'in/*.jsonl' },
+    files: { 'in/1.jsonl': lines, 'in/2.jsonl': new TextEncoder().encode(lines) },
+    checkpointing: { everyMs: 7 },
+    pollMs: 3,
+    batchRecords: 1,
+    recordsMax: 3,
+    faults: [chaos.at('coordinator.committed', { nth: 2 }, crash())],
+  })
+  const { message } = thrownBy(() => {
+    expectExactlyOnce(result)
+  }) as AssertionError
+  const call = /^again: (.*)$/m.exec(message)![1]!
+  const again = (await runInNewContext(call, { runChaos, job: sums, chaos, crash, Buffer })) as {
+    readonly hash: string
+  }
+  expect(again.hash).toBe(result.hash)
+  expect(call).toContain('checkpointing: { everyMs: 7 }, pollMs: 3, batchRecords: 1, recordsMax: 3')
+})
+
+test('what the call cannot spell out it names, and no secret is in it', async () => {
+  const source = testSource([first, second, pause(), third, fourth])
+  const result = await runChaos(totals(source, true), {
+    parallelism: 1,
+    parameters: { password: { secret: 'hidden' } },
+    files: { 'in/large.txt': 'x'.repeat(10_000) },
+    orders: { out: (row) => ({ key: row, place: 0 }) },
+    faults: [chaos.at('coordinator.committed', { nth: 2 }, crash())],
+  })
+  const { message } = thrownBy(() => {
+    expectExactlyOnce(result)
+  }) as AssertionError
+  const lines = message.slice(message.indexOf('again: ')).split('\n')
+  expect(lines).toEqual([
+    `again: runChaos(job, { parallelism: 1, seed: 0, parameters: { password: { secret: '' } }, ` +
+      `files, orders, faults: [chaos.at('coordinator.committed', { nth: 2 }, crash())] })`,
+    '  secret "password": put its text in',
+    '  files: as the test gives them, in/large.txt',
+    '  orders: as the test gives them, for out',
+  ])
 })
 
 test('parameters, input files and a smaller input', async () => {
