@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import type { Examined } from '../engine/chaos/examine.ts'
 import type { LoadedSubject } from './chaos-subject.ts'
-import { systemFiles } from '../engine/base/files.ts'
+import { systemFiles, writeWholeFile } from '../engine/base/files.ts'
 import { bundleOf, remainsOf, writeBundle } from '../engine/chaos/bundle.ts'
 import { reproduction } from '../engine/chaos/reproduction.ts'
 import { shrink, type Shrunk } from '../engine/chaos/shrink.ts'
@@ -51,9 +51,10 @@ export async function keepFailure(
     { job: subject.name, ...run, violations },
     { width, color: options.color },
   )
-  await writeText(join(folder, 'picture.svg'), picture.svg)
-  if (options.picture !== undefined) await writeText(resolve(options.picture), picture.svg)
-  await writeText(join(folder, 'reproduction.test.ts'), test)
+  await writeWholeFile(systemFiles, join(folder, 'picture.svg'), picture.svg)
+  if (options.picture !== undefined)
+    await writeWholeFile(systemFiles, resolve(options.picture), picture.svg)
+  await writeWholeFile(systemFiles, join(folder, 'reproduction.test.ts'), test)
   return [
     picture.terminal,
     '',
@@ -78,13 +79,4 @@ function faultsOf({ schedule, recordsMax }: Shrunk): string {
   const faults = schedule.faults.map(describeFault).join('; ')
   const input = recordsMax === undefined ? '' : `, with ${recordsMax} records a split`
   return `${faults === '' ? 'no fault at all' : faults}, at parallelism ${schedule.parallelism}${input}`
-}
-
-async function writeText(path: string, text: string): Promise<void> {
-  const handle = await systemFiles.open(path, 'truncate')
-  try {
-    await handle.write(new TextEncoder().encode(text))
-  } finally {
-    await handle.close()
-  }
 }

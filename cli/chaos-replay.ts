@@ -3,7 +3,7 @@ import type { RunFlags } from './run-options.ts'
 import type { ChaosBundle } from '../engine/chaos/bundle.ts'
 import type { Examined } from '../engine/chaos/examine.ts'
 import { StreamError } from '../engine/base/errors.ts'
-import { exists, systemFiles } from '../engine/base/files.ts'
+import { exists, systemFiles, writeWholeFile } from '../engine/base/files.ts'
 import { readBundle } from '../engine/chaos/bundle.ts'
 import { examine } from '../engine/chaos/examine.ts'
 import { randomSchedule } from '../engine/chaos/random-schedule.ts'
@@ -35,9 +35,7 @@ export async function chaosReplayCommand(given: string, flags: ReplayFlags): Pro
   lines.push(...violationLines(violations))
   if (violations.length === 0) lines.push('nothing was broken')
   if (flags.picture !== undefined) {
-    const handle = await systemFiles.open(resolve(flags.picture), 'truncate')
-    await handle.write(new TextEncoder().encode(picture.svg))
-    await handle.close()
+    await writeWholeFile(systemFiles, resolve(flags.picture), picture.svg)
     lines.push(`picture   ${flags.picture}`)
   }
   process.stdout.write(`${lines.join('\n')}\n`)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { isAbsolute, join, normalize, resolve } from 'node:path'
 import type { FaultSchedule } from '../engine/faults/schedule.ts'
 import { StreamError } from '../engine/base/errors.ts'
-import { makeDirectories, systemFiles } from '../engine/base/files.ts'
+import { makeDirectories, systemFiles, writeWholeFile } from '../engine/base/files.ts'
 import { systemRandom } from '../engine/base/random.ts'
 import { listOrNone } from '../engine/checkpoint/folders.ts'
 import { makeBundleFolder } from '../engine/job/bundle-folder.ts'
@@ -55,9 +55,7 @@ export async function makeSandbox(
   await makeDirectories(systemFiles, cwd)
   await makeDirectories(systemFiles, journals)
   await linkAll(from, cwd, '', outputs)
-  const file = await systemFiles.open(schedulePath, 'create')
-  await file.write(new TextEncoder().encode(`${JSON.stringify(schedule)}\n`))
-  await file.close()
+  await writeWholeFile(systemFiles, schedulePath, `${JSON.stringify(schedule)}\n`)
   return { folder, cwd, journals, schedulePath, jobPath: resolve(from, jobPath), outputs }
 }
 

@@ -1,6 +1,6 @@
 import { basename, extname, join, resolve } from 'node:path'
 import { StreamError } from '../engine/base/errors.ts'
-import { exists, readWholeFile, systemFiles } from '../engine/base/files.ts'
+import { exists, readWholeFile, systemFiles, writeWholeFile } from '../engine/base/files.ts'
 import { dockerfile, firstJob, gitignore, readme, serviceUnit, tsconfig } from './init-files.ts'
 import { packageVersion } from './own-package.ts'
 
@@ -16,7 +16,7 @@ export async function initCommand(flags: InitFlags): Promise<number> {
   const files = flags.service === true ? serviceFiles(folder, job) : await jobFiles(folder)
   await refuseOverwrite(folder, Object.keys(files))
   for (const [name, text] of Object.entries(files)) {
-    await write(join(folder, name), text)
+    await writeWholeFile(systemFiles, join(folder, name), text)
     process.stdout.write(`wrote ${name}\n`)
   }
   if (flags.service !== true) await finishPackage(folder)
@@ -72,7 +72,11 @@ async function finishPackage(folder: string): Promise<void> {
   const given = objectOf(data['dependencies'])
   const millrace = given['millrace'] ?? `^${await packageVersion()}`
   const dependencies = { ...given, millrace }
-  await write(path, `${JSON.stringify({ ...data, scripts, dependencies }, null, 2)}\n`)
+  await writeWholeFile(
+    systemFiles,
+    path,
+    `${JSON.stringify({ ...data, scripts, dependencies }, null, 2)}\n`,
+  )
   process.stdout.write(isThere ? 'added to package.json\n' : 'wrote package.json\n')
 }
 
@@ -103,14 +107,5 @@ async function readObject(path: string): Promise<Record<string, unknown>> {
       hint: 'Correct it, or begin in an empty folder.',
       cause: error,
     })
-  }
-}
-
-async function write(path: string, text: string): Promise<void> {
-  const handle = await systemFiles.open(path, 'truncate')
-  try {
-    await handle.write(new TextEncoder().encode(text))
-  } finally {
-    await handle.close()
   }
 }

@@ -190,6 +190,20 @@ export async function readWholeFile(files: Files, path: string): Promise<Uint8Ar
   }
 }
 
+/** Makes or replaces a file that does not matter: not durable, and in part while it is written. */
+export async function writeWholeFile(
+  files: Files,
+  path: string,
+  content: Uint8Array | string,
+): Promise<void> {
+  const handle = await files.open(path, 'truncate')
+  try {
+    await handle.write(typeof content === 'string' ? new TextEncoder().encode(content) : content)
+  } finally {
+    await handle.close()
+  }
+}
+
 /**
  * The durable write: the only way a file that matters comes to be.
  *

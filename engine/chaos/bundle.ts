@@ -6,7 +6,7 @@ import type { TraceEvent } from '../faults/trace.ts'
 import type { Examined } from './examine.ts'
 import type { Golden, Subject } from './subject.ts'
 import type { SimulatedJob } from '../simulation/simulated-life.ts'
-import { errnoOf, makeDirectories, readWholeFile } from '../base/files.ts'
+import { errnoOf, makeDirectories, readWholeFile, writeWholeFile } from '../base/files.ts'
 import { removeTree } from '../checkpoint/folders.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { CheckedJson, invalid } from './checked-json.ts'
@@ -134,9 +134,9 @@ export async function writeBundle(
 ): Promise<void> {
   await removeTree(files, folder)
   await makeDirectories(files, folder)
-  await writeText(files, join(folder, HEAD), `${JSON.stringify(head, undefined, 2)}\n`)
+  await writeWholeFile(files, join(folder, HEAD), `${JSON.stringify(head, undefined, 2)}\n`)
   const lines = trace.map((event) => `${JSON.stringify(event)}\n`)
-  await writeText(files, join(folder, TRACE), lines.join(''))
+  await writeWholeFile(files, join(folder, TRACE), lines.join(''))
   for (const { files: source, from, to } of remains) {
     await copyTree(source, from, files, join(folder, 'remains', to))
   }
@@ -150,20 +150,7 @@ async function copyTree(from: Files, source: string, to: Files, target: string):
   for (const name of await from.list(source)) {
     const [path, copy] = [join(source, name), join(target, name)]
     if ((await from.stat(path)).isDirectory) await copyTree(from, path, to, copy)
-    else await writeBytes(to, copy, await readWholeFile(from, path))
-  }
-}
-
-function writeText(files: Files, path: string, text: string): Promise<void> {
-  return writeBytes(files, path, new TextEncoder().encode(text))
-}
-
-async function writeBytes(files: Files, path: string, bytes: Uint8Array): Promise<void> {
-  const handle = await files.open(path, 'truncate')
-  try {
-    await handle.write(bytes)
-  } finally {
-    await handle.close()
+    else await writeWholeFile(to, copy, await readWholeFile(from, path))
   }
 }
 

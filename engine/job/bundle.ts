@@ -5,7 +5,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Files } from '../base/files.ts'
 import type { BundleReference } from './protocol.ts'
 import { StreamError } from '../base/errors.ts'
-import { errnoOf, exists, makeDirectories, readWholeFile, systemFiles } from '../base/files.ts'
+import {
+  errnoOf,
+  exists,
+  makeDirectories,
+  readWholeFile,
+  systemFiles,
+  writeWholeFile,
+} from '../base/files.ts'
 
 /**
  * Makes one ESM file of a job script, so that the main thread and every worker run the same code.
@@ -53,7 +60,7 @@ export async function bundleJob(
     })
     const code = result.outputFiles[0]?.text ?? ''
     await makeDirectories(files, into)
-    await writeText(files, outfile, code)
+    await writeWholeFile(files, outfile, code)
     const inputs = localInputs(Object.keys(result.metafile.inputs), dirname(path))
     return { path: outfile, hash: packages.hashOf(code), inputs }
   } catch (error) {
@@ -282,15 +289,6 @@ async function findOwnPackage(files: Files): Promise<OwnPackage> {
 function readPackage(bytes: Uint8Array): Omit<OwnPackage, 'root'> & { readonly name: string } {
   const data = JSON.parse(new TextDecoder().decode(bytes)) as Partial<OwnPackage & { name: string }>
   return { name: data.name ?? '', version: data.version ?? '?', exports: data.exports ?? {} }
-}
-
-async function writeText(files: Files, path: string, text: string): Promise<void> {
-  const handle = await files.open(path, 'truncate')
-  try {
-    await handle.write(new TextEncoder().encode(text))
-  } finally {
-    await handle.close()
-  }
 }
 
 function messagesOf(error: unknown): Message[] {
