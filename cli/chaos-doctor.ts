@@ -107,7 +107,7 @@ async function triedErrno(): Promise<string | { readonly no: string }> {
     around: (point) => Promise.reject(Object.assign(new Error(point), { code: 'EIO' })),
   }
   try {
-    await probedFiles(systemFiles, probe).list('/work/manifests')
+    await probedFiles(systemFiles, probe).list('no-such-work/manifests')
     return { no: 'a call of the disk went past its point' }
   } catch (error) {
     return errnoOf(error) === 'EIO'
