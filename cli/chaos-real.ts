@@ -5,7 +5,7 @@ import type { Golden, Published, Subject } from '../engine/chaos/subject.ts'
 import type { TimelineLife } from '../engine/chaos/timeline/model.ts'
 import type { FaultSchedule } from '../engine/faults/schedule.ts'
 import type { Violation } from '../engine/chaos/violation.ts'
-import type { ChaosFlags } from './chaos-run.ts'
+import type { RunFlags } from './run-options.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { systemClock } from '../engine/base/clock.ts'
 import { systemFiles } from '../engine/base/files.ts'
@@ -15,7 +15,7 @@ import { describeFault } from '../engine/faults/schedule.ts'
 import { runInProcesses, runInThreads, type RealRun } from './chaos-process.ts'
 import { brokenInPassing } from './chaos-judge.ts'
 import { pictureOf } from './chaos-picture.ts'
-import { removeSandbox } from './chaos-sandbox.ts'
+import { outputsOf, removeSandbox } from './chaos-sandbox.ts'
 import { loadJobFile } from './chaos-subject.ts'
 
 /** A search with real processes or threads, and what decides its schedules. */
@@ -36,13 +36,15 @@ const FAILURES_MAX = 3
  */
 export async function realCampaign(
   jobPath: string,
-  flags: ChaosFlags,
+  flags: RunFlags,
   campaign: RealCampaign,
 ): Promise<number> {
   const { mode, seed, schedules, budgetMs } = campaign
   const { subject, parallelism, set } = await loadJobFile(jobPath, flags)
+  // The job is the same in every run: it is bundled and planned for this once.
+  const outputs = await outputsOf(jobPath, { set })
   const run = (schedule: FaultSchedule): Promise<RealRun> =>
-    (mode === 'process' ? runInProcesses : runInThreads)(jobPath, schedule, { set })
+    (mode === 'process' ? runInProcesses : runInThreads)(jobPath, schedule, { set, outputs })
   const golden = await goldenOf(subject, await run({ seed, parallelism, faults: [] }))
   const options = campaign.scheduleOptions(golden)
   const startedMs = systemClock.monotonicMs()

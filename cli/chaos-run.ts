@@ -29,7 +29,6 @@ export interface ChaosFlags extends RunFlags {
   readonly out?: string
   /** `--no-shrink` */
   readonly shrink: boolean
-  readonly json?: boolean
 }
 
 const SCHEDULES = 1_000
