@@ -3,7 +3,6 @@ import type { DiskEffect, MemoryDisk } from '../simulation/memory-files.ts'
 import type { CheckpointManifest } from '../checkpoint/manifest.ts'
 import { seededRandom } from '../base/random.ts'
 import { KnownContents, firstFault } from './latest-checkpoint.ts'
-import { rangeOf, type FileRange } from './state-ranges.ts'
 
 /** A change of the disk, and who made it. */
 export interface DiskChange extends DiskEffect {
@@ -47,8 +46,8 @@ export class DiskHistory {
   readonly #complete = new Set<string>()
   readonly #contents = new KnownContents()
   readonly #survivors = seededRandom(1)
-  /** Which key groups a file of state is for, by its path. */
-  readonly ranges = new Map<string, FileRange>()
+  /** Files of keyed state, by path, as they were when a manifest first named them. */
+  readonly stateFiles = new Map<string, Uint8Array>()
 
   /** Of the changes that decide what a power loss leaves, one in so many is audited; 0: none. */
   constructor(disk: MemoryDisk, auditEvery: number) {
@@ -146,9 +145,10 @@ export class DiskHistory {
     for (const { chain } of operators.flatMap(({ subtasks }) => subtasks)) {
       for (const file of chain) {
         const path = `${folder}/${file.path}`
-        if (this.ranges.has(path)) continue
-        const range = rangeOf(this.#disk.peek(path))
-        if (range !== undefined) this.ranges.set(path, range)
+        if (this.stateFiles.has(path)) continue
+        const bytes = this.#disk.peek(path)
+        // Nobody writes to it any more, so what is kept here stays as it is.
+        if (bytes !== undefined) this.stateFiles.set(path, bytes)
       }
     }
   }

@@ -18,6 +18,7 @@ import { decodeManifest, encodeManifest } from '../../engine/checkpoint/manifest
 import type { Fault } from '../../engine/faults/schedule.ts'
 import type { MemoryDisk } from '../../engine/simulation/memory-files.ts'
 import { SimulatedProcesses } from '../../engine/simulation/simulated-processes.ts'
+import { BlockBuilder } from '../../engine/state/cell-run.ts'
 import { TimerLine } from '../../engine/state/keyed-timers.ts'
 import { firstSeed, share } from '../share.ts'
 import { shapes } from '../simulation/shapes.ts'
@@ -184,8 +185,9 @@ const restart = [crash('coordinator.committed', 4), crash('coordinator.committed
 
 test('I8: a timer that has fired is in the next checkpoint', async () => {
   const found = await planted(
+    TimerLine.prototype,
     'encode',
-    (encode, [timer, cells]) => {
+    (encode, [timer, cells]: Parameters<TimerLine['encode']>) => {
       const { isRegistered } = timer
       timer.isRegistered = true
       encode(timer, cells)
@@ -200,8 +202,9 @@ test('I8: a timer that has fired is in the next checkpoint', async () => {
 test('I8: a timer is registered again by its firing', async () => {
   let calls = 0
   const found = await planted(
+    TimerLine.prototype,
     'remove',
-    (remove, [timer], line) => {
+    (remove, [timer]: Parameters<TimerLine['remove']>, line) => {
       calls += 1
       remove(timer)
       if (calls % 7 === 0) line.register(timer.atMs)
@@ -214,8 +217,9 @@ test('I8: a timer is registered again by its firing', async () => {
 test('I8: a timer does not come back from a checkpoint', async () => {
   let calls = 0
   const found = await planted(
+    TimerLine.prototype,
     'restore',
-    (restore, given) => {
+    (restore, given: Parameters<TimerLine['restore']>) => {
       calls += 1
       if (calls !== 3) restore(...given)
     },
@@ -224,11 +228,26 @@ test('I8: a timer does not come back from a checkpoint', async () => {
   expect(found).toContain('I8')
 })
 
-test('I9: a subtask writes key groups of another', async () => {
+test('I9: a subtask says that it has key groups of another', async () => {
   const { facts, run } = await lookedAt([])
-  const [path, range] = [...run.history.ranges].find(([, { subtask }]) => subtask === 0)!
-  run.history.ranges.set(path, { ...range, range: { first: 0, last: range.range.last + 1 } })
+  const files = run.history.stateFiles
+  const [path, bytes] = [...files].find(([name]) => /-0-\d+-\d+$/.test(name))!
+  const text = Buffer.from(bytes).toString('latin1')
+  expect(text).toContain('"last":63')
+  files.set(path, Buffer.from(text.replace('"last":63', '"last":64'), 'latin1'))
   expect(await judgedBy(facts, run)).toEqual(['I9'])
+})
+
+test('I9: keys are kept in the key group beside their own', async () => {
+  const found = await planted(
+    BlockBuilder.prototype,
+    'startGroup',
+    (startGroup, [keyGroup]: [number]) => {
+      startGroup(keyGroup + 1)
+    },
+    () => broken([], { depth: 'quick' }),
+  )
+  expect(found).toEqual(['I9'])
 })
 
 test('I10: a temporary name is left behind', async () => {
@@ -291,27 +310,22 @@ test('I13: a run depends on what was before it', async () => {
   expect(await broken([], { depth: 'full', world: { doors } })).toEqual(['I13'])
 })
 
-type TimerCall = 'encode' | 'remove' | 'restore'
-
-/** Runs with a method of the engine's timers made wrong; `right` is what it is otherwise. */
-async function planted<K extends TimerCall, R>(
-  method: K,
-  wrong: (
-    right: (...given: Parameters<TimerLine[K]>) => void,
-    given: Parameters<TimerLine[K]>,
-    line: TimerLine,
-  ) => void,
+/** Runs with a method of the engine made wrong; `right` is what it is otherwise. */
+async function planted<T extends object, A extends readonly unknown[], R>(
+  prototype: T,
+  method: keyof T,
+  wrong: (right: (...given: A) => void, given: A, self: T) => void,
   run: () => Promise<R>,
 ): Promise<R> {
-  const original = TimerLine.prototype[method] as (...given: Parameters<TimerLine[K]>) => void
-  const planted = function (this: TimerLine, ...given: Parameters<TimerLine[K]>): void {
+  const original = prototype[method] as (...given: A) => void
+  const changed = function (this: T, ...given: A): void {
     wrong(original.bind(this), given, this)
   }
-  Object.assign(TimerLine.prototype, { [method]: planted })
+  Object.assign(prototype, { [method]: changed })
   try {
     return await run()
   } finally {
-    Object.assign(TimerLine.prototype, { [method]: original })
+    Object.assign(prototype, { [method]: original })
   }
 }
 
