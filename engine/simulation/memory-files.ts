@@ -1,9 +1,9 @@
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import type { DiskOperation } from './disk-operation.ts'
 import { seededRandom } from '../base/random.ts'
-import { MemoryHandle } from './memory-handle.ts'
+import { MemoryHandle, type Run } from './memory-handle.ts'
 import { fileError, MemoryDirectory, MemoryFile } from './memory-inodes.ts'
 
 /** A change of names or their durability, or of what is open, just after it took effect. */
@@ -68,43 +68,51 @@ export class MemoryDisk {
    */
   files(observe?: (effect: DiskEffect) => void): Files {
     const door: Door = { isAlive: true }
-    const run = <T>(kind: DiskOperation['kind'], path: string, effect: () => T): Promise<T> =>
-      this.#run(door, kind, normal(path), effect)
+    const run: Run = (kind, path, effect) => this.#run(door, kind, path, effect)
     const tell = (kind: DiskEffect['kind'], path: string, from?: string): void => {
-      if (observe === undefined) return
-      const place = { kind, path: normal(path) }
-      observe(from === undefined ? place : { ...place, from: normal(from) })
+      observe?.(from === undefined ? { kind, path } : { kind, path, from })
+    }
+    /** A call of one path, which is made normal once. */
+    const call = <T>(
+      kind: DiskOperation['kind'],
+      given: string,
+      effect: (path: string) => T,
+    ): Promise<T> => {
+      const path = normal(given)
+      return run(kind, path, () => effect(path))
     }
     const files: Files = {
-      open: (path, mode) =>
-        run('open', path, () => {
-          const handle = new MemoryHandle(this.#open(path, mode), normal(path), run, this, () => {
+      open: (given, mode) =>
+        call('open', given, (path) => {
+          const handle = new MemoryHandle(this.#open(path, mode), path, run, this, () => {
             tell('close', path)
           })
           tell('open', path)
           return handle
         }),
-      link: (existing, path) =>
-        run('link', path, () => {
-          this.#link(existing, path)
-          tell('link', path, existing)
+      link: (existing, given) =>
+        call('link', given, (path) => {
+          const from = normal(existing)
+          this.#link(from, path)
+          tell('link', path, from)
         }),
-      rename: (from, to) =>
-        run('rename', to, () => {
-          this.#rename(from, to)
-          tell('rename', to, from)
+      rename: (old, given) =>
+        call('rename', given, (path) => {
+          const from = normal(old)
+          this.#rename(from, path)
+          tell('rename', path, from)
         }),
-      unlink: (path) =>
-        run('unlink', path, () => {
+      unlink: (given) =>
+        call('unlink', given, (path) => {
           this.#unlink(path)
           tell('unlink', path)
         }),
-      mkdir: (path) => run('mkdir', path, () => this.#mkdir(path)),
-      rmdir: (path) => run('rmdir', path, () => this.#rmdir(path)),
-      list: (path) => run('list', path, () => this.#directory(path).names()),
-      stat: (path) => run('stat', path, () => this.#find(path).info()),
-      syncDirectory: (path) =>
-        run('syncDirectory', path, () => {
+      mkdir: (given) => call('mkdir', given, (path) => this.#mkdir(path)),
+      rmdir: (given) => call('rmdir', given, (path) => this.#rmdir(path)),
+      list: (given) => call('list', given, (path) => this.#directory(path).names()),
+      stat: (given) => call('stat', given, (path) => this.#find(path).info()),
+      syncDirectory: (given) =>
+        call('syncDirectory', given, (path) => {
           this.#directory(path).sync()
           tell('syncDirectory', path)
         }),
@@ -149,8 +157,8 @@ export class MemoryDisk {
 
   /** What a file holds now; undefined when there is none of that name. Nothing waits for it. */
   peek(path: string): Uint8Array | undefined {
-    const parent = this.#peekDirectory(dirname(normal(path)))
-    const found = parent?.get(nameOf(path))
+    const clean = normal(path)
+    const found = this.#peekDirectory(parentOf(clean))?.get(nameOf(clean))
     return found instanceof MemoryFile ? found.whole() : undefined
   }
 
@@ -198,7 +206,7 @@ export class MemoryDisk {
   }
 
   #open(path: string, mode: 'read' | 'create' | 'truncate'): MemoryFile {
-    const parent = this.#directory(dirname(normal(path)))
+    const parent = this.#directory(parentOf(path))
     const name = nameOf(path)
     const found = parent.get(name)
     if (found instanceof MemoryDirectory) throw fileError('EISDIR', 'open', path)
@@ -216,14 +224,14 @@ export class MemoryDisk {
   #link(existing: string, path: string): void {
     const found = this.#find(existing)
     if (found instanceof MemoryDirectory) throw fileError('EPERM', 'link', path)
-    const parent = this.#directory(dirname(normal(path)))
+    const parent = this.#directory(parentOf(path))
     if (parent.get(nameOf(path)) !== undefined) throw fileError('EEXIST', 'link', path)
     parent.change([[nameOf(path), found]])
   }
 
   #rename(from: string, to: string): void {
-    const source = this.#directory(dirname(normal(from)))
-    const target = this.#directory(dirname(normal(to)))
+    const source = this.#directory(parentOf(from))
+    const target = this.#directory(parentOf(to))
     const moved = this.#find(from)
     const replaced = target.get(nameOf(to))
     if (replaced === moved) return
@@ -238,11 +246,11 @@ export class MemoryDisk {
 
   #unlink(path: string): void {
     if (this.#find(path) instanceof MemoryDirectory) throw fileError('EISDIR', 'unlink', path)
-    this.#directory(dirname(normal(path))).change([[nameOf(path), undefined]])
+    this.#directory(parentOf(path)).change([[nameOf(path), undefined]])
   }
 
   #mkdir(path: string): void {
-    const parent = this.#directory(dirname(normal(path)))
+    const parent = this.#directory(parentOf(path))
     if (nameOf(path) === '' || parent.get(nameOf(path)) !== undefined) {
       throw fileError('EEXIST', 'mkdir', path)
     }
@@ -251,12 +259,12 @@ export class MemoryDisk {
 
   #rmdir(path: string): void {
     if (this.#directory(path).names().length > 0) throw fileError('ENOTEMPTY', 'rmdir', path)
-    this.#directory(dirname(normal(path))).change([[nameOf(path), undefined]])
+    this.#directory(parentOf(path)).change([[nameOf(path), undefined]])
   }
 
   #find(path: string): MemoryFile | MemoryDirectory {
     let found: MemoryFile | MemoryDirectory | undefined = this.#root
-    for (const part of normal(path).split('/').slice(1)) {
+    for (const part of path.split('/')) {
       if (part === '') continue
       if (found === undefined) break
       if (found instanceof MemoryFile) throw fileError('ENOTDIR', 'stat', path)
@@ -306,9 +314,13 @@ function normal(path: string): string {
   return resolve(path)
 }
 
+/** Of a path that is normal; so is the root's. */
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf('/')))
+}
+
 function nameOf(path: string): string {
-  const clean = normal(path)
-  return clean.slice(clean.lastIndexOf('/') + 1)
+  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 /** A disk that fails or dies at its n-th operation from now, as `fault` says, and only there. */
