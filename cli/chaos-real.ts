@@ -5,6 +5,7 @@ import type { Golden, Published, Subject } from '../engine/chaos/subject.ts'
 import type { TimelineLife } from '../engine/chaos/timeline/model.ts'
 import type { FaultSchedule } from '../engine/faults/schedule.ts'
 import type { Violation } from '../engine/chaos/violation.ts'
+import type { StreamGraph } from '../engine/graph/stream-graph.ts'
 import type { RunFlags } from './run-options.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { systemClock } from '../engine/base/clock.ts'
@@ -40,7 +41,8 @@ export async function realCampaign(
   campaign: RealCampaign,
 ): Promise<number> {
   const { mode, seed, schedules, budgetMs } = campaign
-  const { subject, parallelism, set } = await loadJobFile(jobPath, flags)
+  const { subject, graph, parallelism, set } = await loadJobFile(jobPath, flags)
+  checkEnds(graph)
   // The job is the same in every run: it is bundled and planned for this once.
   const outputs = await outputsOf(jobPath, { set })
   const run = (schedule: FaultSchedule): Promise<RealRun> =>
@@ -75,6 +77,16 @@ export async function realCampaign(
     ].join('\n'),
   )
   return tally.failing === 0 ? 0 : 1
+}
+
+/** A real run is waited for: for one that cannot end, long. */
+function checkEnds({ nodes }: StreamGraph): void {
+  for (const { uid, name, runtime } of nodes) {
+    if (runtime.type !== 'source' || runtime.source.bounded) continue
+    throw new StreamError('CHAOS_UNFIT', `source "${uid ?? name}" never ends`, {
+      hint: 'Give it an end (records, untilMs, `to`) while it is tried.',
+    })
+  }
 }
 
 async function goldenOf(subject: Subject, run: RealRun): Promise<Golden> {

@@ -1,5 +1,4 @@
 import { dirname, resolve } from 'node:path'
-import type { RunFlags } from './run-options.ts'
 import type { ChaosBundle } from '../engine/chaos/bundle.ts'
 import type { Examined } from '../engine/chaos/examine.ts'
 import { StreamError } from '../engine/base/errors.ts'
@@ -12,10 +11,10 @@ import { violationLines } from '../engine/chaos/report-card.ts'
 import { keepFailure } from './chaos-failure.ts'
 import { pictureOf } from './chaos-picture.ts'
 import { randomOptions } from './chaos-run.ts'
-import { loadSubject, type LoadedSubject } from './chaos-subject.ts'
+import { loadSubject, type SubjectFlags } from './chaos-subject.ts'
 import { packageVersion } from './own-package.ts'
 
-export interface ReplayFlags extends RunFlags {
+export interface ReplayFlags extends SubjectFlags {
   readonly job?: string
   readonly faults?: string
   readonly picture?: string
@@ -46,7 +45,7 @@ export async function chaosReplayCommand(given: string, flags: ReplayFlags): Pro
 export async function chaosShrinkCommand(folder: string, flags: ReplayFlags): Promise<number> {
   const bundle = await readBundle(systemFiles, resolve(folder))
   const jobPath = jobOf(bundle, flags)
-  const loaded = await loadSubject(jobPath, flags)
+  const loaded = await loadSubject(jobPath, flags, bundle)
   const { subject, golden, examined } = await replayBundle(loaded.subject, bundle)
   if (examined.violations.length === 0) {
     process.stdout.write('nothing is broken any more: there is nothing to shrink\n')
@@ -77,7 +76,7 @@ async function ofBundle(folder: string, flags: ReplayFlags): Promise<Replayed> {
     })
   }
   const bundle = await readBundle(systemFiles, resolve(folder))
-  const loaded: LoadedSubject = await loadSubject(jobOf(bundle, flags), flags)
+  const loaded = await loadSubject(jobOf(bundle, flags), flags, bundle)
   const replay = await replayBundle(loaded.subject, bundle, {
     jobHash: loaded.jobHash,
     millrace: await packageVersion(),
@@ -96,8 +95,8 @@ async function ofSeed(seed: number, flags: ReplayFlags): Promise<Replayed> {
   }
   const loaded = await loadSubject(flags.job, flags)
   const schedule = randomSchedule(seed, randomOptions(loaded, flags))
-  const { subject, golden } = loaded
-  return { job: subject.name, examined: await examine(subject, golden, schedule), said: [] }
+  const { subject, golden, told: said } = loaded
+  return { job: subject.name, examined: await examine(subject, golden, schedule), said }
 }
 
 function jobOf({ job }: ChaosBundle, flags: ReplayFlags): string {

@@ -1,7 +1,6 @@
 import type { Campaign } from '../engine/chaos/campaign.ts'
 import type { ChaosMode, FaultKind } from '../engine/chaos/actions.ts'
 import type { FaultSchedule } from '../engine/faults/schedule.ts'
-import type { RunFlags } from './run-options.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { systemClock } from '../engine/base/clock.ts'
 import { faultKinds } from '../engine/chaos/actions.ts'
@@ -15,9 +14,9 @@ import { parseDuration } from '../engine/graph/parameters.ts'
 import { nearest } from '../engine/graph/suggest.ts'
 import { keepFailure } from './chaos-failure.ts'
 import { realCampaign } from './chaos-real.ts'
-import { loadSubject, type LoadedSubject } from './chaos-subject.ts'
+import { loadSubject, type LoadedSubject, type SubjectFlags } from './chaos-subject.ts'
 
-export interface ChaosFlags extends RunFlags {
+export interface ChaosFlags extends SubjectFlags {
   readonly seed?: string
   readonly schedules?: string
   readonly faults?: string
@@ -113,7 +112,8 @@ async function campaignOf(
   schedules: Iterable<FaultSchedule> | AsyncIterable<FaultSchedule>,
   count: number | undefined,
 ): Promise<number> {
-  const { subject, golden } = loaded
+  const { subject, golden, told } = loaded
+  for (const line of told) process.stdout.write(`input       ${line}\n`)
   const campaign = await runCampaign({
     subject,
     golden,

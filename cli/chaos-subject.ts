@@ -1,9 +1,13 @@
 import { dirname } from 'node:path'
 import type { Files } from '../engine/base/files.ts'
+import type { ChaosBundle } from '../engine/chaos/bundle.ts'
 import type { StreamGraph } from '../engine/graph/stream-graph.ts'
 import type { RunFlags } from './run-options.ts'
+import { systemDoors } from '../engine/base/doors.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { makeDirectories, readWholeFile, systemFiles } from '../engine/base/files.ts'
+import { silentLogger } from '../engine/base/logger.ts'
+import { RECORDED_RECORDS_MAX, withRecordedInputs } from '../engine/chaos/recorded-inputs.ts'
 import { goldenRun, type Golden, type Subject } from '../engine/chaos/subject.ts'
 import { removeTree } from '../engine/checkpoint/folders.ts'
 import { reviveParameters } from '../engine/graph/parameters.ts'
@@ -19,6 +23,13 @@ export interface LoadedSubject {
   readonly parallelism: number
   /** Of the bundle, so that a bundle of remains knows its job. */
   readonly jobHash: string
+  /** What was recorded of other machines, each a line. */
+  readonly told: readonly string[]
+}
+
+export interface SubjectFlags extends RunFlags {
+  /** Of a source on other machines: how many are recorded. */
+  readonly records?: string
 }
 
 /** A small input is cut into many batches, so that checkpoints come between them. */
@@ -41,13 +52,21 @@ export interface LoadedJob {
   readonly set: Readonly<Record<string, string>>
 }
 
-/** Loads a job. Throws what is wrong with it. */
-export async function loadJobFile(jobPath: string, flags: RunFlags): Promise<LoadedJob> {
+/** Loads a job. Throws what is wrong with it. `defaults`: of its parameters, before its own. */
+export async function loadJobFile(
+  jobPath: string,
+  flags: RunFlags,
+  defaults: ChaosBundle['parameters'] = {},
+): Promise<LoadedJob> {
   const options = runOptions(jobPath, flags, await configOf(flags))
   process.setSourceMapsEnabled(true)
   const bundle = await bundleJob(options.jobPath, options.bundleDir)
   try {
-    const { job, definition, parameters } = await loadJob(bundle.path, options, systemFiles)
+    const { job, definition, parameters } = await loadJob(
+      bundle.path,
+      { ...options, defaults },
+      systemFiles,
+    )
     const values = reviveParameters(parameters)
     const graph = definition.build(values)
     const checkpointing = { tolerableFailures: TOLERABLE_FAILURES, ...options.checkpointing }
@@ -64,21 +83,40 @@ export async function loadJobFile(jobPath: string, flags: RunFlags): Promise<Loa
 }
 
 /**
- * Loads a job, runs it without a fault, and sees to it that its checkpoints are many enough to be
- * worth breaking. Throws what is wrong with the job, and CHAOS_UNFIT where no simulation holds it.
+ * Loads a job, records what it reads from other machines, runs it without a fault, and sees to it
+ * that its checkpoints are many enough to be worth breaking. `bundle`: its parameters and recording
+ * count, where none are given. Throws what is wrong with the job, and CHAOS_UNFIT where no
+ * simulation holds it.
  */
-export async function loadSubject(jobPath: string, flags: RunFlags): Promise<LoadedSubject> {
-  const loaded = await loadJobFile(jobPath, flags)
+export async function loadSubject(
+  jobPath: string,
+  flags: SubjectFlags,
+  bundle?: Pick<ChaosBundle, 'parameters' | 'recorded'>,
+): Promise<LoadedSubject> {
+  const recordsMax = recordsOf(flags)
+  const loaded = await loadJobFile(jobPath, flags, bundle?.parameters)
   const { graph, parallelism, jobHash } = loaded
   const prepare = await inputsOf(graph)
-  const subject: Subject = { ...loaded.subject, batchRecords: BATCH_RECORDS, prepare }
+  const local: Subject = { ...loaded.subject, batchRecords: BATCH_RECORDS, prepare }
+  const doors = systemDoors(silentLogger)
+  const inputs = await withRecordedInputs(local, doors, bundle?.recorded, { recordsMax })
+  const { subject, told } = inputs
   const first = await goldenRun(subject, parallelism)
   if (first.checkpoints >= CHECKPOINTS_MIN) {
-    return { subject, graph, golden: first, parallelism, jobHash }
+    return { subject, graph, golden: first, parallelism, jobHash, told }
   }
   const paced = pacedBy(first, subject)
   const golden = await goldenRun(paced, parallelism)
-  return { subject: paced, graph, golden, parallelism, jobHash }
+  return { subject: paced, graph, golden, parallelism, jobHash, told }
+}
+
+function recordsOf({ records }: SubjectFlags): number {
+  if (records === undefined) return RECORDED_RECORDS_MAX
+  const count = Number(records)
+  if (Number.isSafeInteger(count) && count > 0) return count
+  throw new StreamError('USAGE', `--records ${records} is no whole number above 0`, {
+    hint: 'Give a number such as 1000.',
+  })
 }
 
 /** A checkpoint that is given up is no end of the search. */
@@ -99,17 +137,8 @@ function pacedBy({ steps, reached }: Golden, subject: Subject): Subject {
 /** What its sources read, copied into a simulated disk. */
 async function inputsOf(graph: StreamGraph): Promise<(files: Files) => Promise<void>> {
   const contents = new Map<string, Uint8Array>()
-  for (const { uid, name, runtime } of graph.nodes) {
+  for (const { runtime } of graph.nodes) {
     if (runtime.type !== 'source') continue
-    if (runtime.source.isRemote === true) {
-      throw new StreamError(
-        'CHAOS_UNFIT',
-        `no simulation holds what source "${uid ?? name}" reads`,
-        {
-          hint: 'Use --mode process, which runs the job as it is against the real thing.',
-        },
-      )
-    }
     for (const path of (await runtime.source.inputs?.(systemFiles)) ?? []) {
       contents.set(path, await readWholeFile(systemFiles, path))
     }

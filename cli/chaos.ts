@@ -26,6 +26,7 @@ function addRun(chaos: Command, done: Done, withJobFlags: WithJobFlags): void {
     .description('run the job under schedules of faults that a seed decides')
     .argument('<job>', 'the script that exports the job')
     .option('--seed <n>', 'the first schedule; the next ones follow (default: 1)')
+    .option('--records <n>', RECORDS_HELP)
     .option('--schedules <n>', 'how many (default: 1000; 20 in a real mode)')
     .option('--mode <mode>', 'sim, threads or process (default: sim)')
   withFaultFlags(withJobFlags(command)).action(async (job: string, flags: ChaosFlags) => {
@@ -39,6 +40,7 @@ function addExhaust(chaos: Command, done: Done, withJobFlags: WithJobFlags): voi
     .command('exhaust')
     .description('try every fault at every point; with --depth 2 a second one in the recovery')
     .argument('<job>', 'the script that exports the job')
+    .option('--records <n>', RECORDS_HELP)
     .option('--depth <1|2>', '1: every single fault; 2: every pair of points (default: 1)')
     .option('--seed <n>', 'decides the order of events (default: 1)')
   withFaultFlags(withJobFlags(command)).action(async (job: string, flags: ChaosFlags) => {
@@ -54,6 +56,7 @@ function addReplay(chaos: Command, done: Done, withJobFlags: WithJobFlags): void
     .argument('<bundle or seed>', 'the folder of a bundle, or a seed of "chaos run" with --job')
     .option('--job <job>', 'the script, where it is not the one that the bundle names')
     .option('--faults <kinds>', 'with a seed: as they were given to "chaos run"')
+    .option('--records <n>', 'likewise')
     .option('--picture <file>', 'write the picture as SVG')
   withJobFlags(command).action(async (given: string, flags: ReplayFlags) => {
     const { chaosReplayCommand } = await import('./chaos-replay.ts')
@@ -134,6 +137,9 @@ function withFaultFlags(command: Command): Command {
     .option('--no-shrink', 'keep failing schedules as they are')
 }
 
+const RECORDS_HELP =
+  'of each Kafka source: how many records to take into simulation (default: 5000)'
+
 const CHAOS_HELP = `
 Examples:
   millrace chaos run job.ts --schedules 2000 --budget 5m
@@ -142,4 +148,5 @@ Examples:
 The job runs in simulation, in this process: its real code, over a disk and a clock that are not.
 Nothing of its real state or output is touched. Its sources must end and be readable again, its
 sinks must commit. A run without faults says what is right; runs with faults are held against it.
+Of Kafka, what a topic holds by now is read once, at the start, and every run reads that.
 `

@@ -38,3 +38,7 @@ export const CLOSE_WAIT_MS = 100
 export const OFFSET_COMMIT_MS = 10_000
 /** Nor at the end of a job: a cold coordinator takes half of this. */
 export const LAST_COMMIT_WAIT_MS = 1_000
+/** A recording is held in memory, and written out with each failure that it has shown. */
+export const RECORDED_BYTES_MAX = 32 * 1_024 * 1_024
+/** Whoever asks for a recording sits before it. */
+export const RECORDING_UNREACHABLE_AFTER_MS = 10_000

@@ -130,7 +130,7 @@ export class KafkaReader implements SourceReader {
 
   /** False when the queue held nothing that is seen. */
   #emitFrom(queue: PartitionQueue, output: SourceOutput): boolean {
-    const collector = new RowCollector()
+    const collector = new RowCollector(this.#context.batchRecords)
     queue.read(collector, this.#decoding)
     this.#fetcher.wake()
     const { rows } = collector

@@ -26,7 +26,10 @@ afterEach(async () => {
 
 async function startReading(
   kafka: SimulatedKafka,
-  options: Partial<KafkaSourceOptions<string>> = {},
+  {
+    batchRecords,
+    ...options
+  }: Partial<KafkaSourceOptions<string>> & { batchRecords?: number } = {},
 ): Promise<Reading> {
   const settings = { brokers: kafka.addresses, topic: 'orders', value: text(), ...options }
   const definition = sourceDefinition(kafkaSourceOver(kafka, settings))
@@ -34,7 +37,7 @@ async function startReading(
   const enumerator = definition.createEnumerator({ uid: 'source', doors, parallelism: 1 })
   const { splits, complete } = await enumerator.discover([])
   await enumerator.close()
-  const context = readerContext()
+  const context = { ...readerContext(), batchRecords }
   const reader = definition.createReader(context)
   readers.push(reader)
   const assigned: AssignedSplit[] = splits.map((split, index) => ({
@@ -110,6 +113,37 @@ test('a reader that is not read fetches only so far ahead', async () => {
   expect(ahead).toBeLessThan(READ_AHEAD_BYTES_MAX + 2 * FETCH_BYTES_MAX)
   await readUntil(reading, 160)
   expect([...reading.values.values()].every((values) => values.length === 4)).toBe(true)
+})
+
+test('a batch has no more records than it may have', async () => {
+  const kafka = new SimulatedKafka(1, systemClock, seededRandom(1))
+  kafka.createTopic('orders', 1)
+  kafka.produce('orders', 0, ['a', 'b', 'c', 'd', 'e'])
+  const { reader, context } = await startReading(kafka, { to: 'latest', batchRecords: 2 })
+  const counts: number[] = []
+  for (let state = ''; state !== 'finished';) {
+    state = reader.poll({
+      emit: (batch) => counts.push(batch.count),
+      finishSplit: () => undefined,
+    })
+    if (state === 'waiting') await context.kicked()
+  }
+  expect(counts).toEqual([2, 2, 1])
+})
+
+test('offsets of a checkpoint are committed to the group', async () => {
+  const kafka = new SimulatedKafka(2, systemClock, seededRandom(1))
+  kafka.createTopic('orders', 2)
+  for (const partition of [0, 1]) kafka.produce('orders', partition, ['a', 'b'])
+  const reading = await startReading(kafka, { to: 'latest', groupId: 'readers' })
+  await readUntil(reading, 4)
+  const { reader } = reading
+  reader.checkpointCompleted?.(reader.snapshot())
+  await reader.close()
+  expect(Object.fromEntries(kafka.groupOffsets)).toEqual({
+    'readers orders-0': 2,
+    'readers orders-1': 2,
+  })
 })
 
 test('a partition that nobody leads fails the job when its time is over', async () => {

@@ -3,6 +3,7 @@ import type {
   EnumeratorContext,
   FieldData,
   ReaderContext,
+  RemoteInput,
   SchemaData,
   Source,
   SourceDefinition,
@@ -14,11 +15,13 @@ import type {
   KafkaSourceOptions,
   KafkaSettings,
 } from './kafka-options.ts'
-import { sourceOf, StreamError } from '../../engine/index.ts'
+import { assert, sourceOf, StreamError } from '../../engine/index.ts'
 import { formatDefinition } from '../formats/format.ts'
 import { kafkaTransport } from './kafka-client.ts'
 import { KafkaEnumerator } from './kafka-enumerator.ts'
 import { KafkaReader } from './kafka-reader.ts'
+import { recordKafka } from './kafka-recorder.ts'
+import { RecordedKafka } from './recorded-kafka.ts'
 
 /**
  * Reads topics of Kafka 3.1 or later, committed records only. Positions are in the checkpoint;
@@ -33,7 +36,19 @@ export function kafkaSource<V, const M extends boolean = false>(
 ): Source<M extends true ? V & KafkaMetadata : V> {
   const transport = kafkaTransport('millrace', options.security)
   const settings = settingsOf(transport, options, options.metadata ?? false)
-  return sourceOf({ ...definitionOf(settings), isRemote: true })
+  return sourceOf(definitionOf(settings))
+}
+
+/** In simulation the brokers are in memory: the source reads what was recorded of real ones. */
+function remoteOf(settings: KafkaSettings): RemoteInput {
+  return {
+    record: (doors, limits) => recordKafka(settings, doors, limits),
+    parse: (data) => RecordedKafka.parse(data),
+    over: (input) => {
+      assert(input instanceof RecordedKafka, 'a recording of another connector')
+      return definitionOf(input.settings(settings))
+    },
+  }
 }
 
 /**
@@ -60,6 +75,7 @@ function definitionOf(settings: KafkaSettings): SourceDefinition {
     },
     schema: settings.metadata ? withMetadata(format.schema) : format.schema,
     bounded: to !== undefined,
+    remote: remoteOf(settings),
     createEnumerator: (context: EnumeratorContext) => new KafkaEnumerator(settings, context),
     createReader: (context: ReaderContext) => new KafkaReader(settings, context),
   }

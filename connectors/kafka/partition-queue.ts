@@ -27,10 +27,15 @@ export interface RowDecoding {
 export class RowCollector {
   readonly rows: unknown[] = []
   readonly offsets = new Float64Array(BATCH_RECORDS_MAX)
+  readonly rowsMax: number
   valueBytes = 0
 
+  constructor(rowsMax = BATCH_RECORDS_MAX) {
+    this.rowsMax = rowsMax
+  }
+
   get isFull(): boolean {
-    return this.rows.length >= BATCH_RECORDS_MAX || this.valueBytes >= VALUE_BYTES_MAX
+    return this.rows.length >= this.rowsMax || this.valueBytes >= VALUE_BYTES_MAX
   }
 }
 
@@ -163,7 +168,8 @@ export class PartitionQueue {
   #readBatch(collector: RowCollector, decoding: RowDecoding): boolean {
     const { cursor } = this.#batch
     const { decoder } = decoding
-    const countMax = BATCH_RECORDS_MAX - (decoder.many ? ROWS_PER_MESSAGE_MAX : 0)
+    const roomMax = BATCH_RECORDS_MAX - (decoder.many ? ROWS_PER_MESSAGE_MAX : 0)
+    const countMax = Math.min(roomMax, collector.rowsMax)
     for (;;) {
       if (collector.rows.length >= countMax || collector.valueBytes >= VALUE_BYTES_MAX) return false
       if (!this.#nextRecord()) break

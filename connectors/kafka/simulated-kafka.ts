@@ -1,32 +1,17 @@
 import type { Clock, Doors, Random } from '../../engine/index.ts'
 import type { KafkaConnection, KafkaTransport } from './kafka-client.ts'
 import type { BatchOptions, ProducedRecord } from './record-batch-encoder.ts'
-import { StreamError } from '../../engine/index.ts'
-import { encodeBatch } from './record-batch-encoder.ts'
-import { scanBatches } from './record-batch-format.ts'
+import type { AbortedRange } from './simulated-log.ts'
+import { gone, SimulatedConnection } from './simulated-connection.ts'
+import { SimulatedLog } from './simulated-log.ts'
 import { WireReader, WireWriter } from './wire.ts'
-
-interface Partition {
-  leader: number
-  readonly batches: { readonly base: number; readonly next: number; readonly bytes: Buffer }[]
-  /** Transactions that were aborted: from their first record to their end. */
-  readonly aborted: AbortedRange[]
-  logStart: number
-  end: number
-}
-
-interface AbortedRange {
-  readonly producerId: number
-  readonly firstOffset: number
-  readonly endOffset: number
-}
 
 type World = Pick<Doors, 'clock' | 'random'>
 
 interface Topic {
   readonly name: string
   readonly id: string
-  readonly partitions: Partition[]
+  readonly partitions: readonly SimulatedLog[]
 }
 
 interface Node {
@@ -37,12 +22,14 @@ interface Node {
 /**
  * A cluster in memory behind the door of `KafkaTransport`: metadata, offsets and fetches as a real
  * one answers them, and hands to move leaders, drop connections and stop brokers. Transactions are
- * whole when they come into the log; groups are left to the real broker.
+ * whole when they come into the log; of groups there are committed offsets only.
  */
 export class SimulatedKafka implements KafkaTransport {
   readonly addresses: readonly string[]
   /** Chance that a request loses its connection, half of the time after it was handled. */
   dropChance = 0
+  /** What groups have committed, by group and partition as `group topic-0`. */
+  readonly groupOffsets = new Map<string, number>()
   /** Bytes of records sent by fetches so far. */
   fetchedBytes = 0
   readonly #world: World
@@ -57,14 +44,14 @@ export class SimulatedKafka implements KafkaTransport {
 
   createTopic(name: string, partitions: number): void {
     const id = Buffer.from(this.#world.random.hex(16), 'hex').toString('base64url')
-    const made = Array.from({ length: partitions }, (_, partition) => ({
-      leader: partition % this.#nodes.length,
-      batches: [],
-      aborted: [],
-      logStart: 0,
-      end: 0,
-    }))
-    this.#topics.set(name, { name, id, partitions: made })
+    const nodes = this.#nodes.length
+    const made = Array.from({ length: partitions }, (_, index) => new SimulatedLog(index % nodes))
+    this.addTopic(name, id, made)
+  }
+
+  /** One whose partitions hold something already. */
+  addTopic(name: string, id: string, partitions: readonly SimulatedLog[]): void {
+    this.#topics.set(name, { name, id, partitions })
   }
 
   deleteTopic(name: string): void {
@@ -77,17 +64,7 @@ export class SimulatedKafka implements KafkaTransport {
     values: readonly string[],
     options: BatchOptions = {},
   ): void {
-    const log = this.#topics.get(name)!.partitions[partition]!
-    const records = values.map((value) => ({ value }))
-    this.#append(log, records, options)
-  }
-
-  #append(log: Partition, records: readonly ProducedRecord[], options: BatchOptions): void {
-    const bytes = encodeBatch(records, options)
-    bytes.writeBigInt64BE(BigInt(log.end), 0)
-    const { nextOffset } = scanBatches(bytes)!
-    log.batches.push({ base: log.end, next: nextOffset, bytes })
-    log.end = nextOffset
+    this.#log(name, partition).append(recordsOf(values), options)
   }
 
   /** A transaction of one batch or none, and what ends it. Readers skip an aborted one. */
@@ -98,13 +75,7 @@ export class SimulatedKafka implements KafkaTransport {
     producerId: number,
     end: 'commit' | 'abort',
   ): void {
-    const log = this.#topics.get(name)!.partitions[partition]!
-    const firstOffset = log.end
-    const producer = { producerId, producerEpoch: 0, isTransactional: true }
-    if (values.length > 0) this.produce(name, partition, values, producer)
-    const key = Uint8Array.of(0, 0, 0, end === 'commit' ? 1 : 0)
-    this.#append(log, [{ key, value: new Uint8Array(6) }], { ...producer, isControl: true })
-    if (end === 'abort') log.aborted.push({ producerId, firstOffset, endOffset: log.end })
+    this.#log(name, partition).transaction(recordsOf(values), producerId, end)
   }
 
   /** The same cluster for a life with a clock and chance of its own. */
@@ -114,7 +85,7 @@ export class SimulatedKafka implements KafkaTransport {
 
   /** -1: nobody leads. */
   moveLeader(name: string, partition: number, node: number): void {
-    this.#topics.get(name)!.partitions[partition]!.leader = node
+    this.#log(name, partition).leader = node
   }
 
   stop(node: number): void {
@@ -132,6 +103,10 @@ export class SimulatedKafka implements KafkaTransport {
 
   connect(address: string): Promise<KafkaConnection> {
     return this.#connect(address, this.#world)
+  }
+
+  #log(name: string, partition: number): SimulatedLog {
+    return this.#topics.get(name)!.partitions[partition]!
   }
 
   async #connect(address: string, world: World): Promise<KafkaConnection> {
@@ -167,6 +142,10 @@ export class SimulatedKafka implements KafkaTransport {
         return this.#listOffsets(node, new WireReader(body, false))
       case 3:
         return this.#metadata(new WireReader(body, true))
+      case 8:
+        return this.#commitOffsets(new WireReader(body, false))
+      case 10:
+        return this.#coordinator(node)
       default:
         throw new Error(`request ${apiKey} is not simulated`)
     }
@@ -231,13 +210,46 @@ export class SimulatedKafka implements KafkaTransport {
       writer.string(name).array(partitions, ({ partition, timestampMs }) => {
         const log = this.#topics.get(name)?.partitions[partition]
         const error = log === undefined ? 3 : log.leader === node ? 0 : 6
-        const offset = timestampMs === -2 ? log?.logStart : log?.end
+        const offset = timestampMs === -2 ? log?.start : log?.end
         writer
           .int32(partition)
           .int16(error)
           .int64(-1)
           .int64(offset ?? -1)
           .int32(0)
+      })
+    })
+    return writer.finish()
+  }
+
+  /** Every node coordinates every group. */
+  #coordinator(node: number): Uint8Array {
+    const [host, port] = addressOf(node).split(':') as [string, string]
+    const writer = new WireWriter(false).int32(0).int16(0).string(null)
+    return writer.int32(node).string(host).int32(Number(port)).finish()
+  }
+
+  /** Taken note of, and never read: the positions that count are in the checkpoint. */
+  #commitOffsets(reader: WireReader): Uint8Array {
+    const group = reader.string() ?? ''
+    reader.int32()
+    reader.string()
+    reader.string()
+    const writer = new WireWriter(false).int32(0)
+    const committed = reader.array(() => {
+      const topic = reader.string() ?? ''
+      const partitions = reader.array(() => {
+        const partition = reader.int32()
+        this.groupOffsets.set(`${group} ${topic}-${partition}`, reader.int64())
+        reader.int32()
+        reader.string()
+        return partition
+      })
+      return { topic, partitions }
+    })
+    writer.array(committed, ({ topic, partitions }) => {
+      writer.string(topic).array(partitions, (partition) => {
+        writer.int32(partition).int16(0)
       })
     })
     return writer.finish()
@@ -298,19 +310,11 @@ export class SimulatedKafka implements KafkaTransport {
     const nothing = { ...asked, records: Buffer.alloc(0), aborted: [], end: log?.end ?? -1 }
     if (log === undefined) return { ...nothing, error: 100 }
     if (log.leader !== node) return { ...nothing, error: 6 }
-    if (asked.offset < log.logStart || asked.offset > log.end) return { ...nothing, error: 1 }
-    const taken: Buffer[] = []
-    let size = 0
-    for (const batch of log.batches) {
-      if (batch.next <= asked.offset) continue
-      if (size > 0 && size + batch.bytes.length > Math.min(asked.bytesMax, room)) break
-      if (room <= 0) break
-      taken.push(batch.bytes)
-      size += batch.bytes.length
-    }
-    this.fetchedBytes += size
+    if (asked.offset < log.start || asked.offset > log.end) return { ...nothing, error: 1 }
+    const records = log.fetch(asked.offset, Math.min(asked.bytesMax, room))
+    this.fetchedBytes += records.length
     const aborted = log.aborted.filter(({ endOffset }) => endOffset > asked.offset)
-    return { ...nothing, error: 0, aborted, records: Buffer.concat(taken) }
+    return { ...nothing, error: 0, aborted, records }
   }
 
   #writeFetched(found: readonly Fetched[]): Uint8Array {
@@ -340,57 +344,16 @@ interface Fetched {
   readonly aborted: readonly AbortedRange[]
 }
 
-class SimulatedConnection implements KafkaConnection {
-  readonly #address: string
-  readonly #open: Set<SimulatedConnection>
-  readonly #answer: (apiKey: number, body: Uint8Array) => Promise<Uint8Array>
-  readonly #waiting = new Set<(error: Error) => void>()
-
-  constructor(
-    address: string,
-    open: Set<SimulatedConnection>,
-    answer: (apiKey: number, body: Uint8Array) => Promise<Uint8Array>,
-  ) {
-    this.#address = address
-    this.#open = open
-    this.#answer = answer
-    open.add(this)
-  }
-
-  send(apiKey: number, _version: number, body: Uint8Array): Promise<Uint8Array> {
-    if (!this.#open.has(this)) return Promise.reject(gone(this.#address))
-    return new Promise((resolve, reject) => {
-      this.#waiting.add(reject)
-      this.#answer(apiKey, body).then(
-        (response) => {
-          this.#waiting.delete(reject)
-          resolve(response)
-        },
-        (error: unknown) => {
-          this.close()
-          reject(error instanceof Error ? error : gone(this.#address))
-        },
-      )
-    })
-  }
-
-  close(): void {
-    this.#open.delete(this)
-    for (const reject of this.#waiting) reject(gone(this.#address))
-    this.#waiting.clear()
-  }
-}
-
 function turnOf({ clock }: World): Promise<void> {
   return new Promise((resolve) => {
     clock.immediate(resolve)
   })
 }
 
-function addressOf(node: number): string {
-  return `kafka-${node}:9092`
+function recordsOf(values: readonly string[]): readonly ProducedRecord[] {
+  return values.map((value) => ({ value }))
 }
 
-function gone(address: string): StreamError {
-  return new StreamError('KAFKA_UNREACHABLE', `broker "${address}": the connection was closed`)
+function addressOf(node: number): string {
+  return `kafka-${node}:9092`
 }

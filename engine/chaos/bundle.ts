@@ -4,9 +4,10 @@ import type { Json } from '../base/json.ts'
 import type { FaultSchedule } from '../faults/schedule.ts'
 import type { TraceEvent } from '../faults/trace.ts'
 import type { Examined } from './examine.ts'
+import type { RecordedInputs } from './recorded-inputs.ts'
 import type { Golden, Subject } from './subject.ts'
 import type { SimulatedJob } from '../simulation/simulated-life.ts'
-import { errnoOf, makeDirectories, readWholeFile, writeWholeFile } from '../base/files.ts'
+import { errnoOf, exists, makeDirectories, readWholeFile, writeWholeFile } from '../base/files.ts'
 import { removeTree } from '../checkpoint/folders.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { CheckedJson, invalid } from './checked-json.ts'
@@ -18,6 +19,7 @@ import { invariants, type InvariantId, type Violation } from './violation.ts'
  *
  *     bundle.json   what was done to which job, and what it broke
  *     trace.jsonl   one event a line
+ *     input.json    what was recorded of sources on other machines, where the job has such
  *     remains/      the files that the run left: work folder and outputs
  *
  * Only the schedule counts for a replay: a bundle of another version replays too, though perhaps
@@ -40,6 +42,7 @@ export interface ChaosBundle {
   readonly hash: string
   readonly versions: { readonly millrace: string; readonly node: string }
   readonly trace: readonly TraceEvent[]
+  readonly recorded?: RecordedInputs
 }
 
 /** How the job is run in simulation, besides its parameters. */
@@ -91,6 +94,7 @@ export function bundleOf(facts: BundleFacts): ChaosBundle {
     hash: run.hash,
     versions: { millrace: facts.millrace, node: process.versions.node },
     trace: run.trace,
+    ...(subject.recorded === undefined ? {} : { recorded: subject.recorded }),
   }
 }
 
@@ -129,7 +133,7 @@ export function remainsOf({ run }: Examined): readonly Remains[] {
 export async function writeBundle(
   files: Files,
   folder: string,
-  { trace, ...head }: ChaosBundle,
+  { trace, recorded, ...head }: ChaosBundle,
   remains: readonly Remains[],
 ): Promise<void> {
   await removeTree(files, folder)
@@ -137,6 +141,9 @@ export async function writeBundle(
   await writeWholeFile(files, join(folder, HEAD), `${JSON.stringify(head, undefined, 2)}\n`)
   const lines = trace.map((event) => `${JSON.stringify(event)}\n`)
   await writeWholeFile(files, join(folder, TRACE), lines.join(''))
+  if (recorded !== undefined) {
+    await writeWholeFile(files, join(folder, INPUT), `${JSON.stringify(recorded)}\n`)
+  }
   for (const { files: source, from, to } of remains) {
     await copyTree(source, from, files, join(folder, 'remains', to))
   }
@@ -144,6 +151,7 @@ export async function writeBundle(
 
 const HEAD = 'bundle.json'
 const TRACE = 'trace.jsonl'
+export const INPUT = 'input.json'
 
 async function copyTree(from: Files, source: string, to: Files, target: string): Promise<void> {
   await makeDirectories(to, target)
@@ -190,7 +198,15 @@ export async function readBundle(files: Files, folder: string): Promise<ChaosBun
       node: versions.field('node').text(),
     },
     trace: traceOf(await readText(files, join(folder, TRACE))),
+    ...(await recordedIn(files, folder)),
   }
+}
+
+async function recordedIn(files: Files, folder: string): Promise<Pick<ChaosBundle, 'recorded'>> {
+  const path = join(folder, INPUT)
+  if (!(await exists(files, path))) return {}
+  const at = CheckedJson.parse(await readText(files, path), INPUT)
+  return { recorded: at.object() as RecordedInputs }
 }
 
 function settingsAt(at: CheckedJson): SubjectSettings {

@@ -7,29 +7,14 @@ import type {
   SplitPosition,
 } from '../operator/source.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
-import { defineJobOn, jobDefinition } from '../graph/job-definition.ts'
+import { withSources } from './job-sources.ts'
 
 /**
  * The same job with less to read: every split of every source ends after so many records, if it
  * does not end before. What is wrong with a large input is easier to see with a small one.
  */
 export function withRecordsMax(job: unknown, recordsMax: number): unknown {
-  const definition = jobDefinition(job)
-  return defineJobOn(
-    {},
-    {
-      ...definition,
-      build(values) {
-        const graph = definition.build(values)
-        const nodes = graph.nodes.map((node) => {
-          if (node.runtime.type !== 'source') return node
-          const source = cappedSource(node.runtime.source, recordsMax)
-          return { ...node, runtime: { type: 'source' as const, source } }
-        })
-        return { ...graph, nodes }
-      },
-    },
-  )
+  return withSources(job, (source) => cappedSource(source, recordsMax))
 }
 
 function cappedSource(source: SourceDefinition, recordsMax: number): SourceDefinition {

@@ -34,11 +34,12 @@ export async function replayBundle(
   options: ReplayOptions = {},
 ): Promise<Replay> {
   const { settings, recordsMax, schedule, goldenSteps } = bundle
-  const { name, job, parameters, prepare, orders } = subject
+  const { name, job, parameters, prepare, orders, recorded } = subject
   const whole = {
     ...{ name, job, parameters, ...settings },
     ...(prepare === undefined ? {} : { prepare }),
     ...(orders === undefined ? {} : { orders }),
+    ...(recorded === undefined ? {} : { recorded }),
   }
   const sized = resized(whole, recordsMax)
   const golden = {

@@ -1,6 +1,6 @@
-import { isAbsolute } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import type { Fault, FaultAction } from '../faults/schedule.ts'
-import type { ChaosBundle } from './bundle.ts'
+import { INPUT, type ChaosBundle } from './bundle.ts'
 import { invariants } from './violation.ts'
 
 /** How somebody has the run of a bundle again. */
@@ -12,15 +12,15 @@ export interface Reproduction {
 }
 
 export function reproduction(bundle: ChaosBundle, folder: string): Reproduction {
-  return { command: `npx millrace chaos replay ${shellWord(folder)}`, test: testOf(bundle) }
+  return { command: `npx millrace chaos replay ${shellWord(folder)}`, test: testOf(bundle, folder) }
 }
 
 function shellWord(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
-function testOf(bundle: ChaosBundle): string {
-  const { job, parameters, settings, schedule, recordsMax, violations } = bundle
+function testOf(bundle: ChaosBundle, folder: string): string {
+  const { job, parameters, settings, schedule, recordsMax, violations, recorded } = bundle
   const { seed, parallelism, faults } = schedule
   const makers = [...new Set(faults.map(({ action }) => makerOf(action)))]
   const imports = ['chaos', 'expectExactlyOnce', 'runChaos', ...makers].sort()
@@ -32,12 +32,14 @@ function testOf(bundle: ChaosBundle): string {
     `parallelism: ${parallelism},`,
     `seed: ${seed},`,
     ...(recordsMax === undefined ? [] : [`recordsMax: ${recordsMax},`]),
+    ...(recorded === undefined ? [] : [`recorded: ${recordedCall(folder)},`]),
     'faults: [',
     ...faults.map((fault) => `  ${faultCall(fault)},`),
     '],',
   ]
   return [
     `import { test } from 'vitest'`,
+    ...(recorded === undefined ? [] : [`import { readFileSync } from 'node:fs'`]),
     `import { ${imports.join(', ')} } from 'millrace/testing'`,
     `import job from ${JSON.stringify(specifierOf(job.path ?? 'job.ts'))}`,
     '',
@@ -49,6 +51,10 @@ function testOf(bundle: ChaosBundle): string {
     '})',
     '',
   ].join('\n')
+}
+
+function recordedCall(folder: string): string {
+  return `JSON.parse(readFileSync(${JSON.stringify(join(folder, INPUT))}, 'utf8'))`
 }
 
 function specifierOf(path: string): string {

@@ -4,6 +4,7 @@ import type { StreamNode } from '../graph/stream-graph.ts'
 import type { TraceEvent } from '../faults/trace.ts'
 import type { SinkDefinition } from '../operator/sink.ts'
 import type { SimulatedJob } from '../simulation/simulated-life.ts'
+import type { RecordedInputs } from './recorded-inputs.ts'
 import type { ScheduleRun } from './schedule-run.ts'
 import { StreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
@@ -20,6 +21,8 @@ export interface Subject extends SimulatedJob {
   readonly prepare?: (files: Files) => Promise<void>
   /** By sink: where rows of one key keep an order. */
   readonly orders?: Readonly<Record<string, RowOrder>>
+  /** What the job reads in place of other machines, so that a bundle can hold it. */
+  readonly recorded?: RecordedInputs
 }
 
 /** What of a row is ordered, and its place in that order, which only grows. */

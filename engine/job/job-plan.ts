@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import type { Files } from '../base/files.ts'
+import type { Json } from '../base/json.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
-import type { ParameterValue, SecretReference } from '../graph/parameters.ts'
+import type { ParameterDeclaration, ParameterValue, SecretReference } from '../graph/parameters.ts'
 import type { JobSettings, StreamGraph } from '../graph/stream-graph.ts'
 import type { RunOptions } from './protocol.ts'
 import { StreamError } from '../base/errors.ts'
@@ -58,7 +59,10 @@ export async function planBundle(
 /** The job that a bundle exports, with the values of its parameters. */
 export async function loadJob(
   bundlePath: string,
-  options: Pick<PlanOptions, 'set'>,
+  options: Pick<PlanOptions, 'set'> & {
+    /** Values that count where `set` has none, before the job's own defaults. */
+    readonly defaults?: Readonly<Record<string, Json>>
+  },
   files: Files,
 ): Promise<{
   readonly job: unknown
@@ -69,11 +73,19 @@ export async function loadJob(
   const definition = jobDefinition(module.default)
   const parameters = await parseParameters(
     definition.name,
-    definition.parameters,
+    definition.parameters.map((declared) => withDefault(declared, options.defaults)),
     options.set,
     (reference) => readSecret(reference, files),
   )
   return { job: module.default, definition, parameters }
+}
+
+function withDefault(
+  declared: ParameterDeclaration,
+  defaults: Readonly<Record<string, Json>> = {},
+): ParameterDeclaration {
+  if (!Object.hasOwn(defaults, declared.name)) return declared
+  return { ...declared, default: defaults[declared.name] as ParameterDeclaration['default'] & Json }
 }
 
 interface JobModule {

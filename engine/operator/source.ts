@@ -26,10 +26,40 @@ export interface SourceDefinition {
   readonly bounded: boolean
   /** Files that it reads, absolute, so that a simulation can have them. */
   inputs?(files: Files): Promise<readonly string[]>
-  /** It reads from other machines, which no simulation holds. */
-  readonly isRemote?: boolean
+  /** It reads from other machines: a simulation reads from a recording of them instead. */
+  readonly remote?: RemoteInput
   createEnumerator(context: EnumeratorContext): SplitEnumerator
   createReader(context: ReaderContext): SourceReader
+}
+
+/** How a source that reads from other machines is read once, and again without them. */
+export interface RemoteInput {
+  /**
+   * Reads what a run that began now would read, up to an end: where the source has none, up to what
+   * is there now. Throws as the source does when it cannot be reached.
+   */
+  record(doors: Doors, limits: RecordingLimits): Promise<Recording>
+  /** From the plain data that a recording has given. Throws CHAOS_UNFIT when it is none. */
+  parse(data: Json): RecordedInput
+  /** The same source, which reads the recording and ends with it. */
+  over(input: RecordedInput): SourceDefinition
+}
+
+export interface RecordingLimits {
+  /** Of the whole source; each split gets an equal share. */
+  readonly recordsMax: number
+}
+
+export interface Recording {
+  readonly input: RecordedInput
+  readonly records: number
+  /** What was recorded and what was left out, each a line for people. */
+  readonly told: readonly string[]
+}
+
+/** What a source read, in a form of the connector's own. Never changes. */
+export interface RecordedInput {
+  toData(): Json
 }
 
 export function sourceDefinition(source: Source<unknown>): SourceDefinition {

@@ -8,9 +8,12 @@ import type { Fault, FaultSchedule } from '../faults/schedule.ts'
 import type { TraceEvent } from '../faults/trace.ts'
 import type { ParameterValue } from '../graph/parameters.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
+import { systemDoors } from '../base/doors.ts'
 import { makeDirectories } from '../base/files.ts'
+import { silentLogger } from '../base/logger.ts'
 import { examine } from '../chaos/examine.ts'
 import { parseSchedule } from '../chaos/parse-schedule.ts'
+import { withRecordedInputs, type RecordedInputs } from '../chaos/recorded-inputs.ts'
 import { resized } from '../chaos/shrink.ts'
 import { goldenRun, publishedBy } from '../chaos/subject.ts'
 import { describeFault, FIRST_COME } from '../faults/schedule.ts'
@@ -39,6 +42,11 @@ export interface ChaosOptions extends Partial<Paces> {
   readonly orders?: Readonly<Record<string, RowOrder>>
   /** Every split of every source ends after so many records. */
   readonly recordsMax?: number
+  /**
+   * What sources on other machines hold, by their uid: the `input.json` of a bundle. For a Kafka
+   * source that is left out its brokers are read once, to what is there now, 5,000 records at most.
+   */
+  readonly recorded?: RecordedInputs
 }
 
 /** What a run with faults did. */
@@ -81,8 +89,10 @@ export async function runChaos(job: unknown, options: ChaosOptions = {}): Promis
   const { name } = jobDefinition(job)
   const { parallelism = 2, seed = FIRST_COME, faults = [] } = options
   const schedule = parseSchedule({ seed, parallelism, faults })
-  const whole = await subjectOf(name, job, options)
-  const faultless = { ...whole, job: withoutSentinels(job) }
+  const local = await subjectOf(name, job, options)
+  const doors = systemDoors(silentLogger)
+  const { subject: whole } = await withRecordedInputs(local, doors, options.recorded)
+  const faultless = { ...whole, job: withoutSentinels(whole.job) }
   const golden = await goldenRun(resized(faultless, options.recordsMax), parallelism)
   const subject = resized(whole, options.recordsMax)
   const { run, violations } = await examine(subject, golden, schedule)
