@@ -3,11 +3,14 @@ import type { Examined } from '../engine/chaos/examine.ts'
 import type { LoadedSubject } from './chaos-subject.ts'
 import { systemFiles, writeWholeFile } from '../engine/base/files.ts'
 import { bundleOf, remainsOf, writeBundle } from '../engine/chaos/bundle.ts'
-import { reproduction } from '../engine/chaos/reproduction.ts'
+import { reproduction, shellWord } from '../engine/chaos/reproduction.ts'
 import { shrink, type Shrunk } from '../engine/chaos/shrink.ts'
 import { describeFault } from '../engine/faults/schedule.ts'
 import { packageVersion } from './own-package.ts'
 import { pictureOf } from './chaos-picture.ts'
+
+/** Where bundles go when nothing else is said. */
+export const BUNDLES = '.millrace/chaos'
 
 export interface FailureOptions {
   readonly jobPath: string
@@ -60,7 +63,7 @@ export async function keepFailure(
     '',
     budget === 0 ? '' : `shrunk in ${shrunk.tried} tries to: ${faultsOf(shrunk)}`,
     `picture   ${join(folder, 'picture.svg')}`,
-    `replay    ${command}`,
+    `replay    ${command}${againFlags(loaded.set, bundle.parameters)}`,
     `test      ${join(folder, 'reproduction.test.ts')}`,
   ].join('\n')
 }
@@ -79,4 +82,15 @@ function faultsOf({ schedule, recordsMax }: Shrunk): string {
   const faults = schedule.faults.map(describeFault).join('; ')
   const input = recordsMax === undefined ? '' : `, with ${recordsMax} records a split`
   return `${faults === '' ? 'no fault at all' : faults}, at parallelism ${schedule.parallelism}${input}`
+}
+
+/** What a bundle does not hold of the parameters that the run had: secrets, and those of real runs. */
+export function againFlags(
+  set: LoadedSubject['set'],
+  held: Readonly<Record<string, unknown>> = {},
+): string {
+  return Object.entries(set)
+    .filter(([name]) => held[name] === undefined)
+    .map(([name, text]) => ` --set ${shellWord(`${name}=${text}`)}`)
+    .join('')
 }

@@ -113,7 +113,8 @@ class Run {
   readonly #seen = new Set<number>()
   readonly twins: number[] = []
   stderr = ''
-  workDir = 'work'
+  /** Beside `cwd`, into which a folder of that name may have been linked. */
+  workDir = '../work'
   #parallelism: number
   #from: readonly string[] = []
 
@@ -171,7 +172,7 @@ class Run {
       const summary = summaryOf(stdout)
       if (code !== 0 || summary?.status !== 'stopped') return code
       if (summary.savepoint !== undefined) {
-        this.workDir = `work-${start + 1}`
+        this.workDir = `../work-${start + 1}`
         this.#from = ['--from', summary.savepoint]
       }
     }

@@ -1,8 +1,7 @@
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { Files } from '../engine/base/files.ts'
 import type { ChaosMode } from '../engine/chaos/actions.ts'
 import type { Golden, Published, Subject } from '../engine/chaos/subject.ts'
-import type { TimelineLife } from '../engine/chaos/timeline/model.ts'
 import type { FaultSchedule } from '../engine/faults/schedule.ts'
 import type { Violation } from '../engine/chaos/violation.ts'
 import type { StreamGraph } from '../engine/graph/stream-graph.ts'
@@ -12,10 +11,10 @@ import { systemClock } from '../engine/base/clock.ts'
 import { systemFiles } from '../engine/base/files.ts'
 import { randomSchedule } from '../engine/chaos/random-schedule.ts'
 import { firstDifference, publishedIn, reachedIn } from '../engine/chaos/subject.ts'
-import { describeFault } from '../engine/faults/schedule.ts'
 import { runInProcesses, runInThreads, type RealRun } from './chaos-process.ts'
 import { brokenInPassing } from './chaos-judge.ts'
-import { pictureOf } from './chaos-picture.ts'
+import { BUNDLES } from './chaos-failure.ts'
+import { keepRealFailure, pictureOfReal, type RealFailureOptions } from './chaos-real-failure.ts'
 import { outputsOf, removeSandbox } from './chaos-sandbox.ts'
 import { loadJobFile } from './chaos-subject.ts'
 
@@ -37,16 +36,17 @@ const FAILURES_MAX = 3
  */
 export async function realCampaign(
   jobPath: string,
-  flags: RunFlags,
+  flags: RunFlags & { readonly out?: string; readonly picture?: string },
   campaign: RealCampaign,
 ): Promise<number> {
   const { mode, seed, schedules, budgetMs } = campaign
-  const { subject, graph, parallelism, set } = await loadJobFile(jobPath, flags)
+  const loaded = await loadJobFile(jobPath, flags)
+  const { subject, graph, parallelism, set } = loaded
   checkEnds(graph)
   // The job is the same in every run: it is bundled and planned for this once.
   const outputs = await outputsOf(jobPath, { set })
   const run = (schedule: FaultSchedule): Promise<RealRun> =>
-    (mode === 'process' ? runInProcesses : runInThreads)(jobPath, schedule, { set, outputs })
+    realRunOf(mode)(jobPath, schedule, { set, outputs })
   const golden = await goldenOf(subject, await run({ seed, parallelism, faults: [] }))
   const options = campaign.scheduleOptions(golden)
   const startedMs = systemClock.monotonicMs()
@@ -63,7 +63,13 @@ export async function realCampaign(
       continue
     }
     tally.failing += 1
-    process.stdout.write(`${failureText(subject, real, found)}\n\n`)
+    const text = await keepRealFailure(loaded, real, found, {
+      jobPath,
+      folder: flags.out ?? BUNDLES,
+      color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+      ...(flags.picture === undefined ? {} : { picture: flags.picture }),
+    })
+    process.stdout.write(`${text}\n\n`)
   }
   const seconds = ((systemClock.monotonicMs() - startedMs) / 1_000).toFixed(1)
   process.stdout.write(
@@ -87,6 +93,39 @@ function checkEnds({ nodes }: StreamGraph): void {
       hint: 'Give it an end (records, untilMs, `to`) while it is tried.',
     })
   }
+}
+
+/**
+ * A bundle of a real run, for real once more: the same schedule, though no two real runs take the
+ * same steps. What it breaks is kept as a bundle of its own below `folder`.
+ */
+export async function realReplay(
+  jobPath: string,
+  flags: RunFlags,
+  { mode, schedule }: Pick<RealCampaign, 'mode'> & { readonly schedule: FaultSchedule },
+  options: Omit<RealFailureOptions, 'jobPath'>,
+): Promise<number> {
+  const loaded = await loadJobFile(jobPath, flags)
+  const { subject, set } = loaded
+  const outputs = await outputsOf(jobPath, { set })
+  const run = (one: FaultSchedule): Promise<RealRun> =>
+    realRunOf(mode)(jobPath, one, { set, outputs })
+  const golden = await goldenOf(subject, await run({ ...schedule, faults: [] }))
+  const real = await run(schedule)
+  const found = await brokenBy(subject, golden, real)
+  if (found.length > 0) {
+    const text = await keepRealFailure(loaded, real, found, { ...options, jobPath })
+    process.stdout.write(`${text}\n`)
+    return 1
+  }
+  const { terminal } = pictureOfReal(subject.name, real, [], options.color)
+  removeSandbox(real.sandbox)
+  process.stdout.write(`${terminal}\n\nnothing was broken\n`)
+  return 0
+}
+
+function realRunOf(mode: RealCampaign['mode']): typeof runInProcesses {
+  return mode === 'process' ? runInProcesses : runInThreads
 }
 
 async function goldenOf(subject: Subject, run: RealRun): Promise<Golden> {
@@ -134,26 +173,4 @@ function filesBelow(directory: string): Files {
     list: (path) => systemFiles.list(at(path)),
     stat: (path) => systemFiles.stat(at(path)),
   }
-}
-
-function failureText(subject: Subject, run: RealRun, violations: readonly Violation[]): string {
-  const { schedule, sandbox } = run
-  const lives = run.lives.map(
-    ({ life, ended, fromMs, toMs }) =>
-      ({
-        life,
-        parallelism: schedule.parallelism,
-        ended: { type: ended },
-        fromMs,
-        toMs,
-      }) as TimelineLife,
-  )
-  const input = { job: subject.name, schedule, trace: run.trace, lives, fired: run.fired }
-  return [
-    pictureOf({ ...input, violations }).terminal,
-    '',
-    `seed ${schedule.seed}: ${schedule.faults.map(describeFault).join('; ')}`,
-    ...violations.map(({ invariant, what }) => `${invariant} ${what}`),
-    `remains   ${join(sandbox.folder, 'run')}`,
-  ].join('\n')
 }

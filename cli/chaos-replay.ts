@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { ChaosBundle } from '../engine/chaos/bundle.ts'
 import type { Examined } from '../engine/chaos/examine.ts'
 import { StreamError } from '../engine/base/errors.ts'
@@ -11,6 +11,7 @@ import { violationLines } from '../engine/chaos/report-card.ts'
 import { keepFailure } from './chaos-failure.ts'
 import { pictureOf } from './chaos-picture.ts'
 import { randomOptions } from './chaos-run.ts'
+import { realReplay } from './chaos-real.ts'
 import { loadSubject, type SubjectFlags } from './chaos-subject.ts'
 import { packageVersion } from './own-package.ts'
 
@@ -23,11 +24,22 @@ export interface ReplayFlags extends SubjectFlags {
 
 /** `millrace chaos replay`: a bundle, or a seed of `chaos run`. Exit code 1 when it fails again. */
 export async function chaosReplayCommand(given: string, flags: ReplayFlags): Promise<number> {
-  const { job, examined, said } = /^\d+$/.test(given)
-    ? await ofSeed(Number(given), flags)
-    : await ofBundle(given, flags)
-  const { run, violations } = examined
   const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined
+  const bundle = /^\d+$/.test(given) ? undefined : await bundleAt(given)
+  if (bundle !== undefined && bundle.mode !== 'sim') {
+    const { mode, schedule } = bundle
+    const options = { folder: join(resolve(given), 'again'), color }
+    const picture = flags.picture === undefined ? {} : { picture: flags.picture }
+    return await realReplay(
+      jobOf(bundle, flags),
+      flags,
+      { mode, schedule },
+      { ...options, ...picture },
+    )
+  }
+  const { job, examined, said } =
+    bundle === undefined ? await ofSeed(Number(given), flags) : await ofBundle(bundle, flags)
+  const { run, violations } = examined
   const width = process.stdout.isTTY ? Math.min(process.stdout.columns, 120) : 110
   const picture = pictureOf({ job, ...run, violations }, { width, color })
   const lines = [picture.terminal, '', ...said]
@@ -43,7 +55,7 @@ export async function chaosReplayCommand(given: string, flags: ReplayFlags): Pro
 
 /** `millrace chaos shrink`: makes a bundle's schedule as simple as it gets, and a bundle of that. */
 export async function chaosShrinkCommand(folder: string, flags: ReplayFlags): Promise<number> {
-  const bundle = await readBundle(systemFiles, resolve(folder))
+  const bundle = await bundleAt(folder)
   const jobPath = jobOf(bundle, flags)
   const loaded = await loadSubject(jobPath, flags, bundle)
   const { subject, golden, examined } = await replayBundle(loaded.subject, bundle)
@@ -69,13 +81,16 @@ interface Replayed {
   readonly said: readonly string[]
 }
 
-async function ofBundle(folder: string, flags: ReplayFlags): Promise<Replayed> {
+async function bundleAt(folder: string): Promise<ChaosBundle> {
   if (!(await exists(systemFiles, resolve(folder)))) {
     throw new StreamError('USAGE', `there is no bundle "${folder}"`, {
       hint: 'Name the folder of a bundle, or a seed with --job.',
     })
   }
-  const bundle = await readBundle(systemFiles, resolve(folder))
+  return await readBundle(systemFiles, resolve(folder))
+}
+
+async function ofBundle(bundle: ChaosBundle, flags: ReplayFlags): Promise<Replayed> {
   const loaded = await loadSubject(jobOf(bundle, flags), flags, bundle)
   const replay = await replayBundle(loaded.subject, bundle, {
     jobHash: loaded.jobHash,

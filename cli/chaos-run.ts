@@ -12,7 +12,7 @@ import { rareSchedules } from '../engine/chaos/rare-schedules.ts'
 import { reportCard } from '../engine/chaos/report-card.ts'
 import { parseDuration } from '../engine/graph/parameters.ts'
 import { nearest } from '../engine/graph/suggest.ts'
-import { keepFailure } from './chaos-failure.ts'
+import { BUNDLES, keepFailure } from './chaos-failure.ts'
 import { realCampaign } from './chaos-real.ts'
 import { loadSubject, type LoadedSubject, type SubjectFlags } from './chaos-subject.ts'
 
@@ -36,8 +36,6 @@ const LED_FROM = 100
 /** A real run takes seconds. */
 const REAL_SCHEDULES = 20
 const SHRINK_BUDGET = 200
-/** Where bundles go. */
-const BUNDLES = '.millrace/chaos'
 const FAULTS_MAX = 3
 const PARALLELISM_MAX = 4
 

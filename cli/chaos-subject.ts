@@ -23,6 +23,8 @@ export interface LoadedSubject {
   readonly parallelism: number
   /** Of the bundle, so that a bundle of remains knows its job. */
   readonly jobHash: string
+  /** Its parameters, as they were given. */
+  readonly set: Readonly<Record<string, string>>
   /** What was recorded of other machines, each a line. */
   readonly told: readonly string[]
 }
@@ -95,7 +97,7 @@ export async function loadSubject(
 ): Promise<LoadedSubject> {
   const recordsMax = recordsOf(flags)
   const loaded = await loadJobFile(jobPath, flags, bundle?.parameters)
-  const { graph, parallelism, jobHash } = loaded
+  const { graph, parallelism, jobHash, set } = loaded
   const prepare = await inputsOf(graph)
   const local: Subject = { ...loaded.subject, batchRecords: BATCH_RECORDS, prepare }
   const doors = systemDoors(silentLogger)
@@ -103,11 +105,11 @@ export async function loadSubject(
   const { subject, told } = inputs
   const first = await goldenRun(subject, parallelism)
   if (first.checkpoints >= CHECKPOINTS_MIN) {
-    return { subject, graph, golden: first, parallelism, jobHash, told }
+    return { subject, graph, golden: first, parallelism, jobHash, set, told }
   }
   const paced = pacedBy(first, subject)
   const golden = await goldenRun(paced, parallelism)
-  return { subject: paced, graph, golden, parallelism, jobHash, told }
+  return { subject: paced, graph, golden, parallelism, jobHash, set, told }
 }
 
 function recordsOf({ records }: SubjectFlags): number {

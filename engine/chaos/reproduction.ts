@@ -15,8 +15,9 @@ export function reproduction(bundle: ChaosBundle, folder: string): Reproduction 
   return { command: `npx millrace chaos replay ${shellWord(folder)}`, test: testOf(bundle, folder) }
 }
 
-function shellWord(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+/** As one word of a command line. */
+export function shellWord(text: string): string {
+  return /^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 function testOf(bundle: ChaosBundle, folder: string): string {

@@ -1,5 +1,7 @@
+import type { ErrorData } from '../../base/errors.ts'
 import type { FaultSchedule } from '../../faults/schedule.ts'
 import type { TraceEvent } from '../../faults/trace.ts'
+import type { RunSummary } from '../../job/protocol.ts'
 import type { LifeRecord } from '../schedule-run.ts'
 import type { Lane, Mark } from './marks.ts'
 
@@ -15,7 +17,15 @@ export interface TimelineInput {
   readonly violations?: readonly TimelineViolation[] | undefined
 }
 
-export type TimelineLife = Pick<LifeRecord, 'life' | 'parallelism' | 'ended' | 'fromMs' | 'toMs'>
+export interface TimelineLife extends Pick<LifeRecord, 'life' | 'parallelism' | 'fromMs' | 'toMs'> {
+  readonly ended: TimelineEnd
+}
+
+/** A real life says no more than its journal holds: its error and its summary may be unknown. */
+type TimelineEnd =
+  | { readonly type: 'crash' | 'power-loss' | 'torn' | 'rescale' | 'taken-over' | 'stuck' }
+  | { readonly type: 'failed'; readonly error?: Pick<ErrorData, 'code' | 'message'> }
+  | { readonly type: 'finished' | 'stopped'; readonly summary?: RunSummary }
 
 export interface TimelineViolation {
   readonly invariant: string

@@ -70,6 +70,7 @@ export class Story {
       case 'taken-over':
         return `life ${life} is taken over ${at}: ${this.#state()}`
       case 'failed': {
+        if (ended.error === undefined) return `life ${life} fails ${at}: ${this.#state()}`
         const { code, message } = ended.error
         return `life ${life} fails ${at}, ${code}: ${shortened(message)}`
       }
@@ -101,7 +102,7 @@ export class Story {
 function doneWords(
   ended: Extract<TimelineLife['ended'], { type: 'finished' | 'stopped' }>,
 ): string {
-  const { status, lastCheckpoint } = ended.summary
+  const { status = ended.type, lastCheckpoint } = ended.summary ?? {}
   if (status === 'already-finished') return 'finds the job finished'
   const last =
     lastCheckpoint === undefined
