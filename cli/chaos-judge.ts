@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Violation } from '../engine/chaos/violation.ts'
 import type { TraceEvent } from '../engine/faults/trace.ts'
@@ -8,6 +7,7 @@ import { signOf } from '../engine/chaos/invariants/told.ts'
 import { triggeredAgain } from '../engine/chaos/invariants/growing-ids.ts'
 import { auditFolder } from '../engine/checkpoint/fsck.ts'
 import { hasDamage } from '../engine/checkpoint/fsck-finding.ts'
+import { listOrNone } from '../engine/checkpoint/folders.ts'
 import { workLayout } from '../engine/checkpoint/layout.ts'
 
 /** Endings that leave a life no time to tell of anything. */
@@ -24,9 +24,8 @@ const SUDDEN: readonly RealRun['lives'][number]['ended'][] = [
  * that ended well.
  */
 export async function brokenInPassing(run: RealRun): Promise<readonly Violation[]> {
-  const grown = triggeredAgain(run.trace)
-  const [restorable, left] = [await unsound(run), leftIn(run)]
-  return [...grown, ...restorable, ...left, ...untold(run)]
+  const found = [...(await unsound(run)), ...(await leftIn(run))]
+  return [...triggeredAgain(run.trace), ...found, ...untold(run)]
 }
 
 /** I6, at the end: every checkpoint that is kept is what was written, to the last byte. */
@@ -44,18 +43,19 @@ async function unsound({ workDir }: RealRun): Promise<readonly Violation[]> {
  * I10: nothing temporary, no scratch, no owner and no staged output; what could not be deleted in
  * a last life that met a failure is the next start's to delete.
  */
-function leftIn({ lives, sandbox, trace, workDir }: RealRun): readonly Violation[] {
+async function leftIn({ lives, sandbox, trace, workDir }: RealRun): Promise<readonly Violation[]> {
   const last = lives.at(-1)!.life
   if (trace.some((event) => event.life === last && isFailure(event))) return []
   const { scratch, savepoints } = workLayout(workDir)
-  const own = filesBelow(workDir).filter(
+  const own = (await filesBelow(workDir)).filter(
     (path) =>
       !path.startsWith(`${savepoints}/`) &&
       (path.endsWith('.tmp') || path.endsWith('/owner.json') || path.startsWith(`${scratch}/`)),
   )
-  const staged = sandbox.outputs.flatMap((output) =>
-    filesBelow(join(sandbox.cwd, `${output}.staging`)),
-  )
+  const staged: string[] = []
+  for (const output of sandbox.outputs) {
+    staged.push(...(await filesBelow(join(sandbox.cwd, `${output}.staging`))))
+  }
   return [...own, ...staged].map((path) => ({
     invariant: 'I10',
     what: `"${path}" is left after a clean end`,
@@ -63,11 +63,14 @@ function leftIn({ lives, sandbox, trace, workDir }: RealRun): readonly Violation
 }
 
 /** Paths; none where there is no folder. */
-function filesBelow(folder: string): readonly string[] {
-  if (!existsSync(folder)) return []
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name))
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  const found: string[] = []
+  for (const name of await listOrNone(systemFiles, folder)) {
+    const path = join(folder, name)
+    const { isDirectory } = await systemFiles.stat(path)
+    found.push(...(isDirectory ? await filesBelow(path) : [path]))
+  }
+  return found
 }
 
 /** I12: a failure that was injected is in what the run said, or it cost a checkpoint, and no more. */

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import type { ChaosOptions, ChaosResult } from './run-chaos.ts'
+import type { ChaosOptions, ChaosResult } from './chaos-result.ts'
 import { faultCall } from '../chaos/reproduction.ts'
 
 /** More text than this is not repeated in a message: it stands in the test already. */

@@ -13,7 +13,7 @@ export type { TestJob, TestJobOptions } from './test-job.ts'
 export { testJob } from './test-job.ts'
 export type { RunJobOptions, RunningJob } from '../job/run-job.ts'
 export { runJob } from '../job/run-job.ts'
-export type { ChaosOptions, ChaosResult } from './run-chaos.ts'
+export type { ChaosOptions, ChaosResult } from './chaos-result.ts'
 export { expectExactlyOnce, runChaos } from './run-chaos.ts'
 export type { FaultMoment, Sentinel } from './fault-actions.ts'
 export {

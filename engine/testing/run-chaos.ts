@@ -2,18 +2,14 @@ import { AssertionError } from 'node:assert'
 import { dirname } from 'node:path'
 import type { Files } from '../base/files.ts'
 import type { LifeRecord } from '../chaos/schedule-run.ts'
-import type { Published, RowOrder, Subject } from '../chaos/subject.ts'
-import type { Violation } from '../chaos/violation.ts'
-import type { Fault, FaultSchedule } from '../faults/schedule.ts'
-import type { TraceEvent } from '../faults/trace.ts'
-import type { ParameterValue } from '../graph/parameters.ts'
-import type { CheckpointSettings } from '../graph/stream-graph.ts'
+import type { Published, Subject } from '../chaos/subject.ts'
+import type { ChaosOptions, ChaosResult } from './chaos-result.ts'
 import { systemDoors } from '../base/doors.ts'
 import { makeDirectories } from '../base/files.ts'
 import { silentLogger } from '../base/logger.ts'
 import { examine } from '../chaos/examine.ts'
 import { parseSchedule } from '../chaos/parse-schedule.ts'
-import { withRecordedInputs, type RecordedInputs } from '../chaos/recorded-inputs.ts'
+import { withRecordedInputs } from '../chaos/recorded-inputs.ts'
 import { resized } from '../chaos/shrink.ts'
 import { goldenRun, publishedBy } from '../chaos/subject.ts'
 import { describeFault, FIRST_COME } from '../faults/schedule.ts'
@@ -21,57 +17,6 @@ import { jobDefinition } from '../graph/job-definition.ts'
 import { parseParameters, reviveParameters } from '../graph/parameters.ts'
 import { againLines } from './again.ts'
 import { withoutSentinels } from './test-source.ts'
-
-export interface ChaosOptions extends Partial<Paces> {
-  /** Values of the job's parameters; a secret is given as its text. */
-  readonly parameters?: Readonly<Record<string, ParameterValue>>
-  /** Of the first life; 2 when left out. */
-  readonly parallelism?: number
-  /**
-   * Decides the order of events; 0, when left out, is first come, first served. Try several: the
-   * same seed gives the same run.
-   */
-  readonly seed?: number
-  /** What is done to it, besides what its test sources ask for. */
-  readonly faults?: readonly Fault[]
-  /** In place of what the job asks for; checkpoints come every 20 ms when left out. */
-  readonly checkpointing?: Partial<CheckpointSettings>
-  /** Input files by path. The disk is in memory, and empty but for these. */
-  readonly files?: Readonly<Record<string, string | Uint8Array>>
-  /** By sink: rows, JSON objects, of one `key` come in the order of the field `by`. */
-  readonly orders?: Readonly<Record<string, RowOrder>>
-  /** Every split of every source ends after so many records. */
-  readonly recordsMax?: number
-  /**
-   * What sources on other machines hold, by their uid: the `input.json` of a bundle. For a Kafka
-   * source that is left out its brokers are read once, to what is there now, 5,000 records at most.
-   */
-  readonly recorded?: RecordedInputs
-}
-
-/** What a run with faults did. */
-export interface ChaosResult {
-  readonly job: string
-  readonly schedule: FaultSchedule
-  /** As they were given. */
-  readonly options: ChaosOptions
-  /** What it broke, the worst first; none: all holds. */
-  readonly violations: readonly Violation[]
-  /** By sink: every row that a reader sees at the end, as its text. */
-  readonly published: Published
-  /** The same of the run without a fault. */
-  readonly expected: Published
-  readonly lives: readonly LifeRecord[]
-  readonly trace: readonly TraceEvent[]
-  /** Of the trace: two runs with one hash took the same steps. */
-  readonly hash: string
-  /** Faults of the schedule that struck, and those that found no moment to. */
-  readonly fired: readonly Fault[]
-  readonly missed: readonly Fault[]
-}
-
-/** What makes a small input take its time, and one thread do the work of several. */
-type Paces = Pick<Subject, 'workers' | 'stateCacheMb' | 'pollMs' | 'batchRecords'>
 
 const PACES = ['workers', 'stateCacheMb', 'pollMs', 'batchRecords'] as const
 
