@@ -12,6 +12,7 @@ import { seededRandom } from '../base/random.ts'
 import { isFaultPoint } from '../faults/points.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { SeededScheduler } from '../simulation/seeded-scheduler.ts'
+import { firstDifference, type Sides } from './row-difference.ts'
 import { simulateSchedule } from './simulate-schedule.ts'
 
 /** A job that is to be broken. Its sources can be read again, and its sinks commit. */
@@ -60,19 +61,33 @@ export async function goldenRun(subject: Subject, parallelism: number): Promise<
   const [first, ...others] = goldens
   for (const other of others) {
     for (const [uid, rows] of Object.entries(first!.published)) {
-      const difference = firstDifference(rows, other.published[uid] ?? [])
+      const difference = firstDifference(rows, other.published[uid] ?? [], RUNS)
       if (difference === undefined) continue
+      const how =
+        other === goldens.at(-1)
+          ? `at parallelism ${parallelism} and ${parallelism + 1}`
+          : `at parallelism ${parallelism}, in two orders of events`
       throw new StreamError(
         'CHAOS_NOT_DETERMINISTIC',
-        `two runs of "${subject.name}" without a fault differ at sink "${uid}": ${difference}`,
-        {
-          hint: 'Take clocks, chance and arrival order out of the job: use event time, and data that does not change.',
-        },
+        `two runs of "${subject.name}" without a fault, ${how}, differ at sink "${uid}": ${difference}`,
+        { hint: USUAL_SUSPECTS },
       )
     }
   }
   return first!
 }
+
+const RUNS: Sides = {
+  missing: 'is in the first alone',
+  extra: 'is in the second alone',
+  first: 'the first has',
+  second: 'the second',
+}
+
+const USUAL_SUSPECTS =
+  'What the two rows differ in shows where to look. Usual suspects: a clock or chance; which of ' +
+  'two records comes first, also at one subtask, which reads its splits in any order; what a step ' +
+  'remembers outside of its state. Use event time, keyed state, and an order that the data has.'
 
 async function goldenOf(subject: Subject, run: ScheduleRun): Promise<Golden> {
   const last = run.lives.at(-1)!
@@ -143,25 +158,4 @@ function committingSinks(job: string, nodes: readonly StreamNode[]): CommittingS
   throw new StreamError('CHAOS_UNFIT', `no sink of "${job}" commits`, {
     hint: 'A sink that prints cannot be held against a run without faults; use fileSink or parquetSink.',
   })
-}
-
-/** In words; undefined when both hold the same rows, in any order. */
-export function firstDifference(
-  expected: readonly string[],
-  found: readonly string[],
-): string | undefined {
-  const counts = new Map<string, number>()
-  for (const row of expected) counts.set(row, (counts.get(row) ?? 0) + 1)
-  for (const row of found) counts.set(row, (counts.get(row) ?? 0) - 1)
-  for (const [row, count] of counts) {
-    if (count > 0) return `${count} × ${shortened(row)} is missing`
-    if (count < 0) return `${-count} × ${shortened(row)} is there too often`
-  }
-  return undefined
-}
-
-const ROW_SHOWN = 200
-
-function shortened(row: string): string {
-  return row.length <= ROW_SHOWN ? row : `${row.slice(0, ROW_SHOWN)}…`
 }

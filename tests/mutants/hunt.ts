@@ -7,13 +7,9 @@
 import { faultKinds, type FaultKind } from '../../engine/chaos/actions.ts'
 import { examine, type Examined } from '../../engine/chaos/examine.ts'
 import { randomSchedule } from '../../engine/chaos/random-schedule.ts'
+import { firstDifference } from '../../engine/chaos/row-difference.ts'
 import { shrink } from '../../engine/chaos/shrink.ts'
-import {
-  firstDifference,
-  goldenRun,
-  type Golden,
-  type Subject,
-} from '../../engine/chaos/subject.ts'
+import { goldenRun, type Golden, type Subject } from '../../engine/chaos/subject.ts'
 import { describeFault, type FaultSchedule } from '../../engine/faults/schedule.ts'
 import { chaosShapes } from '../chaos/shapes.ts'
 

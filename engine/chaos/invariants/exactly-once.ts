@@ -1,7 +1,7 @@
 import type { RowOrder } from '../subject.ts'
 import type { Violation } from '../violation.ts'
 import type { Invariant } from './invariant.ts'
-import { firstDifference } from '../subject.ts'
+import { firstDifference } from '../row-difference.ts'
 
 /** I1. */
 export const exactlyOnce: Invariant = ({ golden, published, subject }) => {
