@@ -21,6 +21,8 @@ export interface FailureOptions {
   readonly color: boolean
   /** Where the picture goes besides. */
   readonly picture?: string
+  /** No picture in the text: one much like it has been shown. */
+  readonly isBrief?: boolean
 }
 
 /**
@@ -51,13 +53,17 @@ export async function keepFailure(
   const { run, violations } = examined
   const width = process.stdout.isTTY ? Math.min(process.stdout.columns, 120) : 110
   const picture = pictureOf(
-    { job: subject.name, ...run, violations },
+    { job: subject.name, ...run, violations, found: failing.run.schedule },
     { width, color: options.color },
   )
   await writeWholeFile(systemFiles, join(folder, 'picture.svg'), picture.svg)
   if (options.picture !== undefined)
     await writeWholeFile(systemFiles, resolve(options.picture), picture.svg)
   await writeWholeFile(systemFiles, join(folder, 'reproduction.test.ts'), test)
+  if (options.isBrief === true) {
+    const simplest = budget === 0 ? '' : `shrunk to ${faultsOf(shrunk)}; `
+    return `seed ${seed}: ${simplest}${command}`
+  }
   return [
     picture.terminal,
     '',

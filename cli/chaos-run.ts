@@ -9,7 +9,7 @@ import { faultPairs, singleFaults } from '../engine/chaos/exhaust.ts'
 import { randomSchedule, type RandomScheduleOptions } from '../engine/chaos/random-schedule.ts'
 import { rareStates } from '../engine/chaos/rare-states.ts'
 import { rareSchedules } from '../engine/chaos/rare-schedules.ts'
-import { reportCard } from '../engine/chaos/report-card.ts'
+import { isMuchLike, reportCard } from '../engine/chaos/report-card.ts'
 import { parseDuration } from '../engine/graph/parameters.ts'
 import { nearest } from '../engine/graph/suggest.ts'
 import { BUNDLES, keepFailure } from './chaos-failure.ts'
@@ -131,6 +131,7 @@ async function campaignOf(
       shrinkBudget: flags.shrink ? SHRINK_BUDGET : 0,
       color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
       ...(flags.picture === undefined ? {} : { picture: pathOfPicture(flags.picture, index) }),
+      isBrief: isMuchLike(failing, campaign.failing.slice(0, index)),
     })
     process.stdout.write(`\n${text}\n`)
   }

@@ -1,10 +1,11 @@
 import type { Campaign } from './campaign.ts'
+import type { Examined } from './examine.ts'
 import type { Golden } from './subject.ts'
 import type { RareState } from './rare-states.ts'
 import type { InvariantId, Violation } from './violation.ts'
 import { describeFault } from '../faults/schedule.ts'
 import { rareStates } from './rare-states.ts'
-import { invariants } from './violation.ts'
+import { diagnosisOf, invariants } from './violation.ts'
 
 /** What came of a campaign, for people; every figure is of this campaign. */
 export function reportCard(campaign: Campaign, golden: Golden): string {
@@ -20,15 +21,22 @@ export function reportCard(campaign: Campaign, golden: Golden): string {
     ['violations', failing.length === 0 ? 'none' : `in ${failing.length} schedules`],
   ]
   const lines = rows.map(([name, text]) => `${name.padEnd(11)} ${text}`)
-  for (const { run, violations } of failing) {
+  for (const [index, examined] of failing.entries()) {
+    const { run, violations } = examined
     const { seed, parallelism, faults } = run.schedule
-    lines.push(
-      '',
-      `seed ${seed}, parallelism ${parallelism}: ${faults.map(describeFault).join('; ')}`,
-    )
-    lines.push(...violationLines(violations))
+    const head = `seed ${seed}, parallelism ${parallelism}: ${faults.map(describeFault).join('; ')}`
+    const like = failing.slice(0, index).find((earlier) => isMuchLike(examined, [earlier]))
+    if (like === undefined) lines.push('', head, ...violationLines(violations))
+    else lines.push('', head, `  breaks the same as seed ${like.run.schedule.seed}`)
   }
   return lines.join('\n')
+}
+
+/** Whether an earlier one broke the same invariants: one of them is looked at first. */
+export function isMuchLike({ violations }: Examined, earlier: readonly Examined[]): boolean {
+  const broken = (all: readonly Violation[]): string =>
+    [...new Set(all.map(({ invariant }) => invariant))].sort().join()
+  return earlier.some((one) => broken(one.violations) === broken(violations))
 }
 
 /** What was broken, one line for people and one that was found; of each invariant the first. */
@@ -43,6 +51,8 @@ export function violationLines(violations: readonly Violation[]): readonly strin
     const more = count === 1 ? '' : ` (and ${count - 1} more)`
     lines.push(`  ${invariant} ${invariants[invariant]}`, `     ${what}${more}`)
   }
+  const diagnosis = diagnosisOf(violations)
+  if (diagnosis !== undefined) lines.push(`  → ${diagnosis}`)
   return lines
 }
 

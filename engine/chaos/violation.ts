@@ -25,3 +25,22 @@ export interface Violation {
   /** Of the trace, where one step is to blame. */
   readonly step?: number
 }
+
+/**
+ * What a person may conclude, in a sentence; undefined when nothing follows. A run that begins from
+ * a checkpoint, has no fault, and publishes something else: what the checkpoint has is not all that
+ * the job goes by.
+ */
+export function diagnosisOf(
+  violations: readonly { readonly invariant: string; readonly what: string }[],
+): string | undefined {
+  const restored = violations
+    .filter(({ invariant }) => invariant === 'I2')
+    .map(({ what }) => /^restored from checkpoint (\S+): sink /.exec(what)?.[1])
+    .find((id) => id !== undefined)
+  if (restored === undefined) return undefined
+  return (
+    `a run without faults that begins from checkpoint ${restored} publishes something else: ` +
+    'most likely the job remembers something that is not in its state, such as a variable'
+  )
+}

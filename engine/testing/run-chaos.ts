@@ -12,6 +12,7 @@ import { parseSchedule } from '../chaos/parse-schedule.ts'
 import { withRecordedInputs } from '../chaos/recorded-inputs.ts'
 import { resized } from '../chaos/shrink.ts'
 import { goldenRun, publishedBy } from '../chaos/subject.ts'
+import { diagnosisOf } from '../chaos/violation.ts'
 import { describeFault, FIRST_COME } from '../faults/schedule.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { parseParameters, reviveParameters } from '../graph/parameters.ts'
@@ -92,9 +93,11 @@ export function expectExactlyOnce(result: ChaosResult): void {
   const { job, schedule, violations, lives, published, expected } = result
   if (violations.length === 0) return
   const { faults } = schedule
+  const diagnosis = diagnosisOf(violations)
   const message = [
     `job "${job}" broke what it promises`,
     ...violations.map(({ invariant, what }) => `  ${invariant}: ${what}`),
+    ...(diagnosis === undefined ? [] : [`  → ${diagnosis}`]),
     `under: ${faults.length === 0 ? 'what its input asks for' : ''}`,
     ...faults.map((fault) => `  ${describeFault(fault)}`),
     'lives:',

@@ -49,7 +49,7 @@ export const LEGEND: readonly (readonly [kind: MarkKind, words: string])[] = [
   ['committed', 'committed'],
   ['abort', 'given up'],
   ['restore', 'restored'],
-  ['claim', 'commits again'],
+  ['claim', 'target claimed'],
   ['fence', 'second start'],
   ['fault', 'fault'],
 ]
@@ -113,7 +113,7 @@ function shapeOf({ kind, checkpointId, label }: Mark, id: string): Glyph {
     case 'restore':
       return joined(disc('R', `fill ${color}`), words(id, `${color} bold`))
     case 'claim':
-      return disc('C', 'ring plain')
+      return disc('T', 'ring plain')
     case 'fence':
       return disc('F', 'fill bad')
     case 'durable':

@@ -15,6 +15,8 @@ export interface TimelineInput {
   readonly fired?: readonly number[] | undefined
   /** What did not hold; undefined: nobody has judged the run. */
   readonly violations?: readonly TimelineViolation[] | undefined
+  /** Of the schedule that was found, where the one that was run is shrunk from it. */
+  readonly found?: Pick<FaultSchedule, 'seed' | 'parallelism'> | undefined
 }
 
 export interface TimelineLife extends Pick<LifeRecord, 'life' | 'parallelism' | 'fromMs' | 'toMs'> {
@@ -49,6 +51,8 @@ export interface Timeline {
   readonly faults: readonly string[]
   readonly verdict: 'unknown' | 'holds' | 'broken'
   readonly violations: readonly string[]
+  /** What may be concluded of them. */
+  readonly diagnosis?: string
   readonly lanes: readonly Lane[]
   readonly rows: readonly Row[]
 }

@@ -72,7 +72,7 @@ class Drawing {
   }
 
   #head(): void {
-    const { title, faults, verdict, violations } = this.#timeline
+    const { title, faults, verdict, violations, diagnosis } = this.#timeline
     this.#line(title, 'title', LINE + 4)
     if (faults.length === 0) this.#line('no fault', 'dim')
     for (const words of faults) {
@@ -82,6 +82,7 @@ class Drawing {
     }
     if (verdict === 'holds') this.#line('no invariant is broken', 'good bold')
     for (const words of violations) this.#line(`! ${words}`, 'bad bold')
+    if (diagnosis !== undefined) this.#line(`→ ${diagnosis}`, 'warn bold')
     this.#y += LINE / 2
   }
 

@@ -42,7 +42,9 @@ function headLines(timeline: Timeline, table: Table): readonly string[] {
     timeline.verdict === 'holds'
       ? [table.painted('good', 'no invariant is broken')]
       : timeline.violations.flatMap((words) => table.wrapped('fault', `! ${words}`))
-  return [timeline.title, ...faults, ...verdict]
+  const diagnosis =
+    timeline.diagnosis === undefined ? [] : table.wrapped('bad', `→ ${timeline.diagnosis}`)
+  return [timeline.title, ...faults, ...verdict, ...diagnosis]
 }
 
 interface TableColumn extends Column {
@@ -176,7 +178,7 @@ const GLYPHS = {
   committed: 'c',
   abort: '⊘',
   restore: 'R←',
-  claim: 'C',
+  claim: 'T',
   fence: 'F',
   durable: '',
   request: '',
@@ -197,7 +199,7 @@ const LEGEND: Readonly<Partial<Record<MarkKind, string>>> = {
   committed: 'c committed',
   abort: '⊘ given up',
   restore: 'R← restored',
-  claim: 'C commits again',
+  claim: 'T target claimed',
   fence: 'F second start',
   fault: '✖ fault',
 }

@@ -375,7 +375,7 @@ step                       0       0      1
 
 ── life 2 goes on from 1.3 at parallelism 2 ────────────────────────────────────────────────────────
 62     R←1.3                                              1.3 is verified and restored
-63     C                                         publish  claims the target of out, publishes 1 file
+63     T                                         publish  claims the target of out, publishes 1 file
 67             ▷2.1
 82             ◆2.1                                       2.1 is decided
 83             C2.1c                                      2.1 is committed
@@ -383,6 +383,6 @@ step                       0       0      1
 ! I1: 1 × {"sum":3} is there too often
 
 ▷ triggered · |1.2 barrier of checkpoint 1.2 · S snapshot · a acknowledged · ◆ decided · C commit
-begins · c committed · R← restored · C commits again · ✖ fault · ↯ a life is killed · ! an invariant
-is broken
+begins · c committed · R← restored · T target claimed · ✖ fault · ↯ a life is killed · ! an
+invariant is broken
 `

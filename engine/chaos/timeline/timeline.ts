@@ -1,5 +1,6 @@
 import type { Timeline, TimelineInput, TimelineViolation } from './model.ts'
-import { describeFault } from '../../faults/schedule.ts'
+import { describeFault, FIRST_COME } from '../../faults/schedule.ts'
+import { diagnosisOf } from '../violation.ts'
 import { withBorders } from './borders.ts'
 import { drawnEvents } from './focus.ts'
 import { Lanes } from './marks.ts'
@@ -14,11 +15,13 @@ export function timelineOf(given: TimelineInput): Timeline {
   const drawn = drawnEvents(input)
   const rows = rowsOf(input, lanes, drawn)
   const used = new Set(rows.flatMap((row) => (row.type === 'step' ? [...row.cells.keys()] : [])))
+  const diagnosis = diagnosisOf(input.violations ?? [])
   return {
     title: titleOf(input),
     faults: faultsOf(input),
     verdict: verdictOf(input),
     violations: (input.violations ?? []).slice(0, FAULTS_NAMED).map(violationWords),
+    ...(diagnosis === undefined ? {} : { diagnosis }),
     lanes: lanes.all().filter(({ id, kind }) => kind === 'subtask' || used.has(id)),
     rows,
   }
@@ -28,8 +31,17 @@ function violationWords({ invariant, what }: TimelineViolation): string {
   return `${invariant}: ${what.slice(0, WORDS_MAX)}`
 }
 
-function titleOf({ job, schedule }: TimelineInput): string {
-  return `${job}, seed ${schedule.seed}, parallelism ${schedule.parallelism}`
+/** Begins as a report does, which names the schedule that was found. */
+function titleOf({ job, schedule, found = schedule }: TimelineInput): string {
+  const changes: string[] = []
+  if (found.seed !== schedule.seed) {
+    changes.push(schedule.seed === FIRST_COME ? 'events in plain order' : `seed ${schedule.seed}`)
+  }
+  if (found.parallelism !== schedule.parallelism) {
+    changes.push(`parallelism ${schedule.parallelism}`)
+  }
+  const shrunk = changes.length === 0 ? '' : `; shrunk to ${changes.join(', ')}`
+  return `${job}, seed ${found.seed}, parallelism ${found.parallelism}${shrunk}`
 }
 
 function faultsOf({ schedule, fired }: TimelineInput): readonly string[] {
