@@ -46,6 +46,7 @@ export async function chaosRunCommand(jobPath: string, flags: ChaosFlags): Promi
   kindsOf(flags.faults)
   const mode = modeOf(flags.mode)
   if (mode !== 'sim') {
+    warnOfEffects()
     return await realCampaign(jobPath, flags, {
       mode,
       seed,
@@ -57,6 +58,7 @@ export async function chaosRunCommand(jobPath: string, flags: ChaosFlags): Promi
       }),
     })
   }
+  warnOfEffects()
   const loaded = await loadSubject(jobPath, flags)
   const options = randomOptions(loaded, flags)
   function* byChance(): Generator<FaultSchedule> {
@@ -95,6 +97,7 @@ export async function chaosExhaustCommand(jobPath: string, flags: ChaosFlags): P
     })
   }
   const kinds = kindsOf(flags.faults)
+  warnOfEffects()
   const loaded = await loadSubject(jobPath, flags)
   const { subject, golden, parallelism } = loaded
   const options = { seed: positive(flags.seed ?? '1', '--seed'), parallelism, kinds }
@@ -142,6 +145,13 @@ async function campaignOf(
 /** `out.svg`, `out-2.svg`, … */
 function pathOfPicture(path: string, index: number): string {
   return index === 0 ? path : path.replace(/(\.svg)?$/, `-${index + 1}$1`)
+}
+
+/** Before the first record: who did not expect it can still end it. */
+function warnOfEffects(): void {
+  process.stderr.write(
+    'the functions of the job are really called, again and again: what they do besides emitting is done\n',
+  )
 }
 
 function tellProgress(campaign: Campaign, count: number | undefined): void {

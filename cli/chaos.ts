@@ -146,7 +146,9 @@ Examples:
   millrace chaos exhaust job.ts
 
 The job runs in simulation, in this process: its real code, over a disk and a clock that are not.
-Nothing of its real state or output is touched. Its sources must end and be readable again, its
-sinks must commit. A run without faults says what is right; runs with faults are held against it.
+Its state and what its sinks write stay in memory. But its functions are really called, thousands of
+times: a request, a mail or a file that one of them makes by itself goes out each time. Its sources
+must end and be readable again, its sinks must commit. A run without faults says what is right; runs
+with faults are held against it.
 Of Kafka, what a topic holds by now is read once, at the start, and every run reads that.
 `

@@ -15,6 +15,7 @@ describe('a search', () => {
     const simulated = await project.run([...args, '--schedules', '10'])
     expect(simulated.exitCode, simulated.stdout + simulated.stderr).toBe(0)
     expect(simulated.stdout).toMatch(/^schedules +10 in /)
+    expect(simulated.stderr).toContain('the functions of the job are really called')
     const real = await project.run([...args, '--mode', 'process', '--schedules', '1'])
     expect(real.exitCode, real.stdout + real.stderr).toBe(0)
     expect(real.stdout).toMatch(/^mode +process\nschedules +1 in /)
