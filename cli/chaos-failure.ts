@@ -12,6 +12,9 @@ import { pictureOf } from './chaos-picture.ts'
 /** Where bundles go when nothing else is said. */
 export const BUNDLES = '.millrace/chaos'
 
+/** A test of that name is not collected with the tests of the user's own. */
+export const REPRODUCTION = 'reproduction.ts'
+
 export interface FailureOptions {
   readonly jobPath: string
   /** Below it each bundle gets a folder. */
@@ -59,10 +62,10 @@ export async function keepFailure(
   await writeWholeFile(systemFiles, join(folder, 'picture.svg'), picture.svg)
   if (options.picture !== undefined)
     await writeWholeFile(systemFiles, resolve(options.picture), picture.svg)
-  await writeWholeFile(systemFiles, join(folder, 'reproduction.test.ts'), test)
+  await writeWholeFile(systemFiles, join(folder, REPRODUCTION), test)
   if (options.isBrief === true) {
     const simplest = budget === 0 ? '' : `shrunk to ${faultsOf(shrunk)}; `
-    return `seed ${seed}: ${simplest}${command}`
+    return `seed ${seed}: ${simplest}${command}${againFlags(loaded.set, bundle.parameters)}`
   }
   return [
     picture.terminal,
@@ -70,7 +73,7 @@ export async function keepFailure(
     budget === 0 ? '' : `shrunk in ${shrunk.tried} tries to: ${faultsOf(shrunk)}`,
     `picture   ${join(folder, 'picture.svg')}`,
     `replay    ${command}${againFlags(loaded.set, bundle.parameters)}`,
-    `test      ${join(folder, 'reproduction.test.ts')}`,
+    `test      ${join(folder, REPRODUCTION)}`,
   ].join('\n')
 }
 

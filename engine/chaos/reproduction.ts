@@ -7,7 +7,7 @@ import { invariants } from './violation.ts'
 export interface Reproduction {
   /** For a shell. */
   readonly command: string
-  /** A file for vitest; with its first line for node's own `test` it runs there too. */
+  /** A file for vitest; with its first import from `node:test` it runs there too. */
   readonly test: string
 }
 
@@ -39,6 +39,7 @@ function testOf(bundle: ChaosBundle, folder: string): string {
     '],',
   ]
   return [
+    '// To keep it: copy it to your tests, as such as once.test.ts, and mend the import of the job.',
     `import { test } from 'vitest'`,
     ...(recorded === undefined ? [] : [`import { readFileSync } from 'node:fs'`]),
     `import { ${imports.join(', ')} } from 'millrace/testing'`,

@@ -28,7 +28,7 @@ describe('a search', () => {
     const found = await project.run(['chaos', 'run', 'broken.ts', '--no-shrink', '--out', 'kept'])
     expect(found.exitCode, found.stderr).toBe(1)
     const bundle = /millrace chaos replay (\S+)/.exec(found.stdout)![1]!
-    for (const name of ['bundle.json', 'trace.jsonl', 'picture.svg', 'reproduction.test.ts']) {
+    for (const name of ['bundle.json', 'trace.jsonl', 'picture.svg', 'reproduction.ts']) {
       expect(project.has(join(bundle, name)), name).toBe(true)
     }
     const replayed = await project.run(['chaos', 'replay', bundle, '--picture', 'again.svg'])
