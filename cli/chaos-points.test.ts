@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
 import { actionsAt, type ChaosMode } from '../engine/chaos/actions.ts'
+import { invariants } from '../engine/chaos/violation.ts'
 import { faultPointNames } from '../engine/faults/points.ts'
 import { describePoint, explainCommand, pointsCommand, pointsPage } from './chaos-points.ts'
 
@@ -37,6 +38,18 @@ test('every point is listed, and explained', async () => {
   }
   expect(await printed(() => explainCommand('disk.manifest.folder'))).toContain('the decision')
   expect(describePoint('coordinator.confirm')).toContain('drop; late by 100 ms; duplicate')
+})
+
+test('every invariant is listed, and explained, also in small letters', async () => {
+  const text = await printed(() => pointsCommand({}))
+  const page = pointsPage()
+  for (const [id, holds] of Object.entries(invariants)) {
+    expect(text).toContain(`${id.padEnd(4)} ${holds}`)
+    expect(page).toContain(`| ${id} | ${holds} |`)
+    expect(await printed(() => explainCommand(id))).toContain(holds)
+  }
+  expect(await printed(() => explainCommand('i2'))).toContain('not in its state')
+  expect(() => explainCommand('I14')).toThrow(expect.objectContaining({ code: 'USAGE' }))
 })
 
 test('a name that there is not gets the nearest', () => {

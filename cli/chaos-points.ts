@@ -5,6 +5,13 @@ import { faultPointNames, faultPoints, isFaultPoint } from '../engine/faults/poi
 import { describeAction } from '../engine/faults/schedule.ts'
 import type { FaultPointName } from '../engine/faults/points.ts'
 import { nearest } from '../engine/graph/suggest.ts'
+import {
+  describeInvariant,
+  invariantIds,
+  invariantLines,
+  invariantOf,
+  invariantsSection,
+} from './chaos-invariants.ts'
 
 /** `millrace chaos points`: every step that has a name, by group. */
 export function pointsCommand(flags: { readonly json?: boolean }): Promise<number> {
@@ -12,16 +19,21 @@ export function pointsCommand(flags: { readonly json?: boolean }): Promise<numbe
   return Promise.resolve(0)
 }
 
-/** `millrace chaos explain <point>`. Throws USAGE, with the nearest name, for one there is not. */
-export function explainCommand(point: string): Promise<number> {
-  process.stdout.write(`${describePoint(known(point))}\n`)
+/**
+ * `millrace chaos explain <point or invariant>`. Throws USAGE, with the nearest name, for one there
+ * is not.
+ */
+export function explainCommand(name: string): Promise<number> {
+  const invariant = invariantOf(name)
+  const text = invariant === undefined ? describePoint(known(name)) : describeInvariant(invariant)
+  process.stdout.write(`${text}\n`)
   return Promise.resolve(0)
 }
 
 function known(point: string): FaultPointName {
   if (isFaultPoint(point)) return point
-  const near = nearest(point, faultPointNames)
-  throw new StreamError('USAGE', `there is no fault point "${point}"`, {
+  const near = nearest(point, [...faultPointNames, ...invariantIds])
+  throw new StreamError('USAGE', `there is no fault point and no invariant "${point}"`, {
     hint:
       near === undefined ? '"millrace chaos points" lists them all.' : `Did you mean "${near}"?`,
   })
@@ -69,7 +81,9 @@ function pointsText(): string {
   const lines = [...groups().values()].map((points) =>
     points.map((point) => `${point.padEnd(width)}  ${faultPoints[point].does}\n`).join(''),
   )
-  return `${lines.join('\n')}\n${faultPointNames.length} points; "millrace chaos explain <point>" says more\n`
+  const held = invariantLines().map((line) => `${line}\n`)
+  const counts = `${faultPointNames.length} points, ${invariantIds.length} invariants`
+  return `${lines.join('\n')}\nInvariants, by which every run is judged:\n${held.join('')}\n${counts}; "millrace chaos explain <name>" says more\n`
 }
 
 const GROUPS: Readonly<Record<string, string>> = {
@@ -104,7 +118,7 @@ export function pointsPage(): string {
       ...rows,
     ].join('\n')
   })
-  return `${PAGE_HEAD}\n${parts.join('\n\n')}\n`
+  return `${PAGE_HEAD}\n${invariantsSection()}\n\n${parts.join('\n\n')}\n`
 }
 
 /** The kinds of actions, each once. */
@@ -115,7 +129,7 @@ function kindsAt(point: FaultPointName): string {
   return [...new Set(kinds)].join(', ')
 }
 
-const PAGE_HEAD = `# Fault points
+const PAGE_HEAD = `# Fault points and invariants
 
 The steps of the checkpoint protocol, by names that stay. A schedule of \`millrace chaos\` names them;
 \`millrace chaos points\` lists them, \`millrace chaos explain <point>\` shows one. This page is made

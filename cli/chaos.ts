@@ -95,7 +95,7 @@ function addFsck(chaos: Command, done: Done): void {
 function addPoints(chaos: Command, done: Done): void {
   chaos
     .command('points')
-    .description('list the fault points: the steps of the protocol at which something can go wrong')
+    .description('list the fault points, at which something can go wrong, and what must hold')
     .option('--json', 'as JSON')
     .action(async (flags: { readonly json?: boolean }) => {
       const { pointsCommand } = await import('./chaos-points.ts')
@@ -104,9 +104,9 @@ function addPoints(chaos: Command, done: Done): void {
   chaos
     .command('explain')
     .description(
-      'say what happens at a fault point, what must hold after it, what can be done there',
+      'say what happens at a fault point and can be done there, or what an invariant is about',
     )
-    .argument('<point>', 'such as disk.manifest.link')
+    .argument('<name>', 'such as disk.manifest.link or I2')
     .action(async (point: string) => {
       const { explainCommand } = await import('./chaos-points.ts')
       done(await explainCommand(point))
@@ -151,4 +151,9 @@ times: a request, a mail or a file that one of them makes by itself goes out eac
 must end and be readable again, its sinks must commit. A run without faults says what is right; runs
 with faults are held against it.
 Of Kafka, what a topic holds by now is read once, at the start, and every run reads that.
+
+Exit codes:
+  0  nothing was broken            2  wrong call, or a job that no run can judge
+  1  an invariant was broken; with --strict also: a rare state was not reached
+  3  fsck: damaged                 130, 143  ended by SIGINT, SIGTERM
 `

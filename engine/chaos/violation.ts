@@ -1,4 +1,4 @@
-/** The invariants, as docs/guarantees.md numbers them. */
+/** The invariants, as docs/fault-points.md lists them. */
 export const invariants = {
   I1: 'what is published is what a run without faults publishes: nothing lost, nothing doubled, each key in order',
   I2: 'every complete checkpoint is a consistent cut: restored, it leads to the same output',
