@@ -158,6 +158,7 @@ function addInspect(root: Command, done: Done): void {
     .description('show what a work folder or savepoint holds: lives, checkpoints, sizes, steps')
     .argument('<work-dir>', 'a work folder or savepoint, or a name for .millrace/<name>')
     .option('--json', 'as one JSON object')
+    .addHelpText('after', INSPECT_HELP)
     .action(async (workDir: string, flags: { readonly json?: boolean }) => {
       const { inspectCommand } = await import('./inspect.ts')
       done(await inspectCommand(workDir, flags))
@@ -251,6 +252,10 @@ Examples:
   millrace stop visits                             windows stay open in state; run resumes
   millrace stop visits --savepoint ./savepoints/1  and a copy to start from elsewhere
   millrace stop visits --drain                     every window fires; the job is over
+`
+
+const INSPECT_HELP = `
+Nothing is verified: "millrace chaos fsck <work-dir>" holds every file against what was written.
 `
 
 const INIT_HELP = `
