@@ -22,7 +22,7 @@ async function main(): Promise<number> {
     await commands.parseAsync(process.argv)
     return exitCode
   } catch (thrown) {
-    // Help and version end in a throw too, with 0; a wrong call has said what is wrong.
+    // Help and version end in a throw too, with 0; help in the place of a missing command with 2.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
     const error = asStreamError(thrown)
     const color = process.stderr.isTTY && process.env['NO_COLOR'] === undefined

@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, type CommanderError } from 'commander'
 import type { InitFlags } from './init.ts'
 import type { RunFlags } from './run-options.ts'
 import type { SavepointFlags, StopFlags } from './control.ts'
@@ -31,8 +31,12 @@ export function program(version: string, done: (exitCode: number) => void): Comm
   addInit(root, done)
   addChaos(root, done, withJobFlags)
   for (const command of everyCommand(root)) {
+    if (command !== root) command.allowExcessArguments(false)
+    command.configureOutput({ outputError: () => undefined })
     command.exitOverride((error) => {
-      throw error
+      throw error.exitCode === 0 || error.code === 'commander.help'
+        ? error
+        : wrongCall(command, error)
     })
   }
   return root
@@ -42,6 +46,16 @@ type Done = (exitCode: number) => void
 
 function everyCommand(command: Command): readonly Command[] {
   return [command, ...command.commands.flatMap(everyCommand)]
+}
+
+/** What commander found, as an error like any other. */
+function wrongCall(command: Command, { message }: CommanderError): StreamError {
+  const [, found = message, , near] =
+    /^(?:error: )?(.*?)\.?(\s+\((Did you mean .*)\))?$/s.exec(message) ?? []
+  const names: string[] = []
+  for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name())
+  const help = `"${names.join(' ')} --help" shows what it takes.`
+  return new StreamError('USAGE', found, { hint: near === undefined ? help : `${near} ${help}` })
 }
 
 function unknownCommand(root: Command, given: string): StreamError {

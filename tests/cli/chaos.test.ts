@@ -58,6 +58,10 @@ describe('a mistake is told as one', () => {
     ['a depth', ['exhaust', 'job.ts', '--depth', '3'], /USAGE: --depth 3/],
     ['a seed without a job', ['replay', '7'], /USAGE: seed 7 needs a job/],
     ['a bundle', ['replay', 'nothing'], /USAGE: there is no bundle "nothing"/],
+    ['no job', ['run'], /USAGE: missing required argument 'job'\n.*"millrace chaos run --help"/],
+    ['a flag', ['run', 'job.ts', '--seeds', '1'], /USAGE: unknown option '--seeds'\n.*--seed\?/],
+    ['a command', ['nonsense'], /USAGE: unknown command 'nonsense'\n.*"millrace chaos --help"/],
+    ['one word too many', ['doctor', 'extra'], /USAGE: too many arguments for 'doctor'/],
     ['a point', ['explain', 'disk.manifest.lnk'], /USAGE.*[\s\S]*"disk.manifest.link"/],
   ]
   for (const [what, args, message] of mistakes) {
