@@ -10,6 +10,7 @@ import { silentLogger } from '../engine/base/logger.ts'
 import { RECORDED_RECORDS_MAX, withRecordedInputs } from '../engine/chaos/recorded-inputs.ts'
 import { goldenRun, type Golden, type Subject } from '../engine/chaos/subject.ts'
 import { removeTree } from '../engine/checkpoint/folders.ts'
+import { withoutPrinting } from '../engine/chaos/without-printing.ts'
 import { reviveParameters } from '../engine/graph/parameters.ts'
 import { bundleJob } from '../engine/job/bundle.ts'
 import { loadJob } from '../engine/job/job-plan.ts'
@@ -73,7 +74,12 @@ export async function loadJobFile(
     const graph = definition.build(values)
     const checkpointing = { tolerableFailures: TOLERABLE_FAILURES, ...options.checkpointing }
     return {
-      subject: { name: definition.name, job, parameters: values, checkpointing },
+      subject: {
+        name: definition.name,
+        job: withoutPrinting(job),
+        parameters: values,
+        checkpointing,
+      },
       graph,
       parallelism: options.parallelism ?? graph.settings.parallelism ?? PARALLELISM,
       jobHash: bundle.hash,

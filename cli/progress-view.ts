@@ -95,7 +95,7 @@ function checkpointText(view: ProgressView): string {
   if (last === undefined) return 'no checkpoint yet'
   const age = formatDuration(Math.max(0, view.nowMs - last.completedAtMs))
   const size = formatBytes(last.bytes)
-  return `checkpoint ${last.count} ${age} ago, took ${formatDuration(last.durationMs)}, ${size}`
+  return `checkpoint ${last.count} was ${age} ago, took ${formatDuration(last.durationMs)}, ${size}`
 }
 
 function formatShare(share: number): string {

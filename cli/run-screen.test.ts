@@ -37,7 +37,7 @@ test('a terminal has a table with rates, drawn over the last one', () => {
   shown.onMessage({ type: 'progress', steps: steps(51_000), lastCheckpoint: checkpoint })
   expect(written[1]).toBe('\u001b[4A\r\u001b[J')
   expect(written[2]!.split('\n')).toEqual([
-    'job  11 s  checkpoint 3 2.0 s ago, took 12 ms, 2.0 KiB',
+    'job  11 s  checkpoint 3 was 2.0 s ago, took 12 ms, 2.0 KiB',
     'step           in    in/s   out/s  busy  held back    lag',
     'orders ×2  51,000  50.0 k  50.0 k  25 %       60 %  4.2 s',
     'lake ×2    25,500  25.0 k       0  25 %        0 %  4.2 s'.replace('4.2 s', '     '),
@@ -76,7 +76,7 @@ test('elsewhere there is a plain line every ten seconds', () => {
   expect(written).toHaveLength(2)
   expect(written[0]).toBe(
     'job 10 s, in 1,000 (100/s), to "lake" 500, held back: orders, lag 4.2 s, ' +
-      'checkpoint 3 1.0 s ago, took 12 ms, 2.0 KiB\n',
+      'checkpoint 3 was 1.0 s ago, took 12 ms, 2.0 KiB\n',
   )
 })
 

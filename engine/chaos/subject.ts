@@ -52,6 +52,9 @@ const SEEDS = [1, 2, 3] as const
  * cannot be judged, and the job's own error when it fails.
  */
 export async function goldenRun(subject: Subject, parallelism: number): Promise<Golden> {
+  const graph = jobDefinition(subject.job).build(subject.parameters)
+  // Before a record flows: what cannot be judged is not run.
+  committingSinks(graph.job, graph.nodes)
   const goldens: Golden[] = []
   for (const seed of SEEDS) {
     const faultless = { seed, parallelism: seed === 3 ? parallelism + 1 : parallelism, faults: [] }

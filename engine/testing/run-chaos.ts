@@ -13,6 +13,7 @@ import { withRecordedInputs } from '../chaos/recorded-inputs.ts'
 import { resized } from '../chaos/shrink.ts'
 import { goldenRun, publishedBy } from '../chaos/subject.ts'
 import { diagnosisOf } from '../chaos/violation.ts'
+import { withoutPrinting } from '../chaos/without-printing.ts'
 import { describeFault, FIRST_COME } from '../faults/schedule.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { parseParameters, reviveParameters } from '../graph/parameters.ts'
@@ -66,7 +67,7 @@ async function subjectOf(name: string, job: unknown, options: ChaosOptions): Pro
   return {
     ...Object.fromEntries(given.map((pace) => [pace, options[pace]])),
     name,
-    job,
+    job: withoutPrinting(job),
     parameters: reviveParameters({ ...defaults, ...parameters }),
     checkpointing: { ...CHECKPOINTING, ...checkpointing },
     ...(files === undefined ? {} : { prepare: (disk) => writeAll(disk, files) }),

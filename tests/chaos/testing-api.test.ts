@@ -1,10 +1,10 @@
 /** Faults in a user's own test: by the name of a step, and between the records of its input. */
 import { AssertionError } from 'node:assert'
 import { runInNewContext } from 'node:vm'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { defineJob, int32, parameter, StreamError, struct, utf8, valueState } from 'millrace'
 import type { Source } from 'millrace'
-import { fileSink, fileSource, json } from 'millrace/connectors'
+import { fileSink, fileSource, json, printSink } from 'millrace/connectors'
 import {
   ask,
   chaos,
@@ -210,6 +210,30 @@ test('parameters, input files and a smaller input', async () => {
   const small = await runChaos(job, { ...options, recordsMax: 1 })
   expectExactlyOnce(small)
   expect(small.published['out']).toHaveLength(2)
+})
+
+test('a sink that prints is silent, and where no other commits the job is not run', async () => {
+  let calls = 0
+  const job = (commits: boolean): unknown =>
+    defineJob('printing', (env) => {
+      const sales = env.fromSource('sales', testSource(rows)).map((row) => {
+        calls += 1
+        return row
+      })
+      sales.sinkTo('terminal', printSink())
+      if (commits) sales.sinkTo('out', fileSink({ directory: 'out', schema: Sold }))
+    })
+  const Sold = struct({ shop: utf8(), cents: int32() })
+  await expect(runChaos(job(false))).rejects.toMatchObject({ code: 'CHAOS_UNFIT' })
+  expect(calls).toBe(0)
+  const write = vi.spyOn(process.stdout, 'write')
+  try {
+    expectExactlyOnce(await runChaos(job(true)))
+    expect(write.mock.calls.filter(([text]) => String(text).includes('cents'))).toEqual([])
+  } finally {
+    write.mockRestore()
+  }
+  expect(calls).toBeGreaterThan(0)
 })
 
 test('a slip in a fault is told when it is written', () => {
