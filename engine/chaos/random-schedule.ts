@@ -16,9 +16,9 @@ export interface RandomScheduleOptions {
 }
 
 /**
- * A schedule by chance: the same seed gives the same. In one of three the faults have nothing to do
- * with each other; in the others the second meets what the first has left behind, as in most
- * failures that matter: the patterns below. Points count alike, however often reached.
+ * A schedule by chance: the same seed gives the same. In some the faults have nothing to do with
+ * each other; in most the second meets what the first has left behind, as in most failures that
+ * matter: the patterns below. Points count alike, however often reached.
  */
 export function randomSchedule(seed: number, options: RandomScheduleOptions): FaultSchedule {
   const random = seededRandom(seed)
@@ -36,7 +36,7 @@ export function randomSchedule(seed: number, options: RandomScheduleOptions): Fa
 /** What a pattern gives may be undone by the kinds of faults that are wanted. */
 type Pattern = (drawing: Drawing) => readonly (Fault | undefined)[]
 
-const apart: Pattern = () => []
+const anything: Pattern = () => []
 
 /** A life ends, mostly near the decision, and the next one ends soon after its start. */
 const recovery: Pattern = (drawing) => [
@@ -44,11 +44,25 @@ const recovery: Pattern = (drawing) => [
   drawing.fault({ ...drawing.moment(), nth: drawing.upTo(2), life: 2 }, ENDS),
 ]
 
-/** A call of the disk fails, and is passed over or not; some time later the power is gone. */
+/** Two lives end, each somewhere in its course: what was restored is restored once more. */
+const lives: Pattern = (drawing) => {
+  const first = { ...drawing.anyMoment(), life: 1 }
+  return [
+    drawing.fault(first, ENDS),
+    drawing.fault({ ...drawing.momentBehind(first), life: 2 }, ENDS),
+  ]
+}
+
+/** A call of the disk fails, and is passed over or not; some checkpoints later the life ends. */
 const disk: Pattern = (drawing) => {
-  const first = drawing.moment(DURABLE)
-  const later = drawing.momentAfter(first, Infinity)
-  return [drawing.fault(first, FAILS), drawing.fault(later, ['power-loss'])]
+  const first = drawing.anyMoment(DURABLE)
+  return [drawing.fault(first, FAILS), drawing.fault(drawing.momentAfter(first, 4), ENDS)]
+}
+
+/** One input gets its barrier much later than the others; the life ends soon after. */
+const apart: Pattern = (drawing) => {
+  const first = drawing.anyMoment(TRIGGER)
+  return [drawing.fault(first, LATE), drawing.fault(drawing.momentAfter(first, 3), ENDS)]
 }
 
 /** In one checkpoint a step fails, is lost or is late, and another one too. */
@@ -69,10 +83,20 @@ const overtaken: Pattern = (drawing) => {
   ]
 }
 
-const PATTERNS: readonly Pattern[] = [apart, apart, recovery, disk, checkpoint, overtaken]
+const PATTERNS: readonly Pattern[] = [
+  anything,
+  recovery,
+  lives,
+  disk,
+  disk,
+  checkpoint,
+  overtaken,
+  apart,
+]
 
 const ENDS: readonly FaultActionType[] = ['crash', 'power-loss', 'rescale', 'torn']
 const FAILS: readonly FaultActionType[] = ['errno']
+const LATE: readonly FaultActionType[] = ['delay']
 const GOES_ON: readonly FaultActionType[] = ['errno', 'throw', 'delay', 'drop', 'duplicate']
 const ANYTHING: readonly FaultActionType[] = Object.values(faultKinds).flat()
 
@@ -81,6 +105,8 @@ const DECISION = /^(?:commit|coordinator|disk\.(?:manifest|publish|marker|staged
 /** Where something is made durable. */
 const DURABLE =
   /^disk\.(?:state|staged|manifest|publish|marker)\.(?:write|sync|link|rename|folder)$/
+/** Where an input learns of a checkpoint. */
+const TRIGGER = /^source\.trigger$/
 /** The steps of a checkpoint. */
 const PROTOCOL = /^(?:align|barrier|snapshot|coordinator|sink|commit|disk\.(?!input|owner|epoch))/
 
@@ -107,6 +133,20 @@ class Drawing {
     const point = this.#point(among)
     const often = this.#options.golden.reached.get(point)!
     return { point, nth: this.upTo(this.#random.int(2) === 0 ? Math.min(often, 3) : often) }
+  }
+
+  /** Any time of a run, all alike. */
+  anyMoment(among?: RegExp): Place {
+    const point = this.#point(among)
+    return { point, nth: this.upTo(this.#options.golden.reached.get(point)!) }
+  }
+
+  /** Anywhere in a life that goes on where the one before it was ended. */
+  momentBehind(end: Place): Place {
+    const { reached } = this.#options.golden
+    const left = 1 - (end.nth - 1) / reached.get(end.point)!
+    const point = this.#point()
+    return { point, nth: this.upTo(Math.max(1, Math.ceil(reached.get(point)! * left))) }
   }
 
   /** A moment of all lives, of the first, or of the second: in recovery. */

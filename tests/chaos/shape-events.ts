@@ -13,7 +13,8 @@ export const START_MS = Date.UTC(2026, 0, 1)
 /** Event times are out of order by less than this. */
 export const JITTER_MS = 60
 const STEP_MS = 5
-const USERS = 9
+/** So many that some are not heard of between two checkpoints. */
+const USERS = 24
 
 const dice = seededRandom(7)
 const all: readonly ShapeEvent[] = Array.from({ length: RECORDS }, (_, id) => ({

@@ -19,9 +19,20 @@ export const Totals = struct({
   amount: float64(),
 })
 
-export function generated(env: StreamEnvironment, uid: string): DataStream<ShapeEvent> {
+export interface Pace {
+  readonly perSecond: number
+  readonly records: number
+}
+
+/** All records, or so many of them in turn. */
+export function generated(
+  env: StreamEnvironment,
+  uid: string,
+  { perSecond = 2_000, records = RECORDS }: Partial<Pace> = {},
+): DataStream<ShapeEvent> {
+  const generate = (index: number): ShapeEvent => event(index % RECORDS)
   return env
-    .fromSource(uid, generatorSource({ records: RECORDS, perSecond: 2_000, generate: event }))
+    .fromSource(uid, generatorSource({ records, perSecond, generate }))
     .assignTimestampsAndWatermarks('at', boundedOutOfOrderness(millis(JITTER_MS)))
 }
 
@@ -71,4 +82,4 @@ export function paced(env: StreamEnvironment, source: Source<ShapeEvent>): DataS
     })
 }
 
-const PACE_MS = 4
+const PACE_MS = 10

@@ -17,7 +17,7 @@ import { checkpointing, generated, Ids, idSink } from './shape-parts.ts'
 import { RECORDS, type ChaosShape } from './shape.ts'
 
 const Pair = struct({ left: int32(), right: int32() })
-const JOIN = { lower: millis(-30), upper: millis(50) }
+const JOIN = { lower: millis(-100), upper: millis(150) }
 
 /** Two streams of a key, whose records meet within bounds. */
 const join: ChaosShape = {

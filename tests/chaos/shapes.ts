@@ -10,6 +10,7 @@ import { event, events, allIds, JITTER_MS, rows, runningTotals } from './shape-e
 import { sessionTotals, windowTotals, type ShapeEvent, type Total } from './shape-events.ts'
 import { checkpointing, generated, Ids, idSink, Totals } from './shape-parts.ts'
 import { inputShapes } from './shapes-inputs.ts'
+import { lastingShapes } from './shapes-lasting.ts'
 import { stateShapes } from './shapes-state.ts'
 import { RECORDS, type ChaosShape } from './shape.ts'
 
@@ -140,10 +141,11 @@ export const chaosShapes: readonly ChaosShape[] = [
   running,
   windowed('tumbling', tumbling(millis(100)), windowTotals(100)),
   windowed('sliding', sliding(millis(120), millis(40)), windowTotals(120, 40)),
-  windowed('sessions', session(millis(40)), sessionTotals(40)),
+  windowed('sessions', session(millis(150)), sessionTotals(150)),
   sinks,
   union,
   ...stateShapes,
+  ...lastingShapes,
   ...inputShapes,
 ]
 

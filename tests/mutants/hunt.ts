@@ -11,7 +11,9 @@ import { firstDifference } from '../../engine/chaos/row-difference.ts'
 import { shrink } from '../../engine/chaos/shrink.ts'
 import { goldenRun, type Golden, type Subject } from '../../engine/chaos/subject.ts'
 import { describeFault, type FaultSchedule } from '../../engine/faults/schedule.ts'
+import type { ChaosShape } from '../chaos/shape.ts'
 import { chaosShapes } from '../chaos/shapes.ts'
+import { subjectOf } from '../chaos/subjects.ts'
 
 export interface Hunt {
   readonly found: boolean
@@ -69,13 +71,9 @@ async function main(firstSeed: number, schedulesMax: number, shrinkMax: number):
   return { found: false, schedules: schedulesMax, ms: ms() }
 }
 
-async function tryOne(
-  shape: (typeof chaosShapes)[number],
-  seed: number,
-): Promise<Prey | Plain | undefined> {
-  const { name, job, parameters } = shape
-  const prepare = shape.prepare?.bind(shape)
-  const subject: Subject = { name, job, parameters, ...(prepare === undefined ? {} : { prepare }) }
+async function tryOne(shape: ChaosShape, seed: number): Promise<Prey | Plain | undefined> {
+  const subject = subjectOf(shape)
+  const { name } = subject
   let golden = goldens.get(name)
   try {
     golden ??= await goldenRun(subject, PARALLELISM)

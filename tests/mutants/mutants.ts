@@ -227,11 +227,12 @@ const coordination: readonly Mutant[] = [
     replace: '    if (file === undefined) return false\n',
   },
   {
-    name: 'files-without-manifest-swept',
-    what: 'the sweep deletes files of this life that the next checkpoint will name',
+    name: 'aborted-files-swept',
+    what: 'the sweep deletes what an aborted checkpoint has written, though the next one names it',
     file: `${CHECKPOINT}/sweep.ts`,
-    find: '    if (epochOf(file.checkpointId) >= facts.epoch) return dropped.has(name)\n',
-    replace: '    if (epochOf(file.checkpointId) > facts.epoch) return dropped.has(name)\n',
+    find: '    if (file === undefined || named.has(name)) return false\n',
+    replace:
+      '    const before = facts.retained.at(-2)?.checkpointId ?? Infinity\n    if (file === undefined) return false\n    if (file.checkpointId > before && file.checkpointId < latest.checkpointId) return true\n    if (named.has(name)) return false\n',
   },
   {
     name: 'failed-write-acknowledged',
@@ -253,11 +254,11 @@ const coordination: readonly Mutant[] = [
 /** Bugs of barriers, state, timers, splits and rescaling. */
 const state: readonly Mutant[] = [
   {
-    name: 'barrier-before-watermark',
-    what: 'a barrier is taken between a watermark and the timers that it fires',
-    file: 'engine/task/stream-task.ts',
-    find: '    if (chain.hasPendingWatermark) {\n',
-    replace: '    if (chain.hasPendingWatermark && this.#barrier === undefined) {\n',
+    name: 'barrier-overtakes-records',
+    what: 'a barrier goes on before what was given out before it, by timers too, and still waits',
+    file: 'engine/channel/result-partition.ts',
+    find: "    this.#sendToAll({ type: 'barrier', barrier })\n",
+    replace: "    for (const writer of this.#writers) writer.send({ type: 'barrier', barrier })\n",
   },
   {
     name: 'read-past-barrier',
@@ -344,9 +345,9 @@ const state: readonly Mutant[] = [
   {
     name: 'watermark-not-restored',
     what: 'a restored step does not know how far event time had come (FLINK-36663)',
-    file: 'engine/worker/state-files.ts',
-    find: '    store.timers.startAt(watermarkMs)\n',
-    replace: '',
+    file: 'engine/job/deployment.ts',
+    find: 'Math.max(...reached, watermarks[vertex.id] ?? MIN_WATERMARK)',
+    replace: 'Math.min(...reached, watermarks[vertex.id] ?? MIN_WATERMARK)',
   },
   {
     name: 'broadcast-not-restored',

@@ -13,7 +13,8 @@ import type { Invariant } from './invariant.ts'
  * - in a life in which a second process was started, and refused: what struck that one is told to
  *   whoever started it.
  *
- * A life that is ended from outside (crash, power loss, another process) has no time to tell.
+ * A life that is ended from outside (crash, power loss, another process) has no time to tell. One
+ * that fails tells of what it fails of: what struck just before may still have been on its way.
  */
 export const everythingTold: Invariant = ({ run }) => {
   const failures = run.trace.filter(isFailure)
@@ -33,7 +34,10 @@ function isTold(run: ScheduleRun, event: TraceEvent): boolean {
   const record = run.lives.find(({ life }) => life === event.life)
   if (record === undefined || hasNoTime(record) || isTakenOver(run, event.life)) return true
   const sign = signOf(event)
-  if (record.ended.type === 'failed' && holds(record.ended.error, sign)) return true
+  if (record.ended.type === 'failed') {
+    if (holds(record.ended.error, sign)) return true
+    if (isInjected(record.ended.error) && record.toMs - event.atMs < ON_ITS_WAY_MS) return true
+  }
   if (run.refusals.length > 0 && hadTwin(run, event.life)) return true
   const isLater = ({ life, step }: { readonly life: number; readonly step: number }): boolean =>
     life === event.life && step >= event.step
@@ -50,6 +54,13 @@ function isTold(run: ScheduleRun, event: TraceEvent): boolean {
       later.point === 'coordinator.abort' &&
       later.place.what !== 'CHECKPOINT_EXPIRED',
   )
+}
+
+/** What it takes to clean up behind a failed call of the disk: two calls, both slow. */
+const ON_ITS_WAY_MS = 120
+
+function isInjected(error: ErrorData): boolean {
+  return holds(error, 'injected at') || holds(error, 'this step was made to fail')
 }
 
 function hadTwin({ trace }: ScheduleRun, inLife: number): boolean {
