@@ -1,13 +1,9 @@
 import type { Doors } from '../base/doors.ts'
-import type { Json } from '../base/json.ts'
 import type { RecordedInput, RecordingLimits } from '../operator/source.ts'
-import type { Subject } from './subject.ts'
+import type { RecordedInputs, Subject } from './subject.ts'
 import { StreamError } from '../base/errors.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { withSources } from './job-sources.ts'
-
-/** What sources on other machines held, by their uid, as plain data. */
-export type RecordedInputs = Readonly<Record<string, Json>>
 
 export interface WithInputs {
   /** Reads recordings where the job reads from other machines. */

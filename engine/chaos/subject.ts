@@ -1,10 +1,10 @@
 import type { Files } from '../base/files.ts'
+import type { Json } from '../base/json.ts'
 import type { FaultPointName } from '../faults/points.ts'
 import type { StreamNode } from '../graph/stream-graph.ts'
 import type { TraceEvent } from '../faults/trace.ts'
 import type { SinkDefinition } from '../operator/sink.ts'
 import type { SimulatedJob } from '../simulation/simulated-life.ts'
-import type { RecordedInputs } from './recorded-inputs.ts'
 import type { ScheduleRun } from './schedule-run.ts'
 import { StreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
@@ -25,6 +25,9 @@ export interface Subject extends SimulatedJob {
   /** What the job reads in place of other machines, so that a bundle can hold it. */
   readonly recorded?: RecordedInputs
 }
+
+/** What sources on other machines held, by their uid, as plain data. */
+export type RecordedInputs = Readonly<Record<string, Json>>
 
 /** What of a row is ordered, and its place in that order, which only grows. */
 export type RowOrder = (row: string) => { readonly key: string; readonly place: number }

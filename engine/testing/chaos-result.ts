@@ -1,6 +1,5 @@
-import type { RecordedInputs } from '../chaos/recorded-inputs.ts'
 import type { LifeRecord } from '../chaos/schedule-run.ts'
-import type { Published, RowOrder, Subject } from '../chaos/subject.ts'
+import type { Published, RecordedInputs, RowOrder, Subject } from '../chaos/subject.ts'
 import type { Violation } from '../chaos/violation.ts'
 import type { Fault, FaultSchedule } from '../faults/schedule.ts'
 import type { TraceEvent } from '../faults/trace.ts'
