@@ -11,7 +11,7 @@ const FILES_CHARACTERS_MAX = 2_000
  */
 export function againLines({ schedule, options }: ChaosResult): readonly string[] {
   const { seed, parallelism, faults } = schedule
-  const { parameters, files, orders, ...others } = options
+  const { parameters, files, orders, recorded, ...others } = options
   const notes: string[] = []
   const fields = [`parallelism: ${parallelism}`, `seed: ${seed}`]
   if (parameters !== undefined) {
@@ -35,6 +35,10 @@ export function againLines({ schedule, options }: ChaosResult): readonly string[
   if (orders !== undefined) {
     fields.push('orders')
     notes.push(`orders: as the test gives them, for ${Object.keys(orders).join(', ')}`)
+  }
+  if (recorded !== undefined) {
+    fields.push('recorded')
+    notes.push('recorded: as the test gives it')
   }
   fields.push(`faults: [${faults.map(faultCall).join(', ')}]`)
   return [`again: runChaos(job, { ${fields.join(', ')} })`, ...notes.map((note) => `  ${note}`)]
