@@ -65,7 +65,7 @@ export function tsconfig(): string {
     "resolveJsonModule": true,
     "skipLibCheck": true,
     "noEmit": true,
-    "types": []
+    "types": ["node"]
   },
   "include": ["**/*.ts"],
   "exclude": ["node_modules", "out"]

@@ -26,6 +26,7 @@ export async function initCommand(flags: InitFlags): Promise<number> {
 
 const JOB_NEXT = `
 Next:
+  npm install                   brings typescript, for "millrace check"
   npx millrace run job.ts       counts 200,000 page views into ./out/views; Ctrl-C stops it,
                                 and the same command goes on where it was
   npx millrace explain job.ts   shows what runs
@@ -72,10 +73,11 @@ async function finishPackage(folder: string): Promise<void> {
   const given = objectOf(data['dependencies'])
   const millrace = given['millrace'] ?? `^${await packageVersion()}`
   const dependencies = { ...given, millrace }
+  const devDependencies = { ...TYPES, ...objectOf(data['devDependencies']) }
   await writeWholeFile(
     systemFiles,
     path,
-    `${JSON.stringify({ ...data, scripts, dependencies }, null, 2)}\n`,
+    `${JSON.stringify({ ...data, scripts, dependencies, devDependencies }, null, 2)}\n`,
   )
   process.stdout.write(isThere ? 'added to package.json\n' : 'wrote package.json\n')
 }
@@ -85,6 +87,9 @@ const SCRIPTS = {
   dev: 'millrace dev job.ts',
   check: 'millrace check job.ts',
 }
+
+/** For `npm run check`. */
+const TYPES = { '@types/node': '>=20', typescript: '>=5.9' }
 
 function newPackage(folder: string): Record<string, unknown> {
   const name = folder

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { lastLine, Project, ROOT } from './millrace.ts'
 
@@ -106,6 +106,15 @@ test('check finds what types find, by the typescript of the project', async () =
   const without = await project.run(['check', 'job.ts'])
   expect(without.stdout).toMatch(/types: not checked/)
 
+  // Version 7 lets nobody import what is in `bin`.
+  const seven = { version: '7.0.2', bin: { tsc: './bin/tsc' } }
+  const sealed = { ...seven, exports: { './package.json': './package.json' } }
+  project.write('node_modules/typescript/package.json', JSON.stringify(sealed))
+  const ours = JSON.stringify(`${ROOT}node_modules/typescript/bin/tsc`)
+  project.write('node_modules/typescript/bin/tsc', `require(${ours})`)
+  expect((await project.run(['check', 'job.ts'])).stdout).toMatch(/types: hold/)
+  rmSync(project.path('node_modules/typescript'), { recursive: true })
+
   symlinkSync(`${ROOT}node_modules/typescript`, project.path('node_modules/typescript'))
   const good = await project.run(['check', 'job.ts'])
   expect(good).toMatchObject({ exitCode: 0 })
@@ -114,7 +123,18 @@ test('check finds what types find, by the typescript of the project', async () =
   project.write('job.ts', COUNTING.replace(`'k' + (index % 10)`, `index`))
   const wrong = await project.run(['check', 'job.ts'])
   expect(wrong).toMatchObject({ exitCode: 1 })
-  expect(wrong.stdout).toMatch(/job\.ts[\s\S]*types: do not hold/)
+  expect(wrong.stdout).toMatch(/job\.ts[\s\S]*types: do not hold, see above\n/)
+
+  // A project is checked whole, and whose mistake it is, is said.
+  project.write('job.ts', COUNTING)
+  project.write('other.ts', `import { rmSync } from 'node:fs'\nrmSync('out')\n`)
+  const options = { strict: true, module: 'preserve', target: 'es2023', skipLibCheck: true }
+  const config = { compilerOptions: { ...options, types: [] }, include: ['job.ts', 'other.ts'] }
+  project.write('tsconfig.json', JSON.stringify(config))
+  const beside = await project.run(['check', 'job.ts'])
+  expect(beside).toMatchObject({ exitCode: 1 })
+  expect(beside.stdout).toContain("nothing is wrong in the job's own file, but in other.ts")
+  expect(beside.stdout).toContain('npm install --save-dev @types/node')
 })
 
 test('a job runs to its end, sums up in one line, and says so when it is run again', async () => {
