@@ -78,6 +78,7 @@ for (const mutant of hunted) {
       violation: violation.slice(0, 100),
     })
     expect(hunt.found, `not found in ${schedules} schedules`).toBe(true)
+    expect(violation, 'a run with faults has to break an invariant').toMatch(/^I\d+: /)
     expect(faults.length, faults.join('; ')).toBeLessThanOrEqual(FAULTS_MAX)
   }, 1_200_000)
 }

@@ -90,12 +90,12 @@ const commit: readonly Mutant[] = [
     replace: '      await this.#writeMarker(marker)\n      await this.#publish(effects)\n',
   },
   {
-    name: 'no-marker',
-    what: 'nothing says at the target what is published',
+    name: 'marker-not-durable',
+    what: 'staged names are removed before the marker is durable that says they are not needed',
     file: 'connectors/files/file-committer.ts',
-    find: '      await this.#publish(effects)\n      await this.#writeMarker(marker)\n',
+    find: '    await writeDurably(this.#files, this.#marker, bytes, { replace: true, temporary })\n',
     replace:
-      '      await this.#publish(effects)\n      if (effects.length === 0) await this.#writeMarker(marker)\n',
+      "    const handle = await this.#files.open(temporary, 'truncate')\n    await handle.write(bytes)\n    await handle.close()\n    await this.#files.rename(temporary, this.#marker)\n",
   },
   {
     name: 'commit-before-decision',
@@ -103,7 +103,7 @@ const commit: readonly Mutant[] = [
     file: `${CHECKPOINT}/held-folder.ts`,
     find: '    await store.write(manifest)\n    return manifest\n',
     replace:
-      '    await Promise.all(this.#parts.targets.map(({ committer, runner }) => committer.commit(manifest.sinks.find(({ uid }) => uid === runner.uid)?.committables ?? [], { lineage: lineage.id, instance, checkpointId: content.checkpointId - 1 })))\n    await store.write(manifest)\n    return manifest\n',
+      '    await Promise.all(this.#parts.targets.map(({ committer, runner }) => committer.commit(manifest.sinks.find(({ uid }) => uid === runner.uid)?.committables ?? [], { lineage: lineage.id, instance, checkpointId: content.checkpointId })))\n    await store.write(manifest)\n    return manifest\n',
   },
   {
     name: 'pending-dropped',
@@ -162,7 +162,7 @@ const commit: readonly Mutant[] = [
     file: 'engine/worker/state-files.ts',
     find: 'stateFileName(uidHash(uid), this.#subtask, this.checkpointId, this.#sequence)',
     replace:
-      'stateFileName(uidHash(uid), this.#subtask, this.checkpointId % 2 ** 32, this.#sequence)',
+      'stateFileName(uidHash(uid), this.#subtask, (this.checkpointId % 2 ** 32) + 2 ** 32, this.#sequence)',
   },
 ]
 
