@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { asStreamError, StreamError } from './errors.ts'
+import { asStreamError, reasonOf, StreamError } from './errors.ts'
 
 test('what the system refuses is no bug of ours', () => {
   const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
@@ -9,4 +9,19 @@ test('what the system refuses is no bug of ours', () => {
   expect(asStreamError(misused).code).toBe('BUG')
   expect(asStreamError(new Error('oops')).code).toBe('BUG')
   expect(asStreamError(new StreamError('USAGE', 'no')).code).toBe('USAGE')
+})
+
+test('a line of the log has the innermost cause, once', () => {
+  const full = Object.assign(new Error('ENOSPC: write'), { code: 'ENOSPC' })
+  expect(reasonOf(asStreamError(full).toData())).toEqual({
+    code: 'FILE_IO',
+    reason: 'ENOSPC: write',
+  })
+  const cause = asStreamError(full)
+  const failed = new StreamError('CHECKPOINT_FAILED', 'no manifest', { cause }).toData()
+  expect(reasonOf(failed)).toEqual({
+    code: 'CHECKPOINT_FAILED',
+    reason: 'no manifest',
+    cause: 'ENOSPC: write',
+  })
 })

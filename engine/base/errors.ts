@@ -207,6 +207,21 @@ export function asStreamError(
   })
 }
 
+/** What a line of the log says of a failure that is not thrown: the innermost cause too. */
+export function reasonOf({ code, message, cause }: ErrorData): {
+  readonly code: ErrorCode
+  readonly reason: string
+  readonly cause?: string
+} {
+  const innermost = cause === undefined ? message : innermostOf(cause)
+  return { code, reason: message, ...(innermost === message ? {} : { cause: innermost }) }
+}
+
+function innermostOf(cause: NonNullable<ErrorData['cause']>): string {
+  const deeper = 'cause' in cause ? cause.cause : undefined
+  return deeper === undefined ? cause.message : innermostOf(deeper)
+}
+
 /** What to do about what the system refuses most often. */
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: 'Free space on that disk, then start again: the job goes on where it was.',

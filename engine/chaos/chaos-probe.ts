@@ -21,28 +21,29 @@ export interface ChaosWorld {
   ask(request: FaultRequest): void
 }
 
+/** Where a probe puts what it sees. */
+interface Told {
+  /** Of the whole run. */
+  readonly trace: TraceEvent[]
+  /** Of its process: what was made to fail. */
+  readonly struck: TraceEvent[]
+  readonly timers: TimerRecorder
+}
+
 /** The probe of one simulated life: writes the trace, and does what the schedule says. */
 export class ChaosProbe extends StrikingProbe {
   readonly #plan: FaultPlan
   readonly #world: ChaosWorld
   readonly #life: number
-  readonly #trace: TraceEvent[]
-  readonly #timers: TimerRecorder
+  readonly #told: Told
   #isDead = false
 
-  constructor(
-    plan: FaultPlan,
-    world: ChaosWorld,
-    life: number,
-    trace: TraceEvent[],
-    timers: TimerRecorder,
-  ) {
+  constructor(plan: FaultPlan, world: ChaosWorld, life: number, told: Told) {
     super()
     this.#plan = plan
     this.#world = world
     this.#life = life
-    this.#trace = trace
-    this.#timers = timers
+    this.#told = told
   }
 
   /** From now on nothing is told or done. */
@@ -57,7 +58,7 @@ export class ChaosProbe extends StrikingProbe {
   }
 
   timer(event: TimerEvent): void {
-    if (!this.#isDead) this.#timers.timer(event)
+    if (!this.#isDead) this.#told.timers.timer(event)
   }
 
   protected override strike(point: FaultPointName, place: FaultPlace): FaultAction | undefined {
@@ -110,8 +111,11 @@ export class ChaosProbe extends StrikingProbe {
 
   #tell(point: FaultPointName, place: FaultPlace, fault: FaultAction | undefined): void {
     const { step } = this.#world
-    const event = { step, atMs: this.#world.nowMs(), life: this.#life, point, place }
-    this.#trace.push(fault === undefined ? event : { ...event, fault })
-    this.#timers.reached(point, place)
+    const { trace, struck, timers } = this.#told
+    const reached = { step, atMs: this.#world.nowMs(), life: this.#life, point, place }
+    const event = fault === undefined ? reached : { ...reached, fault }
+    trace.push(event)
+    if (fault?.type === 'errno' || fault?.type === 'throw') struck.push(event)
+    timers.reached(point, place)
   }
 }

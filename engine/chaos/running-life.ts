@@ -11,7 +11,13 @@ import type { TraceEvent } from '../faults/trace.ts'
 import type { DiskHistory } from './disk-history.ts'
 import type { TimerHistory } from './timer-history.ts'
 import type { ChaosWorld } from './chaos-probe.ts'
-import type { LifeRecord, LogLine, SimulateOptions } from './schedule-run.ts'
+import type {
+  LifeRecord,
+  LogLine,
+  ProcessEnd,
+  ProcessRecord,
+  SimulateOptions,
+} from './schedule-run.ts'
 import { asStreamError } from '../base/errors.ts'
 import { probedFiles } from '../faults/probed-files.ts'
 import {
@@ -37,6 +43,8 @@ export interface RunningParts {
   readonly trace: TraceEvent[]
   readonly logs: LogLine[]
   readonly refusals: string[]
+  /** Every process that was started. */
+  readonly started: ProcessRecord[]
   readonly startMs: number
   /** Of the lives before. */
   readonly steps: number
@@ -94,6 +102,7 @@ export class RunningLife implements ChaosWorld {
 
   async abandon(ended: LifeRecord['ended']): Promise<void> {
     const { disk, processes } = this.#parts
+    this.#current.record.ended = processEnd(ended)
     for (const started of [this.#current, this.#twin]) {
       if (started === undefined) continue
       started.probe.die()
@@ -161,25 +170,17 @@ export class RunningLife implements ChaosWorld {
     if (twin === undefined) return
     const { outcome } = twin.life
     if (outcome !== undefined && 'error' in outcome) {
-      this.#parts.refusals.push(asStreamError(outcome.error).code)
+      const error = asStreamError(outcome.error).toData()
+      this.#parts.refusals.push(error.code)
+      twin.record.ended = { type: 'failed', error }
       this.#parts.processes.end(twin.pid)
       this.#twin = undefined
     } else if (isFirstOver) {
-      this.#tellEndOfFirst()
+      this.#current.record.ended = processEnd(endOf(this.#outcome()!))
       this.#parts.processes.end(this.#current.pid)
       this.#current = twin
       this.#twin = undefined
     }
-  }
-
-  /** A process tells why it ends; the record of this life will be the other's. */
-  #tellEndOfFirst(): void {
-    const outcome = this.#outcome()
-    if (outcome === undefined || !('error' in outcome)) return
-    const { logs, life } = this.#parts
-    const fields = { error: asStreamError(outcome.error).toData() }
-    const message = 'the process failed; the one beside it goes on'
-    logs.push({ step: this.step, life, level: 'error', fields, message })
   }
 
   #start(place: LifePlace): Started {
@@ -196,13 +197,20 @@ export class RunningLife implements ChaosWorld {
     }
     const process = processes.start(killed)
     const step = (): number => this.step
-    const probe = new ChaosProbe(plan, this, life, trace, timers.recorder(process.pid, step))
+    const struck: TraceEvent[] = []
+    const record: Started['record'] = {
+      ...{ process: process.pid, life, struck },
+      ended: { type: 'from-outside' },
+    }
+    this.#parts.started.push(record)
+    const told = { trace, struck, timers: timers.recorder(process.pid, step) }
+    const probe = new ChaosProbe(plan, this, life, told)
     const files = disk.files(history.observer(life, process.pid, step))
     const doors: Doors = {
       clock: scheduler,
       random,
       files: probedFiles(files, probe),
-      logger: recorder(life, step, logs),
+      logger: recorder(life, process.pid, step, logs),
       faults: probe,
     }
     const given = options.doors?.(doors) ?? doors
@@ -210,6 +218,7 @@ export class RunningLife implements ChaosWorld {
       life: new SimulatedLife(options, parallelism, place, process, given),
       probe,
       pid: process.pid,
+      record,
     }
   }
 }
@@ -218,13 +227,14 @@ interface Started {
   readonly life: SimulatedLife
   readonly probe: ChaosProbe
   readonly pid: number
+  readonly record: ProcessRecord & { ended: ProcessEnd }
 }
 
-function recorder(life: number, step: () => number, logs: LogLine[]): Logger {
+function recorder(life: number, process: number, step: () => number, logs: LogLine[]): Logger {
   const at =
     (level: LogLine['level']) =>
     (fields: Readonly<Record<string, unknown>>, message: string): void => {
-      logs.push({ step: step(), life, level, fields, message })
+      logs.push({ step: step(), life, process, level, fields, message })
     }
   return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }
 }
@@ -233,4 +243,9 @@ function endOf(outcome: LifeOutcome): LifeRecord['ended'] {
   if ('error' in outcome) return { type: 'failed', error: asStreamError(outcome.error).toData() }
   const { summary } = outcome
   return { type: summary.status === 'stopped' ? 'stopped' : 'finished', summary }
+}
+
+function processEnd(ended: LifeRecord['ended']): ProcessEnd {
+  if (ended.type === 'failed') return ended
+  return { type: ended.type === 'finished' || ended.type === 'stopped' ? 'done' : 'from-outside' }
 }

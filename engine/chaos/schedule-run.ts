@@ -49,10 +49,27 @@ export interface LifeRecord {
   readonly process: number
 }
 
+/** One process: a life has one, and a second when a twin was started beside it. */
+export interface ProcessRecord {
+  /** In the order of their starts. */
+  readonly process: number
+  readonly life: number
+  /** Steps of it that were made to fail. */
+  readonly struck: readonly TraceEvent[]
+  readonly ended: ProcessEnd
+}
+
+export type ProcessEnd =
+  /** By a crash, a loss of power, a kill; or it stands still. */
+  | { readonly type: 'from-outside' }
+  | { readonly type: 'failed'; readonly error: ErrorData }
+  | { readonly type: 'done' }
+
 export interface LogLine {
   /** As in the trace. */
   readonly step: number
   readonly life: number
+  readonly process: number
   readonly level: 'error' | 'warn' | 'info' | 'debug'
   readonly fields: Readonly<Record<string, unknown>>
   readonly message: string
@@ -73,6 +90,7 @@ export interface ScheduleRun {
   readonly logs: readonly LogLine[]
   /** Of twins that were started beside a life and refused: the code of each refusal. */
   readonly refusals: readonly string[]
+  readonly processes: readonly ProcessRecord[]
   /** What happened to the names on the disk. */
   readonly history: DiskHistory
   readonly timers: TimerHistory

@@ -4,7 +4,13 @@ import type { TraceEvent } from '../faults/trace.ts'
 import type { JobPlan } from '../job/job-plan.ts'
 import type { RunSummary } from '../job/protocol.ts'
 import type { LifePlace } from '../simulation/simulated-life.ts'
-import type { LifeRecord, LogLine, ScheduleRun, SimulateOptions } from './schedule-run.ts'
+import type {
+  LifeRecord,
+  LogLine,
+  ProcessRecord,
+  ScheduleRun,
+  SimulateOptions,
+} from './schedule-run.ts'
 import { StreamError } from '../base/errors.ts'
 import { makeDirectories } from '../base/files.ts'
 import { seededRandom, type Random } from '../base/random.ts'
@@ -49,6 +55,7 @@ class Simulation {
   readonly #logs: LogLine[] = []
   readonly #lives: LifeRecord[] = []
   readonly #refusals: string[] = []
+  readonly #started: ProcessRecord[] = []
   /** The job, as the last life has planned it. */
   #job: JobPlan | undefined
   #scheduler: SeededScheduler | undefined
@@ -104,6 +111,7 @@ class Simulation {
       fired,
       logs: this.#logs,
       refusals: this.#refusals,
+      processes: this.#started,
       history: this.#history,
       timers: this.#timers,
       locks: this.#processes.locks,
@@ -135,6 +143,7 @@ class Simulation {
       trace: this.#trace,
       logs: this.#logs,
       refusals: this.#refusals,
+      started: this.#started,
       startMs: START_MS,
       steps: this.#steps,
     })

@@ -86,7 +86,7 @@ export abstract class StrikingProbe implements FaultProbe {
         this.end(action)
         break
       case 'throw':
-        throw new StreamError('FAULT_INJECTED', 'this step was made to fail')
+        throw new StreamError('FAULT_INJECTED', `${point} was made to fail`)
       case 'errno': {
         const message = `${action.errno}: injected at ${point}`
         throw Object.assign(new Error(message), { code: action.errno })

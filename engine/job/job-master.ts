@@ -11,7 +11,7 @@ import type { MasterParts, MasterResult } from './master-parts.ts'
 import type { CheckpointProgress, StepProgress } from './protocol.ts'
 import type { SourceCoordinator, SplitAssignment } from './source-coordinator.ts'
 import { deferred, type Deferred } from '../base/deferred.ts'
-import { asStreamError, StreamError } from '../base/errors.ts'
+import { asStreamError, reasonOf, StreamError, type ErrorData } from '../base/errors.ts'
 import { assembleState } from '../checkpoint/assemble.ts'
 import { headName } from '../graph/job-graph.ts'
 import { coordinate, startCoordinator } from '../checkpoint/coordinator.ts'
@@ -125,7 +125,7 @@ export class JobMaster {
 
   /** Ends the life here and now, as a failure does. */
   cancel(error: unknown = new StreamError('CANCELED', 'the job was canceled')): void {
-    this.#fail(error)
+    if (!this.#isOver) this.#fail(error)
   }
 
   get lastCheckpoint(): CheckpointProgress | undefined {
@@ -161,7 +161,7 @@ export class JobMaster {
     }
     if (message.type === 'metrics') this.#progress.update(message.subtasks)
     if (this.#isOver) {
-      this.#tellLate(message)
+      if (message.type === 'failed' || message.type === 'declined') this.#tellLate(message.error)
       return
     }
     switch (message.type) {
@@ -192,10 +192,8 @@ export class JobMaster {
   }
 
   /** It changes nothing any more, but is not kept back: all is committed, or this life has failed. */
-  #tellLate(message: TaskMessage): void {
-    if (message.type !== 'failed') return
-    const { code, message: reason } = message.error
-    this.#parts.doors.logger.warn({ code, reason }, 'a task failed when all was over')
+  #tellLate(error: ErrorData): void {
+    this.#parts.doors.logger.warn(reasonOf(error), 'a step failed when all was over')
   }
 
   #on(event: CoordinatorEvent): void {
@@ -239,10 +237,10 @@ export class JobMaster {
         this.#tellOf('confirmed', effect.checkpointId)
         break
       case 'aborted': {
-        const { code, message: reason } = effect.error
-        faults?.reach('coordinator.abort', { checkpointId: effect.checkpointId, what: code })
-        this.#log.onAborted(effect.checkpointId)
-        logger.warn({ checkpointId: effect.checkpointId, code, reason }, 'checkpoint aborted')
+        const { checkpointId, error } = effect
+        faults?.reach('coordinator.abort', { checkpointId, what: error.code })
+        this.#log.onAborted(checkpointId)
+        logger.warn({ checkpointId, ...reasonOf(error) }, 'checkpoint aborted')
         break
       }
       case 'drain-sources':
@@ -380,7 +378,10 @@ export class JobMaster {
 
   /** M2. */
   #fail(error: unknown): void {
-    if (this.#isOver) return
+    if (this.#isOver) {
+      this.#tellLate(asStreamError(error).toData())
+      return
+    }
     this.#isOver = true
     this.#result.reject(error)
     this.#requests.end(error)

@@ -6,6 +6,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import type { Doors } from '../../engine/base/doors.ts'
 import type { Files } from '../../engine/base/files.ts'
+import type { Logger } from '../../engine/base/logger.ts'
 import { examine, type ExamineOptions } from '../../engine/chaos/examine.ts'
 import { faultKinds, type FaultKind } from '../../engine/chaos/actions.ts'
 import { randomSchedule } from '../../engine/chaos/random-schedule.ts'
@@ -290,8 +291,24 @@ test('I12: a failed sync is passed over', async () => {
     nth: 2,
     action: { type: 'errno', errno: 'EIO' },
   }
-  expect(await broken([fault], deaf)).toEqual(['I12'])
-  expect(await broken([fault], { depth: 'quick' })).toEqual([])
+  const twin: Fault = { point: 'task.open', nth: 1, action: { type: 'fence', takeOver: false } }
+  for (const faults of [[fault], [twin, fault]]) {
+    expect(await broken(faults, deaf)).toEqual(['I12'])
+    expect(await broken(faults, { depth: 'quick' })).toEqual([])
+  }
+})
+
+test('I12: the log says that a manifest was not written, and not why', async () => {
+  const mute = (given: Doors): Doors => {
+    const warn: Logger['warn'] = (fields, message) => {
+      given.logger.warn({ ...fields, cause: undefined }, message)
+    }
+    return { ...given, logger: { ...given.logger, warn } }
+  }
+  const action = { type: 'errno', errno: 'ENOSPC' } as const
+  const faults: Fault[] = [{ point: 'disk.manifest.sync', nth: 1, action }]
+  expect(await broken(faults, { depth: 'quick', world: { doors: mute } })).toEqual(['I12'])
+  expect(await broken(faults, { depth: 'quick' })).toEqual([])
 })
 
 test('I13: a run depends on what was before it', async () => {
