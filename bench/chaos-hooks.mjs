@@ -1,35 +1,52 @@
-// What fault points cost where nothing is broken: the built package against a copy with its hooks
-// taken out, in pairs. node bench/chaos-hooks.mjs [pairs] [events]. Build the project first.
+// What fault points cost where nothing is broken: how often a run passes one, and the built package
+// against a copy with its hooks taken out, in pairs. node bench/chaos-hooks.mjs [pairs] [events]. Build the project first.
 import { execFileSync } from 'node:child_process'
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const bare = join(root, 'out', 'bare')
+const counting = join(root, 'out', 'counting')
 const pairs = Number(process.argv[2] ?? 9)
 const events = process.argv[3] ?? '5000000'
 
-rmSync(bare, { recursive: true, force: true })
-for (const name of ['package.json', 'dist', 'bench', 'engine']) {
-  cpSync(join(root, name), join(bare, name), { recursive: true })
+/** A copy of what is built, in which `change` stands in the place of every hook. */
+function copied(folder, change) {
+  rmSync(folder, { recursive: true, force: true })
+  for (const name of ['package.json', 'dist', 'bench', 'engine']) {
+    cpSync(join(root, name), join(folder, name), { recursive: true })
+  }
+  let taken = 0
+  const instead = () => ((taken += 1), change)
+  for (const path of readdirSync(join(folder, 'dist', 'engine'), { recursive: true })) {
+    if (!/^(task|worker|job|checkpoint)\/.*\.js$/.test(path)) continue
+    const file = join(folder, 'dist', 'engine', path)
+    const text = readFileSync(file, 'utf8')
+    const without = text
+      .replace(/^ *(?:await )?[\w.#]*faults\?\.\w+\([\s\S]*?\);\n/gm, instead)
+      .replace(/^ *if \([\w.#]*faults !== undefined\)\n? *[^{\n]*;\n/gm, instead)
+    if (without !== text) writeFileSync(file, without)
+  }
+  if (taken < 20) throw new Error(`only ${taken} hooks were found: the pattern is out of date`)
+  return taken
 }
-let taken = 0
-for (const path of readdirSync(join(bare, 'dist', 'engine'), { recursive: true })) {
-  if (!/^(task|worker|job|checkpoint)\/.*\.js$/.test(path)) continue
-  const file = join(bare, 'dist', 'engine', path)
-  const text = readFileSync(file, 'utf8')
-  const without = text
-    .replace(/^ *(?:await )?[\w.#]*faults\?\.\w+\([\s\S]*?\);\n/gm, () => ((taken += 1), ''))
-    .replace(/^ *if \([\w.#]*faults !== undefined\)\n? *[^{\n]*;\n/gm, () => ((taken += 1), ''))
-  if (without !== text) writeFileSync(file, without)
-}
-if (taken < 20) throw new Error(`only ${taken} hooks were found: the pattern is out of date`)
+
+/** Threads that are terminated say nothing at their end: each counts in steps, into a file. */
+const COUNTED_IN_STEPS_OF = 50
+const counts = join(root, 'out', 'hooks-passed')
+const COUNTING = `if ((globalThis.hooksPassed = (globalThis.hooksPassed ?? 0) + 1) % ${COUNTED_IN_STEPS_OF} === 0) process.getBuiltinModule('node:fs').appendFileSync(process.env.HOOKS_PASSED, '.');\n`
+/** What a hook that is off may cost at most: it compares a field with undefined. */
+const HOOK_NS_MAX = 10
+
+const taken = copied(bare, '')
+copied(counting, COUNTING)
 
 function measured(folder, bench) {
+  const env = { ...process.env, HOOKS_PASSED: counts }
   const args = [join(folder, 'bench', 'run.mjs'), 'main', bench, '--events', events, '--json']
-  const line = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }))
+  const line = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', env }))
   if (!line.correct) throw new Error(`a wrong answer of ${folder}`)
   return line
 }
@@ -37,6 +54,15 @@ function measured(folder, bench) {
 const median = (values) => values.sort((left, right) => left - right)[values.length >> 1]
 
 for (const bench of ['chain', 'keyed']) {
+  writeFileSync(counts, '')
+  const { cpuSeconds } = measured(counting, bench)
+  const passed = statSync(counts).size * COUNTED_IN_STEPS_OF
+  const perMillion = Math.round((passed / Number(events)) * 1_000_000)
+  const share = (passed * HOOK_NS_MAX) / 1e9 / cpuSeconds
+  console.log(
+    `${bench}: hooks are passed ${passed} times, ${perMillion} a million records; at ` +
+      `${HOOK_NS_MAX} ns each ${(share * 100).toFixed(5)} % of the processor time`,
+  )
   const ratios = { seconds: [], cpuSeconds: [] }
   for (let pair = 0; pair < pairs; pair += 1) {
     // Whoever goes second finds another machine: they take turns.
