@@ -17,6 +17,7 @@ import { brokenInPassing } from './chaos-judge.ts'
 import { BUNDLES } from './chaos-failure.ts'
 import { keepRealFailure, pictureOfReal, type RealFailureOptions } from './chaos-real-failure.ts'
 import { outputsOf, removeSandbox } from './chaos-sandbox.ts'
+import { checkpointsIn, earlyIn, StruckTally } from './chaos-real-tally.ts'
 import { loadJobFile } from './chaos-subject.ts'
 
 /** A search with real processes or threads, and what decides its schedules. */
@@ -48,16 +49,17 @@ export async function realCampaign(
   const outputs = await outputsOf(jobPath, { set })
   const run = (schedule: FaultSchedule): Promise<RealRun> =>
     realRunOf(mode)(jobPath, schedule, { set, outputs })
-  const golden = await goldenOf(subject, await run({ seed, parallelism, faults: [] }))
-  const options = campaign.scheduleOptions(golden)
+  const faultless = await run({ seed, parallelism, faults: [] })
+  const golden = await goldenOf(subject, faultless)
+  const options = { ...campaign.scheduleOptions(golden), early: earlyIn(faultless.trace) }
   const startedMs = systemClock.monotonicMs()
-  const tally = { schedules: 0, lives: 0, faults: 0, failing: 0 }
+  const tally = { schedules: 0, failing: 0 }
+  const struck = new StruckTally()
   for (let index = 0; index < schedules && tally.failing < FAILURES_MAX; index += 1) {
     if (systemClock.monotonicMs() - startedMs > budgetMs) break
     const real = await run(randomSchedule(seed + index, options))
     tally.schedules += 1
-    tally.lives += real.lives.length
-    tally.faults += real.fired.length
+    struck.add(real)
     const found = await brokenBy(subject, golden, real)
     if (found.length === 0) {
       removeSandbox(real.sandbox)
@@ -77,8 +79,7 @@ export async function realCampaign(
     [
       `mode        ${mode}`,
       `schedules   ${tally.schedules} in ${seconds} s`,
-      `lives       ${tally.lives}`,
-      `faults      ${tally.faults} struck`,
+      ...struck.rows().map(([name, text]) => `${name.padEnd(11)} ${text}`),
       `violations  ${tally.failing === 0 ? 'none' : `in ${tally.failing} schedules`}`,
       '',
     ].join('\n'),
@@ -138,7 +139,8 @@ async function goldenOf(subject: Subject, run: RealRun): Promise<Golden> {
       hint: `Mend it first. It said: ${run.stderr.trim().split('\n').at(-1) ?? 'nothing'}`,
     })
   }
-  return { published, reached: reachedIn(run.trace), checkpoints: 0, steps: 0, durationMs: 0 }
+  const [reached, checkpoints] = [reachedIn(run.trace), checkpointsIn(run.trace)]
+  return { published, reached, checkpoints, steps: 0, durationMs: 0 }
 }
 
 /** I11 and I1, and what else a run shows that came to its end. */

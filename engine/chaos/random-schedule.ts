@@ -13,6 +13,11 @@ export interface RandomScheduleOptions {
   readonly faultsMax: number
   /** Where it is to run; in simulation when left out. */
   readonly mode?: ChaosMode
+  /**
+   * How often each point is reached before the first checkpoint is complete. Where it is given, most
+   * faults come later, when there is something to go back to.
+   */
+  readonly early?: ReadonlyMap<FaultPointName, number>
 }
 
 /**
@@ -132,13 +137,15 @@ class Drawing {
   moment(among?: RegExp): Place {
     const point = this.#point(among)
     const often = this.#options.golden.reached.get(point)!
-    return { point, nth: this.upTo(this.#random.int(2) === 0 ? Math.min(often, 3) : often) }
+    const most = this.#random.int(2) === 0 ? Math.min(often, 3) : often
+    return this.#later(point) ?? { point, nth: this.upTo(most) }
   }
 
   /** Any time of a run, all alike. */
   anyMoment(among?: RegExp): Place {
     const point = this.#point(among)
-    return { point, nth: this.upTo(this.#options.golden.reached.get(point)!) }
+    const often = this.#options.golden.reached.get(point)!
+    return this.#later(point) ?? { point, nth: this.upTo(often) }
   }
 
   /** Anywhere in a life that goes on where the one before it was ended. */
@@ -153,6 +160,9 @@ class Drawing {
   place(): Place {
     const moment = this.moment()
     const life = this.#random.int(4)
+    if (life === 2 && this.#options.early !== undefined) {
+      return { point: this.#point(), nth: this.upTo(3), life }
+    }
     return life === 0 ? moment : { ...moment, life: life === 3 ? 1 : life }
   }
 
@@ -180,10 +190,29 @@ class Drawing {
     return { ...place, action: this.#varied(variants[this.#random.int(variants.length)]!) }
   }
 
+  /** Undefined: all times of this point are early, or it is not known which are. */
+  #later(point: FaultPointName): Place | undefined {
+    const late = this.#timesLate(point)
+    if (late === 0 || this.#options.early === undefined) return undefined
+    return { point, nth: (this.#options.early.get(point) ?? 0) + this.upTo(late) }
+  }
+
+  #timesLate(point: FaultPointName): number {
+    const { early, golden } = this.#options
+    return golden.reached.get(point)! - (early?.get(point) ?? 0)
+  }
+
   #point(among?: RegExp): FaultPointName {
     const wanted = among === undefined ? [] : this.#points.filter((point) => among.test(point))
-    const points = wanted.length === 0 ? this.#points : wanted
+    const points = this.#lateOf(wanted.length === 0 ? this.#points : wanted)
     return points[this.#random.int(points.length)]!
+  }
+
+  /** In three cases of four those that are reached late, where that is known. */
+  #lateOf(points: readonly FaultPointName[]): readonly FaultPointName[] {
+    if (this.#options.early === undefined || this.#random.int(4) === 0) return points
+    const late = points.filter((point) => this.#timesLate(point) > 0)
+    return late.length === 0 ? points : late
   }
 
   #varied(action: FaultAction): FaultAction {

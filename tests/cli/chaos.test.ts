@@ -19,6 +19,7 @@ describe('a search', () => {
     const real = await project.run([...args, '--mode', 'process', '--schedules', '1'])
     expect(real.exitCode, real.stdout + real.stderr).toBe(0)
     expect(real.stdout).toMatch(/^mode +process\nschedules +1 in /)
+    expect(real.stdout).toMatch(/^faults +\d+ struck, \d+ of them when a checkpoint was complete/m)
     // Nothing of the job's own folders was touched.
     expect(project.has('out')).toBe(false)
   })
