@@ -14,8 +14,8 @@ export interface RandomScheduleOptions {
   /** Where it is to run; in simulation when left out. */
   readonly mode?: ChaosMode
   /**
-   * How often each point is reached before the first checkpoint is complete. Where it is given, most
-   * faults come later, when there is something to go back to.
+   * How often each point is reached before the first checkpoint is complete. Where it is given,
+   * most faults come later, when there is something to go back to.
    */
   readonly early?: ReadonlyMap<FaultPointName, number>
 }
