@@ -19,18 +19,26 @@ const SHRINK_MAX = share(30, 200)
 const FAULTS_MAX = 3
 /** Of each kind some that a few schedules find; the same seed takes the same number of them. */
 const FOUND_SOON = [
+  'manifest-name-not-synced',
   'manifest-not-synced',
+  'restored-manifest-not-synced',
   'state-not-synced',
+  'state-name-not-synced',
   'staged-not-synced',
+  'published-names-not-synced',
   'marker-before-output',
+  'commit-before-decision',
+  'recommit-skipped',
+  'failed-commit-swallowed',
   'published-is-not-known-again',
+  'staged-swept-too-early',
   'name-used-again',
-  'late-acknowledgement-counts',
   'second-latest-restored',
   'epoch-used-again',
+  'lock-ignored',
+  'aborted-files-swept',
+  'read-past-barrier',
   'timers-forgotten',
-  'positions-too-late',
-  'failed-write-acknowledged',
 ]
 const soon = mutants.filter(({ name }) => FOUND_SOON.includes(name))
 const hunted = share(soon.length, mutants.length) === mutants.length ? mutants : soon
@@ -78,7 +86,8 @@ for (const mutant of hunted) {
       violation: violation.slice(0, 100),
     })
     expect(hunt.found, `not found in ${schedules} schedules`).toBe(true)
-    expect(violation, 'a run with faults has to break an invariant').toMatch(/^I\d+: /)
+    // With some the job does not even come to its end by itself.
+    expect(violation).toMatch(/^(?:I\d+|without a fault): /)
     expect(faults.length, faults.join('; ')).toBeLessThanOrEqual(FAULTS_MAX)
   }, 1_200_000)
 }
