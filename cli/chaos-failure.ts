@@ -54,9 +54,10 @@ export async function keepFailure(
   await writeBundle(systemFiles, folder, bundle, remainsOf(examined))
   const { command, test } = reproduction(bundle, folder)
   const { run, violations } = examined
+  const found = { ...failing.run.schedule, violations: failing.violations }
   const width = process.stdout.isTTY ? Math.min(process.stdout.columns, 120) : 110
   const picture = pictureOf(
-    { job: subject.name, ...run, violations, found: failing.run.schedule },
+    { job: subject.name, ...run, violations, found },
     { width, color: options.color },
   )
   await writeWholeFile(systemFiles, join(folder, 'picture.svg'), picture.svg)

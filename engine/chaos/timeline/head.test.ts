@@ -37,6 +37,8 @@ test('what a run from a checkpoint publishes otherwise is not in the state', () 
   expect(text).toContain(words)
   expect(renderSvg(timeline)).toContain('that begins from checkpoint 1.3')
   expect(timelineOf(run).diagnosis).toBeUndefined()
+  const found = { seed: 9, parallelism: 2, violations }
+  expect(timelineOf({ ...run, found }).diagnosis).toMatch(/^before it was shrunk: a run without/)
   const failed = [{ invariant: 'I2', what: 'restored from checkpoint 1.3: BUG: no' }]
   expect(timelineOf({ ...run, violations: failed }).diagnosis).toBeUndefined()
 })

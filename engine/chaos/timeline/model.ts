@@ -15,8 +15,12 @@ export interface TimelineInput {
   readonly fired?: readonly number[] | undefined
   /** What did not hold; undefined: nobody has judged the run. */
   readonly violations?: readonly TimelineViolation[] | undefined
-  /** Of the schedule that was found, where the one that was run is shrunk from it. */
-  readonly found?: Pick<FaultSchedule, 'seed' | 'parallelism'> | undefined
+  /** Of the run that was found, where this one is shrunk from it. */
+  readonly found?: FoundRun | undefined
+}
+
+export interface FoundRun extends Pick<FaultSchedule, 'seed' | 'parallelism'> {
+  readonly violations?: readonly TimelineViolation[]
 }
 
 export interface TimelineLife extends Pick<LifeRecord, 'life' | 'parallelism' | 'fromMs' | 'toMs'> {

@@ -15,7 +15,7 @@ export function timelineOf(given: TimelineInput): Timeline {
   const drawn = drawnEvents(input)
   const rows = rowsOf(input, lanes, drawn)
   const used = new Set(rows.flatMap((row) => (row.type === 'step' ? [...row.cells.keys()] : [])))
-  const diagnosis = diagnosisOf(input.violations ?? [])
+  const diagnosis = diagnosisIn(input)
   return {
     title: titleOf(input),
     faults: faultsOf(input),
@@ -29,6 +29,14 @@ export function timelineOf(given: TimelineInput): Timeline {
 
 function violationWords({ invariant, what }: TimelineViolation): string {
   return `${invariant}: ${what.slice(0, WORDS_MAX)}`
+}
+
+/** What is left of a run that was shrunk need not show it. */
+function diagnosisIn({ violations = [], found }: TimelineInput): string | undefined {
+  const here = diagnosisOf(violations)
+  if (here !== undefined) return here
+  const before = diagnosisOf(found?.violations ?? [])
+  return before === undefined ? undefined : `before it was shrunk: ${before}`
 }
 
 /** Begins as a report does, which names the schedule that was found. */
