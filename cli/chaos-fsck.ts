@@ -5,6 +5,7 @@ import {
   type FolderAudit,
 } from '../engine/checkpoint/fsck.ts'
 import { hasDamage, type Finding } from '../engine/checkpoint/fsck-finding.ts'
+import { StreamError } from '../engine/base/errors.ts'
 import { systemFiles } from '../engine/base/files.ts'
 import { formatBytes, formatCount } from './numbers.ts'
 import { findWorkFolder } from './work-folder.ts'
@@ -12,13 +13,18 @@ import { findWorkFolder } from './work-folder.ts'
 /**
  * `millrace chaos fsck`: holds every checkpoint of a work folder, or a savepoint, against what was
  * written. Read only, also while the job runs. 0: sound; 3: damaged; a folder that is not there is
- * thrown as USAGE.
+ * thrown as USAGE, and so is a file.
  */
 export async function fsckCommand(
   path: string,
   flags: { readonly deep?: boolean; readonly json?: boolean },
 ): Promise<number> {
   const folder = await findWorkFolder(path)
+  if (!(await systemFiles.stat(folder)).isDirectory) {
+    throw new StreamError('USAGE', `"${path}" is a file, no folder of checkpoints`, {
+      hint: 'Name the work folder of a job, as "millrace run" printed it, or a savepoint.',
+    })
+  }
   const audit = await auditFolder({ files: systemFiles, folder, deep: flags.deep === true })
   const sound = isSound(audit)
   const text = flags.json === true ? JSON.stringify({ sound, ...audit }) : renderAudit(audit)

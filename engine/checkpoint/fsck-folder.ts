@@ -60,6 +60,12 @@ export async function auditExtras(
   // What an unreadable manifest names cannot be told from what nobody does.
   if (!isWhole || unnamed.length === 0) return findings
   const ours = unnamed.filter((path) => parseStateFileName(basename(path)) !== undefined)
+  const ids = new Set(ours.map((path) => parseStateFileName(basename(path))!.checkpointId))
+  // A first one may be under way, or was cut short; of several, all but the last are over.
+  if (manifests.length === 0 && ids.size > 1) {
+    const what = `there is state of ${ids.size} checkpoints and no manifest: none was ever completed, or they are lost`
+    findings.push({ level: 'damage', file: layout.manifests, what })
+  }
   for (const path of unnamed) if (!ours.includes(path)) findings.push(odd(path))
   if (ours.length > 0) {
     const names = ours.slice(0, SHOWN_MAX).map((path) => basename(path))

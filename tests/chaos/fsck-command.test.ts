@@ -73,6 +73,16 @@ test('a damaged file is named, with what to do: 3', async () => {
   expect(said).toContain('Put each damaged file back')
 })
 
+test('state of several checkpoints without any manifest is no folder that is merely new: 3', async () => {
+  const manifests = join(folder, WORK, 'manifests')
+  rmSync(manifests, { recursive: true })
+  mkdirSync(manifests)
+  writeFileSync(join(folder, WORK, 'state', `${'0'.repeat(16)}-0-4294967297-0`), 'x')
+  expect(await fsckCommand(join(folder, WORK), {})).toBe(3)
+  expect(said).toMatch(/: damaged\n/)
+  expect(said).toMatch(/there is state of \d checkpoints and no manifest/)
+})
+
 test('as one object for programs', async () => {
   const path = await state('/saved')
   rmSync(path)
