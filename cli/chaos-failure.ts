@@ -19,8 +19,12 @@ export interface FailureOptions {
   readonly jobPath: string
   /** Below it each bundle gets a folder. */
   readonly folder: string
+  /** Of the bundle's folder. */
+  readonly name: string
   /** Schedules that shrinking may try; 0: the run is kept as it is. */
   readonly shrinkBudget: number
+  /** True when time is up; what is found until then is kept. */
+  readonly isOver?: () => boolean
   readonly color: boolean
   /** Where the picture goes besides. */
   readonly picture?: string
@@ -38,10 +42,9 @@ export async function keepFailure(
   options: FailureOptions,
 ): Promise<string> {
   const { jobPath, shrinkBudget: budget } = options
-  const shrunk = await shrunkOf(loaded, failing, budget)
+  const shrunk = await shrunkOf(loaded, failing, options)
   const { subject, golden, examined, recordsMax } = shrunk
-  const { seed } = failing.run.schedule
-  const folder = join(options.folder, `${subject.name}-seed-${seed}`)
+  const folder = join(options.folder, options.name)
   const bundle = bundleOf({
     subject,
     golden,
@@ -64,16 +67,19 @@ export async function keepFailure(
   if (options.picture !== undefined)
     await writeWholeFile(systemFiles, resolve(options.picture), picture.svg)
   await writeWholeFile(systemFiles, join(folder, REPRODUCTION), test)
-  if (options.isBrief === true) {
-    const simplest = budget === 0 ? '' : `shrunk to ${faultsOf(shrunk)}; `
-    return `seed ${seed}: ${simplest}${command}${againFlags(loaded.set, bundle.parameters)}`
-  }
+  const again = `replay    ${command}${againFlags(loaded.set, bundle.parameters)}`
+  const simplest = [
+    ...(budget === 0 ? [] : [`shrunk in ${shrunk.tried} tries to: ${faultsOf(shrunk)}`]),
+    ...(shrunk.isCut ? [`time is up; npx millrace chaos shrink ${shellWord(folder)} goes on`] : []),
+  ]
+  if (options.isBrief === true) return [...simplest, again].join('\n')
   return [
+    ...simplest,
+    '',
     picture.terminal,
     '',
-    budget === 0 ? '' : `shrunk in ${shrunk.tried} tries to: ${faultsOf(shrunk)}`,
     `picture   ${join(folder, 'picture.svg')}`,
-    `replay    ${command}${againFlags(loaded.set, bundle.parameters)}`,
+    again,
     `test      ${join(folder, REPRODUCTION)}`,
   ].join('\n')
 }
@@ -81,11 +87,24 @@ export async function keepFailure(
 async function shrunkOf(
   { subject, golden }: LoadedSubject,
   failing: Examined,
-  budget: number,
+  { shrinkBudget: budget, isOver }: FailureOptions,
 ): Promise<Shrunk> {
-  if (budget > 0) return await shrink(subject, golden, failing, { budget })
+  if (budget > 0) {
+    return await shrink(subject, golden, failing, {
+      budget,
+      ...(isOver === undefined ? {} : { isOver }),
+    })
+  }
   const { schedule } = failing.run
-  return { schedule, examined: failing, recordsMax: undefined, subject, golden, tried: 0 }
+  return {
+    schedule,
+    examined: failing,
+    recordsMax: undefined,
+    subject,
+    golden,
+    tried: 0,
+    isCut: false,
+  }
 }
 
 function faultsOf({ schedule, recordsMax }: Shrunk): string {

@@ -15,6 +15,8 @@ export interface RealOptions extends SandboxOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** A run that takes longer is ended, and called stuck. */
   readonly deadlineMs?: number
+  /** Aborted when nobody waits for the run any more: it is ended as at its deadline. */
+  readonly signal?: AbortSignal
 }
 
 /** One life of a real run. `failed`: by an error, after which the restart strategy had its say. */
@@ -44,8 +46,11 @@ export interface RealRun {
   readonly stderr: string
 }
 
-const DEADLINE_MS = 120_000
+/** For one run; a job takes seconds. */
+export const DEADLINE_MS = 120_000
 const LOOK_EVERY_MS = 20
+/** What was killed takes so long at most to be gone, with all that it had started. */
+const GONE_MS = 10_000
 const STDERR_KEPT = 1_000_000
 /** Starts of the command that no fault of the schedule accounts for. */
 const STARTS_BESIDES = 4
@@ -109,6 +114,7 @@ class Run {
   readonly #schedule: FaultSchedule
   readonly #options: RealOptions
   readonly #children: ChildProcess[] = []
+  readonly #ended: Promise<Ended>[] = []
   readonly #twins: Promise<Ended>[] = []
   readonly #seen = new Set<number>()
   readonly twins: number[] = []
@@ -134,9 +140,12 @@ class Run {
   /** The exit code of the last command; undefined when it was too late for one. */
   async toItsEnd(): Promise<number | undefined> {
     const late = new Promise<undefined>((done) => {
-      systemClock.timer(this.#options.deadlineMs ?? DEADLINE_MS, () => {
+      const give = (): void => {
         done(undefined)
-      })
+      }
+      systemClock.timer(this.#options.deadlineMs ?? DEADLINE_MS, give)
+      this.#options.signal?.addEventListener('abort', give)
+      if (this.#options.signal?.aborted === true) give()
     })
     const state = { isOver: false }
     const following = this.#follow(state)
@@ -148,6 +157,8 @@ class Run {
       for (const child of this.#children) {
         if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
       }
+      // Nothing writes any more when its folder is looked at, or removed.
+      await Promise.race([Promise.allSettled(this.#ended), systemClock.sleep(GONE_MS)])
     }
   }
 
@@ -212,12 +223,14 @@ class Run {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr = (this.stderr + text).slice(-STDERR_KEPT)
     })
-    return new Promise((done, fail) => {
+    const ended = new Promise<Ended>((done, fail) => {
       child.on('error', fail)
       child.on('close', (code) => {
         done({ code, stdout })
       })
     })
+    this.#ended.push(ended)
+    return ended
   }
 
   /** Does what a fault asks of others: a second start, or a request of a user. */

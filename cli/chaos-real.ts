@@ -6,18 +6,20 @@ import type { FaultSchedule } from '../engine/faults/schedule.ts'
 import type { Violation } from '../engine/chaos/violation.ts'
 import type { StreamGraph } from '../engine/graph/stream-graph.ts'
 import type { RunFlags } from './run-options.ts'
+import type { Search } from './chaos-watch.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { systemClock } from '../engine/base/clock.ts'
 import { systemFiles } from '../engine/base/files.ts'
 import { randomSchedule } from '../engine/chaos/random-schedule.ts'
 import { firstDifference } from '../engine/chaos/row-difference.ts'
 import { publishedIn, reachedIn } from '../engine/chaos/subject.ts'
-import { runInProcesses, runInThreads, type RealRun } from './chaos-process.ts'
+import { DEADLINE_MS, runInProcesses, runInThreads, type RealRun } from './chaos-process.ts'
 import { brokenInPassing } from './chaos-judge.ts'
 import { BUNDLES } from './chaos-failure.ts'
 import { keepRealFailure, pictureOfReal, type RealFailureOptions } from './chaos-real-failure.ts'
 import { outputsOf, removeSandbox } from './chaos-sandbox.ts'
 import { checkpointsIn, earlyIn, StruckTally } from './chaos-real-tally.ts'
+import { EXIT_CUT } from './chaos-watch.ts'
 import { loadJobFile } from './chaos-subject.ts'
 
 /** A search with real processes or threads, and what decides its schedules. */
@@ -26,6 +28,7 @@ export interface RealCampaign {
   readonly seed: number
   readonly schedules: number
   readonly budgetMs: number
+  readonly search: Search
   readonly scheduleOptions: (golden: Golden) => Parameters<typeof randomSchedule>[1]
 }
 
@@ -34,30 +37,47 @@ const FAILURES_MAX = 3
 /**
  * Runs the job as it is, with real workers, LevelDB and files, in a folder of its own, under
  * schedules by chance, compares what it publishes with a run without faults, and looks at what each
- * run leaves: ids, checkpoints, files, what it said. Exit code 1 when something is broken.
+ * run leaves: ids, checkpoints, files, what it said. Exit code 1 when something is broken, 124 when
+ * time was up before anything was tried. A run that the budget cuts off is not counted.
  */
 export async function realCampaign(
   jobPath: string,
   flags: RunFlags & { readonly out?: string; readonly picture?: string },
   campaign: RealCampaign,
 ): Promise<number> {
-  const { mode, seed, schedules, budgetMs } = campaign
+  const { mode, seed, schedules, budgetMs, search } = campaign
+  const { signal } = search
+  const isEnded = (): boolean => signal.aborted
+  // A run without a fault is ended from here, with its processes and its folder.
+  search.doing('searching', 'a run without a fault')
   const loaded = await loadJobFile(jobPath, flags)
   const { subject, graph, parallelism, set } = loaded
   checkEnds(graph)
   // The job is the same in every run: it is bundled and planned for this once.
   const outputs = await outputsOf(jobPath, { set })
-  const run = (schedule: FaultSchedule): Promise<RealRun> =>
-    realRunOf(mode)(jobPath, schedule, { set, outputs })
-  const faultless = await run({ seed, parallelism, faults: [] })
+  const run = (schedule: FaultSchedule, leftMs: number): Promise<RealRun> => {
+    const deadlineMs = Math.min(DEADLINE_MS, leftMs)
+    return realRunOf(mode)(jobPath, schedule, { set, outputs, deadlineMs, signal })
+  }
+  const faultless = await run({ seed, parallelism, faults: [] }, budgetMs)
+  if (isEnded()) {
+    removeSandbox(faultless.sandbox)
+    return EXIT_CUT
+  }
   const golden = await goldenOf(subject, faultless)
   const options = { ...campaign.scheduleOptions(golden), early: earlyIn(faultless.trace) }
   const startedMs = systemClock.monotonicMs()
+  const leftMs = (): number => startedMs + budgetMs - systemClock.monotonicMs()
   const tally = { schedules: 0, failing: 0 }
   const struck = new StruckTally()
   for (let index = 0; index < schedules && tally.failing < FAILURES_MAX; index += 1) {
-    if (systemClock.monotonicMs() - startedMs > budgetMs) break
-    const real = await run(randomSchedule(seed + index, options))
+    const schedule = randomSchedule(seed + index, options)
+    search.doing('searching', `seed ${schedule.seed}`)
+    const real = await run(schedule, Math.max(0, leftMs()))
+    if (real.exitCode === undefined && (isEnded() || leftMs() <= 0)) {
+      removeSandbox(real.sandbox)
+      break
+    }
     tally.schedules += 1
     struck.add(real)
     const found = await brokenBy(subject, golden, real)
@@ -78,13 +98,25 @@ export async function realCampaign(
   process.stdout.write(
     [
       `mode        ${mode}`,
-      `schedules   ${tally.schedules} in ${seconds} s`,
+      `schedules   ${tally.schedules} of ${schedules} in ${seconds} s`,
+      ...(tally.schedules === schedules ? [] : [`ended       ${endWords(tally.failing, signal)}`]),
       ...struck.rows().map(([name, text]) => `${name.padEnd(11)} ${text}`),
-      `violations  ${tally.failing === 0 ? 'none' : `in ${tally.failing} schedules`}`,
+      `violations  ${violationsOf(tally)}`,
       '',
     ].join('\n'),
   )
-  return tally.failing === 0 ? 0 : 1
+  if (tally.failing > 0) return 1
+  return tally.schedules === 0 ? EXIT_CUT : 0
+}
+
+function endWords(failing: number, { aborted }: AbortSignal): string {
+  if (aborted) return 'by a signal'
+  return failing >= FAILURES_MAX ? `after ${failing} failures` : 'by its budget'
+}
+
+function violationsOf({ schedules, failing }: Record<'schedules' | 'failing', number>): string {
+  if (schedules === 0) return 'nothing was tried'
+  return failing === 0 ? 'none' : `in ${failing} schedules`
 }
 
 /** A real run is waited for: for one that cannot end, long. */
@@ -106,14 +138,25 @@ export async function realReplay(
   flags: RunFlags,
   { mode, schedule }: Pick<RealCampaign, 'mode'> & { readonly schedule: FaultSchedule },
   options: Omit<RealFailureOptions, 'jobPath'>,
+  { signal }: Search,
 ): Promise<number> {
+  const isEnded = (): boolean => signal.aborted
   const loaded = await loadJobFile(jobPath, flags)
   const { subject, set } = loaded
   const outputs = await outputsOf(jobPath, { set })
   const run = (one: FaultSchedule): Promise<RealRun> =>
-    realRunOf(mode)(jobPath, one, { set, outputs })
-  const golden = await goldenOf(subject, await run({ ...schedule, faults: [] }))
+    realRunOf(mode)(jobPath, one, { set, outputs, signal })
+  const faultless = await run({ ...schedule, faults: [] })
+  if (isEnded()) {
+    removeSandbox(faultless.sandbox)
+    return EXIT_CUT
+  }
+  const golden = await goldenOf(subject, faultless)
   const real = await run(schedule)
+  if (isEnded()) {
+    removeSandbox(real.sandbox)
+    return EXIT_CUT
+  }
   const found = await brokenBy(subject, golden, real)
   if (found.length > 0) {
     const text = await keepRealFailure(loaded, real, found, { ...options, jobPath })
@@ -131,10 +174,16 @@ function realRunOf(mode: RealCampaign['mode']): typeof runInProcesses {
 }
 
 async function goldenOf(subject: Subject, run: RealRun): Promise<Golden> {
-  const failed = run.exitCode !== 0
-  const published = await publishedOf(subject, run)
+  const published = run.exitCode === 0 ? await publishedOf(subject, run) : {}
   removeSandbox(run.sandbox)
-  if (failed) {
+  if (run.exitCode === undefined) {
+    throw new StreamError(
+      'CHAOS_UNFIT',
+      `"${subject.name}" did not come to its end in time, without a fault`,
+      { hint: `Give it a smaller input, or a longer --budget; ${DEADLINE_MS / 1_000} s are most.` },
+    )
+  }
+  if (run.exitCode !== 0) {
     throw new StreamError('CHAOS_UNFIT', `"${subject.name}" fails without a fault`, {
       hint: `Mend it first. It said: ${run.stderr.trim().split('\n').at(-1) ?? 'nothing'}`,
     })

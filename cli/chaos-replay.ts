@@ -1,4 +1,4 @@
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { ChaosBundle } from '../engine/chaos/bundle.ts'
 import type { Examined } from '../engine/chaos/examine.ts'
 import { StreamError } from '../engine/base/errors.ts'
@@ -10,9 +10,11 @@ import { replayBundle } from '../engine/chaos/replay.ts'
 import { violationLines } from '../engine/chaos/report-card.ts'
 import { keepFailure } from './chaos-failure.ts'
 import { pictureOf } from './chaos-picture.ts'
+import { checkPlaces } from './chaos-flags.ts'
 import { randomOptions } from './chaos-run.ts'
 import { realReplay } from './chaos-real.ts'
 import { loadSubject, type SubjectFlags } from './chaos-subject.ts'
+import { watched } from './chaos-watch.ts'
 import { packageVersion } from './own-package.ts'
 
 export interface ReplayFlags extends SubjectFlags {
@@ -28,15 +30,15 @@ export async function chaosReplayCommand(given: string, flags: ReplayFlags): Pro
   const bundle = /^\d+$/.test(given) ? undefined : await bundleAt(given)
   if (bundle !== undefined && bundle.mode !== 'sim') {
     const { mode, schedule } = bundle
-    const options = { folder: join(resolve(given), 'again'), color }
+    const options = { folder: join(resolve(folderOf(given)), 'again'), color }
     const picture = flags.picture === undefined ? {} : { picture: flags.picture }
-    return await realReplay(
-      jobOf(bundle, flags),
-      flags,
-      { mode, schedule },
-      { ...options, ...picture },
-    )
+    return await watched(Infinity, (search) => {
+      search.doing('searching', 'a run without a fault')
+      const kept = { ...options, ...picture }
+      return realReplay(jobOf(bundle, flags), flags, { mode, schedule }, kept, search)
+    })
   }
+  await checkPlaces(flags)
   const { job, examined, said } =
     bundle === undefined ? await ofSeed(Number(given), flags) : await ofBundle(bundle, flags)
   const { run, violations } = examined
@@ -65,7 +67,8 @@ export async function chaosShrinkCommand(folder: string, flags: ReplayFlags): Pr
   }
   const text = await keepFailure({ ...loaded, subject, golden }, examined, {
     jobPath,
-    folder: flags.out ?? dirname(resolve(folder)),
+    folder: flags.out ?? dirname(resolve(folderOf(folder))),
+    name: `${basename(resolve(folderOf(folder)))}-shrunk`,
     shrinkBudget: SHRINK_BUDGET,
     color: process.stdout.isTTY,
   })
@@ -81,7 +84,13 @@ interface Replayed {
   readonly said: readonly string[]
 }
 
-async function bundleAt(folder: string): Promise<ChaosBundle> {
+/** Whoever names its file means the bundle. */
+function folderOf(given: string): string {
+  return basename(given) === 'bundle.json' ? dirname(given) : given
+}
+
+async function bundleAt(given: string): Promise<ChaosBundle> {
+  const folder = folderOf(given)
   if (!(await exists(systemFiles, resolve(folder)))) {
     throw new StreamError('USAGE', `there is no bundle "${folder}"`, {
       hint: 'Name the folder of a bundle, or a seed with --job.',

@@ -1,38 +1,22 @@
 import type { Campaign } from '../engine/chaos/campaign.ts'
-import type { ChaosMode, FaultKind } from '../engine/chaos/actions.ts'
 import type { FaultSchedule } from '../engine/faults/schedule.ts'
+import type { Search } from './chaos-watch.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { systemClock } from '../engine/base/clock.ts'
-import { faultKinds } from '../engine/chaos/actions.ts'
 import { runCampaign } from '../engine/chaos/campaign.ts'
 import { faultPairs, singleFaults } from '../engine/chaos/exhaust.ts'
-import { randomSchedule, type RandomScheduleOptions } from '../engine/chaos/random-schedule.ts'
+import { type RandomScheduleOptions } from '../engine/chaos/random-schedule.ts'
 import { rareStates } from '../engine/chaos/rare-states.ts'
-import { rareSchedules } from '../engine/chaos/rare-schedules.ts'
 import { isMuchLike, reportCard } from '../engine/chaos/report-card.ts'
-import { parseDuration } from '../engine/graph/parameters.ts'
-import { nearest } from '../engine/graph/suggest.ts'
+import { describeFault } from '../engine/faults/schedule.ts'
 import { BUNDLES, keepFailure } from './chaos-failure.ts'
+import { budgetOf, checkPlaces, kindsOf, modeOf, positive, type ChaosFlags } from './chaos-flags.ts'
 import { realCampaign } from './chaos-real.ts'
-import { loadSubject, type LoadedSubject, type SubjectFlags } from './chaos-subject.ts'
-
-export interface ChaosFlags extends SubjectFlags {
-  readonly seed?: string
-  readonly schedules?: string
-  readonly faults?: string
-  readonly budget?: string
-  readonly picture?: string
-  readonly strict?: boolean
-  readonly depth?: string
-  readonly mode?: string
-  readonly out?: string
-  /** `--no-shrink` */
-  readonly shrink: boolean
-}
+import { byChance, faultsNamed, nameOf } from './chaos-schedules.ts'
+import { loadSubject, type LoadedSubject } from './chaos-subject.ts'
+import { EXIT_CUT, watched } from './chaos-watch.ts'
 
 const SCHEDULES = 1_000
-/** A search that is large enough begins with schedules that are made to be seldom ones. */
-const LED_FROM = 100
 /** A real run takes seconds. */
 const REAL_SCHEDULES = 20
 const SHRINK_BUDGET = 200
@@ -42,41 +26,37 @@ const PARALLELISM_MAX = 4
 /** `millrace chaos run`: schedules by chance. Exit code 1 when an invariant was broken. */
 export async function chaosRunCommand(jobPath: string, flags: ChaosFlags): Promise<number> {
   const seed = positive(flags.seed ?? '1', '--seed')
-  const schedules = positive(flags.schedules ?? String(SCHEDULES), '--schedules')
+  const count = positive(flags.schedules ?? String(SCHEDULES), '--schedules')
   kindsOf(flags.faults)
   const mode = modeOf(flags.mode)
+  const budgetMs = budgetOf(flags)
+  await checkPlaces(flags)
   if (mode !== 'sim') {
-    warnOfEffects()
-    return await realCampaign(jobPath, flags, {
-      mode,
-      seed,
-      schedules: flags.schedules === undefined ? REAL_SCHEDULES : schedules,
-      budgetMs: flags.budget === undefined ? Infinity : budgetOf(flags.budget),
-      scheduleOptions: (golden) => ({
-        ...randomOptions({ golden, parallelism: PARALLELISM_MAX }, flags),
-        mode,
-      }),
+    const schedules = flags.schedules === undefined ? REAL_SCHEDULES : count
+    return await watched(budgetMs, async (search) => {
+      warnOfEffects()
+      return await realCampaign(jobPath, flags, {
+        ...{ mode, seed, schedules, budgetMs, search },
+        scheduleOptions: (golden) => ({
+          ...randomOptions({ golden, parallelism: PARALLELISM_MAX }, flags),
+          mode,
+        }),
+      })
     })
   }
-  warnOfEffects()
-  const loaded = await loadSubject(jobPath, flags)
-  const options = randomOptions(loaded, flags)
-  function* byChance(): Generator<FaultSchedule> {
-    if (schedules >= LED_FROM) yield* led(loaded, seed)
-    for (let index = 0; index < schedules; index += 1) yield randomSchedule(seed + index, options)
-  }
-  return await campaignOf(jobPath, loaded, flags, byChance(), schedules)
-}
-
-/** To the states that chance seldom comes to. */
-function* led(
-  { subject, graph, parallelism }: LoadedSubject,
-  seed: number,
-): Generator<FaultSchedule> {
-  const { timeoutMs } = { ...graph.settings.checkpointing, ...subject.checkpointing }
-  for (const faults of Object.values(rareSchedules({ timeoutMs }))) {
-    yield { seed, parallelism, faults }
-  }
+  return await watched(budgetMs, async (search) => {
+    search.doing('judging', 'the job runs without a fault')
+    warnOfEffects()
+    const loaded = await loadSubject(jobPath, flags)
+    const { total, schedules } = byChance(loaded, randomOptions(loaded, flags), { seed, count })
+    const campaign = await campaignOf(jobPath, loaded, flags, search, {
+      schedules,
+      total: () => total,
+    })
+    if (campaign.failing.length > 0) return 1
+    if (campaign.schedules === 0) return EXIT_CUT
+    return flags.strict === true ? strictly(campaign) : 0
+  })
 }
 
 /** What decides a schedule besides its seed. */
@@ -88,7 +68,10 @@ export function randomOptions(
   return { golden, kinds: kindsOf(faults), parallelismMax, faultsMax: FAULTS_MAX }
 }
 
-/** `millrace chaos exhaust`: every single fault, or every pair. */
+/**
+ * `millrace chaos exhaust`: every single fault, or every pair. Exit code 1 when an invariant was
+ * broken, 124 when nothing was and yet not all was tried.
+ */
 export async function chaosExhaustCommand(jobPath: string, flags: ChaosFlags): Promise<number> {
   const depth = flags.depth ?? '1'
   if (depth !== '1' && depth !== '2') {
@@ -97,49 +80,98 @@ export async function chaosExhaustCommand(jobPath: string, flags: ChaosFlags): P
     })
   }
   const kinds = kindsOf(flags.faults)
-  warnOfEffects()
-  const loaded = await loadSubject(jobPath, flags)
-  const { subject, golden, parallelism } = loaded
-  const options = { seed: positive(flags.seed ?? '1', '--seed'), parallelism, kinds }
-  const schedules =
-    depth === '1' ? singleFaults(golden, options) : faultPairs(subject, golden, options)
-  return await campaignOf(jobPath, loaded, flags, schedules, undefined)
+  const seed = positive(flags.seed ?? '1', '--seed')
+  await checkPlaces(flags)
+  return await watched(budgetOf(flags), async (search) => {
+    search.doing('judging', 'the job runs without a fault')
+    warnOfEffects()
+    const loaded = await loadSubject(jobPath, flags)
+    const { subject, golden, parallelism } = loaded
+    const options = { seed, parallelism, kinds }
+    const singles = depth === '1' ? singleFaults(golden, options) : undefined
+    const pairs = faultPairs(subject, golden, options)
+    const campaign = await campaignOf(jobPath, loaded, flags, search, {
+      schedules: faultsNamed(singles ?? pairs),
+      total: () => (singles === undefined ? pairs.total : singles.length),
+    })
+    if (campaign.failing.length > 0) return 1
+    if (campaign.endedBy !== 'all') return EXIT_CUT
+    return flags.strict === true ? strictly(campaign) : 0
+  })
+}
+
+interface Schedules {
+  readonly schedules: Iterable<FaultSchedule> | AsyncIterable<FaultSchedule>
+  /** How many there are, once it is known. */
+  readonly total: () => number | undefined
 }
 
 async function campaignOf(
   jobPath: string,
   loaded: LoadedSubject,
   flags: ChaosFlags,
-  schedules: Iterable<FaultSchedule> | AsyncIterable<FaultSchedule>,
-  count: number | undefined,
-): Promise<number> {
-  const { subject, golden, told } = loaded
-  for (const line of told) process.stdout.write(`input       ${line}\n`)
+  search: Search,
+  { schedules, total }: Schedules,
+): Promise<Campaign> {
+  const { subject, golden, told: read } = loaded
+  for (const line of read) process.stdout.write(`input       ${line}\n`)
+  const untilMs = systemClock.monotonicMs() + budgetOf(flags)
+  const told = new Progress()
+  const reportOf = (campaign: Campaign): string =>
+    reportCard(campaign, golden, {
+      total: total(),
+      nameOf: (schedule) => nameOf(schedule).words,
+      isStrict: flags.strict === true,
+    })
   const campaign = await runCampaign({
     subject,
     golden,
     schedules,
     clock: systemClock,
-    ...(flags.budget === undefined ? {} : { budgetMs: budgetOf(flags.budget) }),
-    onProgress: (soFar) => {
-      tellProgress(soFar, count)
+    budgetMs: budgetOf(flags),
+    signal: search.signal,
+    onSchedule: (schedule, soFar) => {
+      const isTime = told.isTime()
+      search.doing('searching', wordsOf(schedule), isTime ? reportOf(soFar) : undefined)
+      if (isTime) told.tell(soFar, total())
     },
   })
-  endProgress()
-  process.stdout.write(`${reportCard(campaign, golden)}\n`)
+  told.end()
+  process.stdout.write(`${reportOf(campaign)}\n`)
   for (const [index, failing] of campaign.failing.entries()) {
+    const { schedule } = failing.run
+    search.doing('searching', `shrinking ${wordsOf(schedule)}`, '')
+    const isOver = (): boolean => search.signal.aborted || systemClock.monotonicMs() >= untilMs
     const text = await keepFailure(loaded, failing, {
       jobPath,
       folder: flags.out ?? BUNDLES,
+      name: `${subject.name}-${nameOf(schedule).slug}`,
       shrinkBudget: flags.shrink ? SHRINK_BUDGET : 0,
+      isOver,
       color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
       ...(flags.picture === undefined ? {} : { picture: pathOfPicture(flags.picture, index) }),
       isBrief: isMuchLike(failing, campaign.failing.slice(0, index)),
     })
-    process.stdout.write(`\n${text}\n`)
+    const which = `failure ${index + 1} of ${campaign.failing.length}`
+    process.stdout.write(`\n${which}: ${wordsOf(schedule)}\n${text}\n`)
   }
-  const missesRare = campaign.rare.size < Object.keys(rareStates).length
-  return campaign.failing.length > 0 || (flags.strict === true && missesRare) ? 1 : 0
+  return campaign
+}
+
+function wordsOf(schedule: FaultSchedule): string {
+  const { parallelism, faults } = schedule
+  const what = faults.map(describeFault).join('; ')
+  return `${nameOf(schedule).words}, parallelism ${parallelism}: ${what}`
+}
+
+/** Says what `--strict` misses; 1 when it misses something. */
+function strictly({ rare }: Campaign): number {
+  const missed = Object.keys(rareStates).length - rare.size
+  if (missed === 0) return 0
+  process.stdout.write(
+    `strict      ${missed} rare states were not reached, which --strict asks for: exit code 1\n`,
+  )
+  return 1
 }
 
 /** `out.svg`, `out-2.svg`, … */
@@ -154,52 +186,28 @@ function warnOfEffects(): void {
   )
 }
 
-function tellProgress(campaign: Campaign, count: number | undefined): void {
-  if (!process.stderr.isTTY) return
-  const of = count === undefined ? '' : ` of ${count}`
-  process.stderr.write(
-    `\r\u001b[K${campaign.schedules}${of} schedules, ${campaign.lives} lives, ${campaign.failing.length} failing`,
-  )
-}
+/** Progress is told so often. */
+const PROGRESS_MS = 500
 
-function endProgress(): void {
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
-}
+class Progress {
+  #toldMs = -Infinity
 
-function kindsOf(given: string | undefined): readonly FaultKind[] {
-  const known = Object.keys(faultKinds) as FaultKind[]
-  if (given === undefined) return known
-  return given.split(',').map((name) => {
-    const kind = known.find((one) => one === name.trim())
-    if (kind !== undefined) return kind
-    const near = nearest(name, known)
-    throw new StreamError('USAGE', `there is no kind of fault "${name}"`, {
-      hint: near === undefined ? `There are ${known.join(', ')}.` : `Did you mean "${near}"?`,
-    })
-  })
-}
+  isTime(): boolean {
+    const nowMs = systemClock.monotonicMs()
+    if (nowMs - this.#toldMs < PROGRESS_MS) return false
+    this.#toldMs = nowMs
+    return true
+  }
 
-function modeOf(given: string | undefined): ChaosMode {
-  const modes = ['sim', 'threads', 'process'] as const
-  const mode = modes.find((one) => one === (given ?? 'sim'))
-  if (mode !== undefined) return mode
-  throw new StreamError('USAGE', `there is no mode "${given}"`, {
-    hint: 'sim: in one thread, over a simulated disk. threads and process: the real thing.',
-  })
-}
+  tell(campaign: Campaign, total: number | undefined): void {
+    if (!process.stderr.isTTY) return
+    const of = total === undefined ? '' : ` of ${total}`
+    process.stderr.write(
+      `\r\u001b[K${campaign.schedules}${of} schedules, ${campaign.lives} lives, ${campaign.failing.length} failing`,
+    )
+  }
 
-function budgetOf(text: string): number {
-  const ms = parseDuration(text)
-  if (ms !== undefined && ms > 0) return ms
-  throw new StreamError('USAGE', `--budget ${text} is no duration`, {
-    hint: 'Give one such as 30s or 5m.',
-  })
-}
-
-function positive(text: string, flag: string): number {
-  const value = Number(text)
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw new StreamError('USAGE', `${flag} ${text} is no whole number above 0`, {
-    hint: 'Give a number such as 42.',
-  })
+  end(): void {
+    if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
+  }
 }

@@ -4,7 +4,7 @@ import type { ChaosBundle } from '../engine/chaos/bundle.ts'
 import type { StreamGraph } from '../engine/graph/stream-graph.ts'
 import type { RunFlags } from './run-options.ts'
 import { systemDoors } from '../engine/base/doors.ts'
-import { StreamError } from '../engine/base/errors.ts'
+import { asStreamError, StreamError } from '../engine/base/errors.ts'
 import { makeDirectories, readWholeFile, systemFiles } from '../engine/base/files.ts'
 import { silentLogger } from '../engine/base/logger.ts'
 import { RECORDED_RECORDS_MAX, withRecordedInputs } from '../engine/chaos/recorded-inputs.ts'
@@ -109,7 +109,7 @@ export async function loadSubject(
   const doors = systemDoors(silentLogger)
   const inputs = await withRecordedInputs(local, doors, bundle?.recorded, { recordsMax })
   const { subject, told } = inputs
-  const first = await goldenRun(subject, parallelism)
+  const first = await goldenOf(subject, parallelism)
   if (first.checkpoints >= CHECKPOINTS_MIN) {
     return { subject, graph, golden: first, parallelism, jobHash, set, told }
   }
@@ -126,6 +126,24 @@ function recordsOf({ records }: SubjectFlags): number {
     hint: 'Give a number such as 1000.',
   })
 }
+
+/** What is wrong with the job itself is told as that, not as something that was broken. */
+async function goldenOf(subject: Subject, parallelism: number): Promise<Golden> {
+  try {
+    return await goldenRun(subject, parallelism)
+  } catch (error) {
+    const { domain, exit } = asStreamError(error).consequence
+    if (domain === 'internal' || exit === EXIT_USER) throw error
+    const { place } = asStreamError(error)
+    throw new StreamError('CHAOS_UNFIT', `"${subject.name}" fails without a fault`, {
+      hint: 'Mend it first: "millrace run" says more.',
+      place,
+      cause: error,
+    })
+  }
+}
+
+const EXIT_USER = 2
 
 /** A checkpoint that is given up is no end of the search. */
 const TOLERABLE_FAILURES = 100

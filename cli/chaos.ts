@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { ReplayFlags } from './chaos-replay.ts'
-import type { ChaosFlags } from './chaos-run.ts'
+import type { ChaosFlags } from './chaos-flags.ts'
 
 type Done = (exitCode: number) => void
 type WithJobFlags = (command: Command) => Command
@@ -53,7 +53,10 @@ function addReplay(chaos: Command, done: Done, withJobFlags: WithJobFlags): void
   const command = chaos
     .command('replay')
     .description('run a schedule again, and draw it')
-    .argument('<bundle or seed>', 'the folder of a bundle, or a seed of "chaos run" with --job')
+    .argument(
+      '<bundle or seed>',
+      'the folder of a bundle; or, with --job, a seed that "chaos run" called "seed 42"',
+    )
     .option('--job <job>', 'the script, where it is not the one that the bundle names')
     .option('--faults <kinds>', 'with a seed: as they were given to "chaos run"')
     .option('--records <n>', 'likewise')
@@ -130,7 +133,7 @@ function withFaultFlags(command: Command): Command {
       '--faults <kinds>',
       'crash,delay,drop,errno,torn,powerloss,clock,pause,fence,rescale,ask',
     )
-    .option('--budget <duration>', 'end after so long, such as 5m')
+    .option('--budget <duration>', 'end after so long, such as 5m, whatever the job does')
     .option('--picture <file.svg>', 'write the picture of each failing run there too')
     .option('--out <dir>', 'where bundles of failing runs go (default: .millrace/chaos)')
     .option('--strict', 'fail also when a rare state was not reached')
@@ -152,8 +155,13 @@ must end and be readable again, its sinks must commit. A run without faults says
 with faults are held against it.
 Of Kafka, what a topic holds by now is read once, at the start, and every run reads that.
 
+With 100 schedules or more a search begins with one for each rare state, "led to" it; those that
+follow come by chance, one a seed. Each failing run is kept as a bundle, which "replay" has again.
+
 Exit codes:
-  0  nothing was broken            2  wrong call, or a job that no run can judge
-  1  an invariant was broken; with --strict also: a rare state was not reached
-  3  fsck: damaged                 130, 143  ended by SIGINT, SIGTERM
+  0  nothing was broken                        3    fsck: a checkpoint is damaged
+  1  an invariant was broken (or, by --strict, 124  exhaust was ended before all was tried, or a
+     a rare state not reached)                      search before anything was; nothing was broken
+  2  wrong call, or a job that fails, does     130, 143  ended by SIGINT, SIGTERM, after a report
+     not end or differs without a fault        70   a bug of Millrace
 `

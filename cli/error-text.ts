@@ -78,16 +78,19 @@ function stacksOf(error: ErrorData): readonly string[] {
   return [error, ...chainOf(error)].flatMap((one) => (one.stack === undefined ? [] : [one.stack]))
 }
 
+/** Errors that a user's own function may have thrown. */
+const OF_USER_CODE: readonly string[] = ['USER_FUNCTION_FAILED', 'RECORD_POISON', 'CHAOS_UNFIT']
+
 /** The first frame of the user's own file, relative to the current directory. */
 function userFrame(error: ErrorData): string | undefined {
-  if (error.code !== 'USER_FUNCTION_FAILED' && error.code !== 'RECORD_POISON') return undefined
+  if (!OF_USER_CODE.includes(error.code)) return undefined
   const own = ['dist', 'engine', 'operators', 'connectors', 'cli'].map(
     (folder) => `${packageRoot()}/${folder}/`,
   )
   for (const stack of stacksOf(error).toReversed()) {
     for (const line of stack.split('\n')) {
       const found = /\(?((?:file:\/\/)?\/[^()]+):(\d+):(\d+)\)?$/.exec(line)
-      if (found === null) continue
+      if (found === null || line.includes('node:internal')) continue
       const path = found[1]!.startsWith('file:') ? fileURLToPath(found[1]!) : found[1]!
       if (path.includes('/node_modules/') || own.some((folder) => path.startsWith(folder))) continue
       return `${relative(process.cwd(), path)}:${found[2]}:${found[3]}`

@@ -18,8 +18,14 @@ export interface CampaignOptions {
   readonly budgetMs?: number
   /** It ends after so many failing schedules; each is worth a look of its own. */
   readonly failuresMax?: number
-  readonly onProgress?: (campaign: Campaign) => void
+  /** Aborted when nobody wants more; the schedule that runs is finished. */
+  readonly signal?: AbortSignal
+  /** Called before each schedule, with what was done so far. */
+  readonly onSchedule?: (schedule: FaultSchedule, soFar: Campaign) => void
 }
+
+/** `all`: every schedule was tried. */
+export type CampaignEnd = 'all' | 'budget' | 'failures' | 'signal'
 
 /** What a campaign has done so far. */
 export interface Campaign {
@@ -39,34 +45,34 @@ export interface Campaign {
   readonly recoveryMs: readonly number[]
   readonly failing: readonly Examined[]
   readonly elapsedMs: number
-  /** False: the budget was used up, or there were too many failures. */
-  readonly isComplete: boolean
+  readonly endedBy: CampaignEnd
 }
 
 const FAILURES_MAX = 3
-/** Progress is told so often. */
-const PROGRESS_MS = 500
 
 /** Runs schedules against a job, one after another, and gathers what came of them. */
 export async function runCampaign(options: CampaignOptions): Promise<Campaign> {
-  const { subject, golden, clock, budgetMs = Infinity, failuresMax = FAILURES_MAX } = options
+  const { subject, golden, clock, budgetMs = Infinity } = options
   const startedMs = clock.monotonicMs()
   const tally = new Tally()
-  let toldMs = startedMs
-  let isComplete = true
+  const elapsedMs = (): number => clock.monotonicMs() - startedMs
   for await (const schedule of options.schedules) {
-    const nowMs = clock.monotonicMs()
-    if (nowMs - startedMs >= budgetMs || tally.failing.length >= failuresMax) {
-      isComplete = false
-      break
-    }
-    if (options.onProgress !== undefined && nowMs - toldMs >= PROGRESS_MS) {
-      toldMs = nowMs
-      options.onProgress(tally.sum(nowMs - startedMs, true))
-    }
+    const endedBy = endOf(options, tally, elapsedMs() >= budgetMs)
+    if (endedBy !== undefined) return tally.sum(elapsedMs(), endedBy)
+    options.onSchedule?.(schedule, tally.sum(elapsedMs(), 'signal'))
     tally.add(await examine(subject, golden, schedule))
   }
-  return tally.sum(clock.monotonicMs() - startedMs, isComplete)
+  return tally.sum(elapsedMs(), 'all')
+}
+
+function endOf(
+  { signal, failuresMax = FAILURES_MAX }: CampaignOptions,
+  { failing }: Tally,
+  isLate: boolean,
+): CampaignEnd | undefined {
+  if (signal?.aborted === true) return 'signal'
+  if (failing.length >= failuresMax) return 'failures'
+  return isLate ? 'budget' : undefined
 }
 
 class Tally {
@@ -99,7 +105,7 @@ class Tally {
     this.#recoveryMs.push(...recoveryTimes(run))
   }
 
-  sum(elapsedMs: number, isComplete: boolean): Campaign {
+  sum(elapsedMs: number, endedBy: CampaignEnd): Campaign {
     return {
       schedules: this.#schedules,
       lives: this.#lives,
@@ -112,7 +118,7 @@ class Tally {
       recoveryMs: this.#recoveryMs,
       failing: this.failing,
       elapsedMs,
-      isComplete,
+      endedBy,
     }
   }
 }

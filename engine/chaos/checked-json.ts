@@ -20,8 +20,9 @@ export class CheckedJson {
     try {
       return new CheckedJson(JSON.parse(text), place)
     } catch (error) {
-      throw new StreamError('CHAOS_SCHEDULE_INVALID', `${place} is no JSON`, {
-        hint: 'Take the file as it was written, or mend what the message below names.',
+      const why = error instanceof Error ? error.message : String(error)
+      throw new StreamError('CHAOS_SCHEDULE_INVALID', `${place} is no JSON: ${why}`, {
+        hint: 'Take the file as it was written, or mend it there.',
         cause: error,
       })
     }

@@ -15,48 +15,91 @@ export interface ExhaustOptions {
   readonly kinds: readonly FaultKind[]
 }
 
-/** Every single fault: each point that the job reaches × occurrence × action. */
-export function* singleFaults(golden: Golden, options: ExhaustOptions): Generator<FaultSchedule> {
+/**
+ * Every single fault: each point that the job reaches × occurrence × action. The first occurrence
+ * of every point comes before the second of any, and one action at all points before the next, so
+ * that a search that is cut short has been everywhere.
+ */
+export function singleFaults(golden: Golden, options: ExhaustOptions): readonly FaultSchedule[] {
   const { seed, parallelism } = options
-  for (const [point, often] of golden.reached) {
-    for (let nth = 1; nth <= Math.min(often, OCCURRENCES); nth += 1) {
-      for (const action of allowedAt(point, options.kinds)) {
-        yield { seed, parallelism, faults: [{ point, nth, action }] }
+  const points = [...golden.reached].map(([point, often]) => {
+    return { point, often, actions: allowedAt(point, options.kinds) }
+  })
+  const schedules: FaultSchedule[] = []
+  for (let nth = 1; nth <= OCCURRENCES; nth += 1) {
+    const reached = points.filter(({ often }) => often >= nth)
+    const actionsMax = Math.max(0, ...reached.map(({ actions }) => actions.length))
+    for (let index = 0; index < actionsMax; index += 1) {
+      for (const { point, actions } of reached) {
+        const action = actions[index]
+        if (action === undefined) continue
+        schedules.push({ seed, parallelism, faults: [{ point, nth, action }] })
       }
     }
   }
+  return schedules
+}
+
+/** What comes after a first fault; how many there are is known when each of those has run. */
+export interface FaultPairs extends AsyncIterable<FaultSchedule> {
+  /** Of all pairs; undefined while first faults are left that have not run. */
+  readonly total: number | undefined
 }
 
 /**
  * Every ordered pair of points, the second during the recovery from the first: the first ends a
- * life, the second strikes in the next one before its first checkpoint is committed.
+ * life, the second strikes in the next one before its first checkpoint is committed. One pair of
+ * each first fault comes before the second pair of any.
  */
-export async function* faultPairs(
-  subject: Subject,
-  golden: Golden,
-  options: ExhaustOptions,
-): AsyncGenerator<FaultSchedule> {
-  const { seed, parallelism } = options
-  for (const [point, often] of golden.reached) {
-    // The middle of a run has a checkpoint to go back to.
-    const first: Fault = { point, nth: Math.ceil(often / 2), life: 1, action: { type: 'crash' } }
-    const run = await simulateSchedule({
-      ...subject,
-      schedule: { seed, parallelism, faults: [first] },
-    })
+export function faultPairs(subject: Subject, golden: Golden, options: ExhaustOptions): FaultPairs {
+  return new Pairs(subject, golden, options)
+}
+
+class Pairs implements FaultPairs {
+  readonly #subject: Subject
+  readonly #golden: Golden
+  readonly #options: ExhaustOptions
+  total: number | undefined
+
+  constructor(subject: Subject, golden: Golden, options: ExhaustOptions) {
+    this.#subject = subject
+    this.#golden = golden
+    this.#options = options
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<FaultSchedule> {
+    const lists: (readonly FaultSchedule[])[] = []
+    for (const [point, often] of this.#golden.reached) {
+      // The middle of a run has a checkpoint to go back to.
+      const first: Fault = { point, nth: Math.ceil(often / 2), life: 1, action: { type: 'crash' } }
+      const pairs = await this.#pairsOf(first, lists.length)
+      lists.push(pairs)
+      if (pairs[0] !== undefined) yield pairs[0]
+    }
+    this.total = lists.reduce((sum, { length }) => sum + length, 0)
+    const longest = Math.max(0, ...lists.map(({ length }) => length))
+    for (let index = 1; index < longest; index += 1) {
+      for (const pairs of lists) if (pairs[index] !== undefined) yield pairs[index]!
+    }
+  }
+
+  /** Each first fault begins elsewhere in its recovery. */
+  async #pairsOf(first: Fault, turn: number): Promise<readonly FaultSchedule[]> {
+    const { seed, parallelism } = this.#options
+    const schedule = { seed, parallelism, faults: [first] }
+    const run = await simulateSchedule({ ...this.#subject, schedule })
     const recovered = new Set<FaultPointName>()
     for (const { life, point: reached } of run.trace) {
       if (life !== 2 || !isFaultPoint(reached)) continue
       recovered.add(reached)
       if (reached === 'coordinator.committed') break
     }
-    for (const second of recovered) {
-      yield {
-        seed,
-        parallelism,
-        faults: [first, { point: second, nth: 1, life: 2, action: endingAt(second) }],
-      }
-    }
+    const points = [...recovered]
+    return points.map((_, index) => {
+      const second = points[(index + turn) % points.length]!
+      const fault: Fault = { point: second, nth: 1, life: 2, action: endingAt(second) }
+      return { seed, parallelism, faults: [first, fault] }
+    })
   }
 }
 

@@ -1,3 +1,4 @@
+import type { FaultSchedule } from '../faults/schedule.ts'
 import type { Campaign } from './campaign.ts'
 import type { Examined } from './examine.ts'
 import type { Golden } from './subject.ts'
@@ -7,27 +8,45 @@ import { describeFault } from '../faults/schedule.ts'
 import { rareStates } from './rare-states.ts'
 import { diagnosisOf, invariants } from './violation.ts'
 
+export interface ReportOptions {
+  /** How many schedules there are; undefined: not known. */
+  readonly total?: number | undefined
+  /** How people call a schedule; without it, by its seed. */
+  readonly nameOf?: (schedule: FaultSchedule) => string
+  /** Which points and rare states were not come to: for those who search for it. */
+  readonly isStrict?: boolean
+}
+
 /** What came of a campaign, for people; every figure is of this campaign. */
-export function reportCard(campaign: Campaign, golden: Golden): string {
+export function reportCard(
+  campaign: Campaign,
+  golden: Golden,
+  options: ReportOptions = {},
+): string {
   const { schedules, lives, idle, checkpoints, elapsedMs, failing } = campaign
+  const { total, nameOf = ({ seed }) => `seed ${seed}`, isStrict = true } = options
   const each = schedules === 0 ? 0 : elapsedMs / schedules
+  const of = total === undefined || total === schedules ? '' : ` of ${total}`
+  const ended = endWords(campaign, total)
   const rows: readonly (readonly [string, string])[] = [
-    ['schedules', `${schedules} in ${seconds(elapsedMs)} s, ${each.toFixed(1)} ms each`],
+    ['schedules', `${schedules}${of} in ${seconds(elapsedMs)} s, ${each.toFixed(1)} ms each`],
+    ...(ended === undefined ? [] : [['ended', ended] as const]),
     ['lives', `${lives}, ${checkpoints} checkpoints completed`],
     ['faults', faultsOf(campaign) + (idle === 0 ? '' : `; in ${idle} schedules none struck`)],
-    ['points', pointsOf(campaign, golden)],
-    ['rare states', rareOf(campaign)],
+    ['points', pointsOf(campaign, golden, isStrict)],
+    ['rare states', rareOf(campaign, isStrict)],
     ['recovery', recoveryOf(campaign)],
-    ['violations', failing.length === 0 ? 'none' : `in ${failing.length} schedules`],
+    ['violations', violationsOf(campaign)],
   ]
   const lines = rows.map(([name, text]) => `${name.padEnd(11)} ${text}`)
   for (const [index, examined] of failing.entries()) {
-    const { run, violations } = examined
-    const { seed, parallelism, faults } = run.schedule
-    const head = `seed ${seed}, parallelism ${parallelism}: ${faults.map(describeFault).join('; ')}`
+    const { violations } = examined
+    const { schedule } = examined.run
+    const faults = schedule.faults.map(describeFault).join('; ')
+    const head = `${nameOf(schedule)}, parallelism ${schedule.parallelism}: ${faults}`
     const like = failing.slice(0, index).find((earlier) => isMuchLike(examined, [earlier]))
     if (like === undefined) lines.push('', head, ...violationLines(violations))
-    else lines.push('', head, `  breaks the same as seed ${like.run.schedule.seed}`)
+    else lines.push('', head, `  breaks the same as ${nameOf(like.run.schedule)}`)
   }
   return lines.join('\n')
 }
@@ -37,6 +56,27 @@ export function isMuchLike({ violations }: Examined, earlier: readonly Examined[
   const broken = (all: readonly Violation[]): string =>
     [...new Set(all.map(({ invariant }) => invariant))].sort().join()
   return earlier.some((one) => broken(one.violations) === broken(violations))
+}
+
+/** Undefined where all was tried. */
+function endWords(
+  { endedBy, schedules, failing }: Campaign,
+  total: number | undefined,
+): string | undefined {
+  if (endedBy === 'all') return undefined
+  const left = total === undefined ? 'the rest was' : `${total - schedules} schedules were`
+  const why = {
+    budget: 'by its budget',
+    failures: `after ${failing.length} failures`,
+    signal: 'by a signal',
+  }[endedBy]
+  return `${why}: ${left} not tried`
+}
+
+function violationsOf({ failing, endedBy, schedules }: Campaign): string {
+  if (failing.length > 0) return `in ${failing.length} schedules`
+  if (schedules === 0) return 'nothing was tried'
+  return endedBy === 'all' ? 'none' : 'none in what was tried'
 }
 
 /** What was broken, one line for people and one that was found; of each invariant the first. */
@@ -62,10 +102,10 @@ function faultsOf({ faults }: Campaign): string {
   return byCount.map(([type, count]) => `${count} ${type}`).join(', ')
 }
 
-function pointsOf({ reached, struck }: Campaign, golden: Golden): string {
+function pointsOf({ reached, struck }: Campaign, golden: Golden, isStrict: boolean): string {
   const missed = [...golden.reached.keys()].filter((point) => !struck.has(point))
   const text = `${reached.size} reached, ${struck.size} struck`
-  if (missed.length === 0) return text
+  if (missed.length === 0 || !isStrict) return text
   const shown = missed.slice(0, MISSED_SHOWN).join(', ')
   const more = missed.length > MISSED_SHOWN ? `, and ${missed.length - MISSED_SHOWN} more` : ''
   return `${text}; nothing was done at ${shown}${more}`
@@ -73,11 +113,11 @@ function pointsOf({ reached, struck }: Campaign, golden: Golden): string {
 
 const MISSED_SHOWN = 5
 
-function rareOf({ rare }: Campaign): string {
+function rareOf({ rare }: Campaign, isStrict: boolean): string {
   const all = Object.keys(rareStates) as RareState[]
   const missed = all.filter((state) => !rare.has(state))
   const text = `${rare.size} of ${all.length} reached`
-  return missed.length === 0 ? text : `${text}; not ${missed.join(', ')}`
+  return missed.length === 0 || !isStrict ? text : `${text}; not ${missed.join(', ')}`
 }
 
 function recoveryOf({ recoveryMs }: Campaign): string {

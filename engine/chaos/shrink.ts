@@ -12,6 +12,8 @@ import { goldenRun } from './subject.ts'
 export interface ShrinkOptions {
   /** How many schedules are tried at most. */
   readonly budget?: number
+  /** True when time is up: what was found until then is the answer. */
+  readonly isOver?: () => boolean
 }
 
 /** The least that was found to break what the given run broke. */
@@ -24,6 +26,8 @@ export interface Shrunk {
   readonly subject: Subject
   readonly golden: Golden
   readonly tried: number
+  /** Time was up before all was tried. */
+  readonly isCut: boolean
 }
 
 const BUDGET = 400
@@ -38,9 +42,9 @@ export async function shrink(
   subject: Subject,
   golden: Golden,
   failing: Examined,
-  { budget = BUDGET }: ShrinkOptions = {},
+  options: ShrinkOptions = {},
 ): Promise<Shrunk> {
-  return await new Shrinking(subject, golden, failing, budget).run()
+  return await new Shrinking(subject, golden, failing, options).run()
 }
 
 /** The job with its input cut down, as `Shrunk.recordsMax` says. */
@@ -53,6 +57,7 @@ class Shrinking {
   readonly #whole: Subject
   readonly #invariant: InvariantId
   readonly #budget: number
+  readonly #isOver: () => boolean
   #subject: Subject
   #golden: Golden
   #recordsMax: number | undefined
@@ -60,8 +65,14 @@ class Shrinking {
   /** What was tried, so that a second round does not try it again. */
   readonly #known = new Set<string>()
   #tried = 0
+  #isCut = false
 
-  constructor(subject: Subject, golden: Golden, failing: Examined, budget: number) {
+  constructor(
+    subject: Subject,
+    golden: Golden,
+    failing: Examined,
+    { budget = BUDGET, isOver = () => false }: ShrinkOptions,
+  ) {
     const violation = failing.violations[0]
     assert(violation !== undefined, 'only a run that broke something can be shrunk')
     this.#invariant = violation.invariant
@@ -70,6 +81,7 @@ class Shrinking {
     this.#golden = golden
     this.#best = failing
     this.#budget = budget
+    this.#isOver = isOver
   }
 
   async run(): Promise<Shrunk> {
@@ -92,6 +104,7 @@ class Shrinking {
       subject: this.#subject,
       golden: this.#golden,
       tried: this.#tried,
+      isCut: this.#isCut,
     }
   }
 
@@ -202,6 +215,8 @@ class Shrinking {
   #isNew(schedule: FaultSchedule, recordsMax: number | undefined): boolean {
     const key = this.#key(schedule, recordsMax)
     if (this.#tried >= this.#budget || this.#known.has(key)) return false
+    this.#isCut ||= this.#isOver()
+    if (this.#isCut) return false
     this.#known.add(key)
     return true
   }
