@@ -18,6 +18,9 @@ test('the mistake is found, and the failing run is drawn', async () => {
   expect(found.exitCode, found.stderr).toBe(1)
   expect(found.stdout).toMatch(/sink "files": \d+ × \{"id":\d+,"cents":\d+\} is there too often/)
   expect(found.stdout).toMatch(/ life \d goes on from \d/)
+  // The bundle that the guide goes on with, whatever the seeds find.
+  const replay = /^npx (millrace chaos replay \S+)/m.exec(guide)![1]!
+  expect(found.stdout).toContain(replay)
   const picture = readFileSync(project.path('failure.svg'), 'utf8')
   expect(picture).toContain('is there too often')
   const schedules = Number(/^schedules +(\d+)/.exec(found.stdout)![1])
