@@ -200,7 +200,7 @@ class Watch {
       )
     }
     process.stdout.write(
-      `\n${this.#what}\n  I11 the job did not come to its end: its code does not return, ended after ${after}\n`,
+      `\nthen came ${this.#what}\n  I11 the job did not come to its end: its code does not return, ended after ${after}\n`,
     )
     return 1
   }

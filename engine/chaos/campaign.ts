@@ -24,8 +24,8 @@ export interface CampaignOptions {
   readonly onSchedule?: (schedule: FaultSchedule, soFar: Campaign) => void
 }
 
-/** `all`: every schedule was tried. */
-export type CampaignEnd = 'all' | 'budget' | 'failures' | 'signal'
+/** `all`: every schedule was tried; `running`: it has not ended yet. */
+export type CampaignEnd = 'all' | 'budget' | 'failures' | 'signal' | 'running'
 
 /** What a campaign has done so far. */
 export interface Campaign {
@@ -59,7 +59,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Campaign> {
   for await (const schedule of options.schedules) {
     const endedBy = endOf(options, tally, elapsedMs() >= budgetMs)
     if (endedBy !== undefined) return tally.sum(elapsedMs(), endedBy)
-    options.onSchedule?.(schedule, tally.sum(elapsedMs(), 'signal'))
+    options.onSchedule?.(schedule, tally.sum(elapsedMs(), 'running'))
     tally.add(await examine(subject, golden, schedule))
   }
   return tally.sum(elapsedMs(), 'all')

@@ -63,7 +63,7 @@ function endWords(
   { endedBy, schedules, failing }: Campaign,
   total: number | undefined,
 ): string | undefined {
-  if (endedBy === 'all') return undefined
+  if (endedBy === 'all' || endedBy === 'running') return undefined
   const left = total === undefined ? 'the rest was' : `${total - schedules} schedules were`
   const why = {
     budget: 'by its budget',
@@ -75,6 +75,7 @@ function endWords(
 
 function violationsOf({ failing, endedBy, schedules }: Campaign): string {
   if (failing.length > 0) return `in ${failing.length} schedules`
+  if (endedBy === 'running') return 'none until then'
   if (schedules === 0) return 'nothing was tried'
   return endedBy === 'all' ? 'none' : 'none in what was tried'
 }

@@ -24,6 +24,30 @@ describe('in simulation', () => {
     expect(ended.stderr).toMatch(/CHAOS_UNFIT: the job did not come to its end .* does not return/)
   })
 
+  test('the same, after a restore only: what was broken, by which schedule', async ({
+    project,
+  }) => {
+    const top = 'const known = new Set<string>()'
+    const keyed = `.process('once', {
+      emits: Count,
+      state: { seen: valueState(int32()) },
+      onRecord({ key }, { state, emit }) {
+        while (state.seen.value() !== undefined && !known.has(key + runs));
+        known.add(key + runs)
+        state.seen.update(1)
+        emit({ key, n: 1 })
+      },
+    })`
+    const env = 'const runs = builds++'
+    project.write('job.ts', counting({ top: `let builds = 0\n${top}`, env, keyed }))
+    const ended = await project.run(['chaos', 'run', 'job.ts', ...small, '--budget', '5s'])
+    expect(ended.exitCode, ended.stdout + ended.stderr).toBe(1)
+    expect(ended.stdout).toMatch(
+      /^violations +none until then\n\nthen came (?:led to|seed) .+: .+/m,
+    )
+    expect(ended.stdout).toMatch(/^ {2}I11 .* its code does not return/m)
+  })
+
   test('SIGINT in the middle: what was found until then is told', async ({ project }) => {
     const top = `import { appendFileSync } from 'node:fs'`
     project.write('job.ts', counting({ top, map: `appendFileSync('seen', '.')` }))
