@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { ReplayFlags } from './chaos-replay.ts'
-import type { ChaosFlags } from './chaos-flags.ts'
+import type { ReplayFlags } from './chaos/replay.ts'
+import type { ChaosFlags } from './chaos/flags.ts'
 
 type Done = (exitCode: number) => void
 type WithJobFlags = (command: Command) => Command
@@ -30,7 +30,7 @@ function addRun(chaos: Command, done: Done, withJobFlags: WithJobFlags): void {
     .option('--schedules <n>', 'how many (default: 1000; 20 in a real mode)')
     .option('--mode <mode>', 'sim, threads or process (default: sim)')
   withFaultFlags(withJobFlags(command)).action(async (job: string, flags: ChaosFlags) => {
-    const { chaosRunCommand } = await import('./chaos-run.ts')
+    const { chaosRunCommand } = await import('./chaos/run.ts')
     done(await chaosRunCommand(job, flags))
   })
 }
@@ -44,7 +44,7 @@ function addExhaust(chaos: Command, done: Done, withJobFlags: WithJobFlags): voi
     .option('--depth <1|2>', '1: every single fault; 2: every pair of points (default: 1)')
     .option('--seed <n>', 'decides the order of events (default: 1)')
   withFaultFlags(withJobFlags(command)).action(async (job: string, flags: ChaosFlags) => {
-    const { chaosExhaustCommand } = await import('./chaos-run.ts')
+    const { chaosExhaustCommand } = await import('./chaos/run.ts')
     done(await chaosExhaustCommand(job, flags))
   })
 }
@@ -62,7 +62,7 @@ function addReplay(chaos: Command, done: Done, withJobFlags: WithJobFlags): void
     .option('--records <n>', 'likewise')
     .option('--picture <file>', 'write the picture as SVG')
   withJobFlags(command).action(async (given: string, flags: ReplayFlags) => {
-    const { chaosReplayCommand } = await import('./chaos-replay.ts')
+    const { chaosReplayCommand } = await import('./chaos/replay.ts')
     done(await chaosReplayCommand(given, flags))
   })
 }
@@ -75,7 +75,7 @@ function addShrink(chaos: Command, done: Done, withJobFlags: WithJobFlags): void
     .option('--job <job>', 'the script, where it is not the one that the bundle names')
     .option('--out <dir>', 'where the new bundle goes (default: beside the old one)')
   withJobFlags(command).action(async (bundle: string, flags: ReplayFlags) => {
-    const { chaosShrinkCommand } = await import('./chaos-replay.ts')
+    const { chaosShrinkCommand } = await import('./chaos/replay.ts')
     done(await chaosShrinkCommand(bundle, flags))
   })
 }
@@ -90,7 +90,7 @@ function addFsck(chaos: Command, done: Done): void {
     .option('--deep', 'decode all state, and check what it says')
     .option('--json', 'as one JSON object')
     .action(async (folder: string, flags: { readonly deep?: boolean; readonly json?: boolean }) => {
-      const { fsckCommand } = await import('./chaos-fsck.ts')
+      const { fsckCommand } = await import('./chaos/fsck.ts')
       done(await fsckCommand(folder, flags))
     })
 }
@@ -101,7 +101,7 @@ function addPoints(chaos: Command, done: Done): void {
     .description('list the fault points, at which something can go wrong, and what must hold')
     .option('--json', 'as JSON')
     .action(async (flags: { readonly json?: boolean }) => {
-      const { pointsCommand } = await import('./chaos-points.ts')
+      const { pointsCommand } = await import('./chaos/points.ts')
       done(await pointsCommand(flags))
     })
   chaos
@@ -111,7 +111,7 @@ function addPoints(chaos: Command, done: Done): void {
     )
     .argument('<name>', 'such as disk.manifest.link or I2')
     .action(async (point: string) => {
-      const { explainCommand } = await import('./chaos-points.ts')
+      const { explainCommand } = await import('./chaos/points.ts')
       done(await explainCommand(point))
     })
 }
@@ -122,7 +122,7 @@ function addDoctor(chaos: Command, done: Done): void {
     .description('try which kinds of faults work on this machine')
     .option('--json', 'as JSON')
     .action(async (flags: { readonly json?: boolean }) => {
-      const { doctorCommand } = await import('./chaos-doctor.ts')
+      const { doctorCommand } = await import('./chaos/doctor.ts')
       done(await doctorCommand(flags))
     })
 }

@@ -55,7 +55,7 @@ const DOORS: readonly Door[] = [
   ),
   door(
     /^(node:)?child_process$/,
-    /^(engine\/job\/supervisor|engine\/checkpoint\/processes|cli\/[\w-]+)\.ts$/,
+    /^(engine\/job\/supervisor|engine\/checkpoint\/processes|cli\/[\w/-]+)\.ts$/,
     'Supervisor of engine/job/supervisor.ts',
   ),
   door(

@@ -1,6 +1,6 @@
 /** Pictures of real runs: whatever a schedule does, it is seen. */
 import { expect, test } from 'vitest'
-import { pictureOf } from '../../cli/chaos-picture.ts'
+import { pictureOf } from '../../cli/chaos/picture.ts'
 import { simulateSchedule } from '../../engine/chaos/simulate-schedule.ts'
 import { timelineOf } from '../../engine/chaos/timeline/timeline.ts'
 import { describeAction } from '../../engine/faults/schedule.ts'

@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join, normalize, resolve } from 'node:path'
-import type { FaultSchedule } from '../engine/faults/schedule.ts'
-import { StreamError } from '../engine/base/errors.ts'
-import { makeDirectories, systemFiles, writeWholeFile } from '../engine/base/files.ts'
-import { systemRandom } from '../engine/base/random.ts'
-import { listOrNone } from '../engine/checkpoint/folders.ts'
-import { makeBundleFolder } from '../engine/job/bundle-folder.ts'
-import { planJob } from './plan.ts'
-import { configOf, runOptions } from './run-options.ts'
+import type { FaultSchedule } from '../../engine/faults/schedule.ts'
+import { StreamError } from '../../engine/base/errors.ts'
+import { makeDirectories, systemFiles, writeWholeFile } from '../../engine/base/files.ts'
+import { systemRandom } from '../../engine/base/random.ts'
+import { listOrNone } from '../../engine/checkpoint/folders.ts'
+import { makeBundleFolder } from '../../engine/job/bundle-folder.ts'
+import { planJob } from '../plan.ts'
+import { configOf, runOptions } from '../run-options.ts'
 
 export interface SandboxOptions {
   /** Parameters of the job. */

@@ -1,9 +1,9 @@
-import type { FaultSchedule } from '../engine/faults/schedule.ts'
-import type { LoadedSubject } from './chaos-subject.ts'
-import { faultKinds } from '../engine/chaos/actions.ts'
-import { randomSchedule, type RandomScheduleOptions } from '../engine/chaos/random-schedule.ts'
-import { rareSchedules } from '../engine/chaos/rare-schedules.ts'
-import { describeAction } from '../engine/faults/schedule.ts'
+import type { FaultSchedule } from '../../engine/faults/schedule.ts'
+import type { LoadedSubject } from './subject.ts'
+import { faultKinds } from '../../engine/chaos/actions.ts'
+import { randomSchedule, type RandomScheduleOptions } from '../../engine/chaos/random-schedule.ts'
+import { rareSchedules } from '../../engine/chaos/rare-schedules.ts'
+import { describeAction } from '../../engine/faults/schedule.ts'
 
 /** How one schedule of a search is told from all others of it. */
 export interface ScheduleName {

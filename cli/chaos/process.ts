@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
-import type { JournalEvent } from '../engine/faults/real-life.ts'
-import type { FaultAction, FaultSchedule } from '../engine/faults/schedule.ts'
-import type { TraceEvent } from '../engine/faults/trace.ts'
-import { systemClock } from '../engine/base/clock.ts'
-import { systemFiles } from '../engine/base/files.ts'
-import { journalPath, readJournal } from '../engine/faults/real-life.ts'
-import { makeSandbox, type Sandbox, type SandboxOptions } from './chaos-sandbox.ts'
-import { builtRoot } from './own-package.ts'
+import type { JournalEvent } from '../../engine/faults/real-life.ts'
+import type { FaultAction, FaultSchedule } from '../../engine/faults/schedule.ts'
+import type { TraceEvent } from '../../engine/faults/trace.ts'
+import { systemClock } from '../../engine/base/clock.ts'
+import { systemFiles } from '../../engine/base/files.ts'
+import { journalPath, readJournal } from '../../engine/faults/real-life.ts'
+import { makeSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
+import { builtRoot } from '../own-package.ts'
 
 /** How a real run is made. */
 export interface RealOptions extends SandboxOptions {
@@ -198,7 +198,7 @@ class Run {
     const args = [this.#sandbox.jobPath, ...this.#from, ...place, ...set, ...more]
     return this.#mode === 'process'
       ? this.#spawn('main.js', ['run', '--json', '--verbose', ...args])
-      : this.#spawn('chaos-threads.js', args)
+      : this.#spawn('chaos/threads.js', args)
   }
 
   #spawn(entry: string, args: readonly string[]): Promise<Ended> {

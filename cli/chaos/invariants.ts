@@ -1,4 +1,4 @@
-import { invariants, type InvariantId } from '../engine/chaos/violation.ts'
+import { invariants, type InvariantId } from '../../engine/chaos/violation.ts'
 
 interface Reading {
   /** Which runs can show that it is broken. */

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import { systemClock } from '../engine/base/clock.ts'
-import { StreamError } from '../engine/base/errors.ts'
-import { formatDuration } from './duration.ts'
+import { systemClock } from '../../engine/base/clock.ts'
+import { StreamError } from '../../engine/base/errors.ts'
+import { formatDuration } from '../duration.ts'
 
 /**
  * A search runs in a process of its own, so that it can be ended whatever the job's code does: a

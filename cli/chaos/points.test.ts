@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
-import { actionsAt, type ChaosMode } from '../engine/chaos/actions.ts'
-import { invariants } from '../engine/chaos/violation.ts'
-import { faultPointNames } from '../engine/faults/points.ts'
-import { describePoint, explainCommand, pointsCommand, pointsPage } from './chaos-points.ts'
+import { actionsAt, type ChaosMode } from '../../engine/chaos/actions.ts'
+import { invariants } from '../../engine/chaos/violation.ts'
+import { faultPointNames } from '../../engine/faults/points.ts'
+import { describePoint, explainCommand, pointsCommand, pointsPage } from './points.ts'
 
 async function printed(command: () => Promise<number>): Promise<string> {
   let text = ''
@@ -20,7 +20,7 @@ async function printed(command: () => Promise<number>): Promise<string> {
 }
 
 test('docs/fault-points.md is what the table says', async () => {
-  const path = fileURLToPath(new URL('../docs/fault-points.md', import.meta.url))
+  const path = fileURLToPath(new URL('../../docs/fault-points.md', import.meta.url))
   // `npx vitest -u` writes it anew.
   await expect(pointsPage()).toMatchFileSnapshot(path)
 })

@@ -1,17 +1,17 @@
-import type { FaultAction } from '../engine/faults/schedule.ts'
-import { StreamError } from '../engine/base/errors.ts'
-import { actionsAt } from '../engine/chaos/actions.ts'
-import { faultPointNames, faultPoints, isFaultPoint } from '../engine/faults/points.ts'
-import { describeAction } from '../engine/faults/schedule.ts'
-import type { FaultPointName } from '../engine/faults/points.ts'
-import { nearest } from '../engine/graph/suggest.ts'
+import type { FaultAction } from '../../engine/faults/schedule.ts'
+import { StreamError } from '../../engine/base/errors.ts'
+import { actionsAt } from '../../engine/chaos/actions.ts'
+import { faultPointNames, faultPoints, isFaultPoint } from '../../engine/faults/points.ts'
+import { describeAction } from '../../engine/faults/schedule.ts'
+import type { FaultPointName } from '../../engine/faults/points.ts'
+import { nearest } from '../../engine/graph/suggest.ts'
 import {
   describeInvariant,
   invariantIds,
   invariantLines,
   invariantOf,
   invariantsSection,
-} from './chaos-invariants.ts'
+} from './invariants.ts'
 
 /** `millrace chaos points`: every step that has a name, by group. */
 export function pointsCommand(flags: { readonly json?: boolean }): Promise<number> {

@@ -1,11 +1,11 @@
 /** What is told of a search with real runs. */
 import { expect, test } from 'vitest'
-import type { FaultAction } from '../engine/faults/schedule.ts'
-import type { TraceEvent } from '../engine/faults/trace.ts'
-import { faultKinds, type FaultKind } from '../engine/chaos/actions.ts'
-import { randomSchedule } from '../engine/chaos/random-schedule.ts'
-import { reachedIn } from '../engine/chaos/subject.ts'
-import { earlyIn, StruckTally } from './chaos-real-tally.ts'
+import type { FaultAction } from '../../engine/faults/schedule.ts'
+import type { TraceEvent } from '../../engine/faults/trace.ts'
+import { faultKinds, type FaultKind } from '../../engine/chaos/actions.ts'
+import { randomSchedule } from '../../engine/chaos/random-schedule.ts'
+import { reachedIn } from '../../engine/chaos/subject.ts'
+import { earlyIn, StruckTally } from './real-tally.ts'
 
 type Step = readonly [point: TraceEvent['point'], fault?: FaultAction]
 

@@ -1,12 +1,12 @@
 import { dirname, join, resolve } from 'node:path'
-import type { ChaosMode, FaultKind } from '../engine/chaos/actions.ts'
-import type { SubjectFlags } from './chaos-subject.ts'
-import { StreamError } from '../engine/base/errors.ts'
-import { makeDirectories, systemFiles, writeWholeFile } from '../engine/base/files.ts'
-import { systemRandom } from '../engine/base/random.ts'
-import { faultKinds } from '../engine/chaos/actions.ts'
-import { parseDuration } from '../engine/graph/parameters.ts'
-import { nearest } from '../engine/graph/suggest.ts'
+import type { ChaosMode, FaultKind } from '../../engine/chaos/actions.ts'
+import type { SubjectFlags } from './subject.ts'
+import { StreamError } from '../../engine/base/errors.ts'
+import { makeDirectories, systemFiles, writeWholeFile } from '../../engine/base/files.ts'
+import { systemRandom } from '../../engine/base/random.ts'
+import { faultKinds } from '../../engine/chaos/actions.ts'
+import { parseDuration } from '../../engine/graph/parameters.ts'
+import { nearest } from '../../engine/graph/suggest.ts'
 
 /** The flags of `chaos run` and `chaos exhaust`, as commander hands them over. */
 export interface ChaosFlags extends SubjectFlags {

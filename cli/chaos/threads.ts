@@ -1,8 +1,8 @@
-import { asStreamError } from '../engine/base/errors.ts'
-import { pinoLogger } from '../engine/base/pino-logger.ts'
-import { runJob } from '../engine/job/run-job.ts'
-import { formatError } from './error-text.ts'
-import { configOf, runOptions } from './run-options.ts'
+import { asStreamError } from '../../engine/base/errors.ts'
+import { pinoLogger } from '../../engine/base/pino-logger.ts'
+import { runJob } from '../../engine/job/run-job.ts'
+import { formatError } from '../error-text.ts'
+import { configOf, runOptions } from '../run-options.ts'
 
 /** The process of `runInThreads`: one job, by `runJob()`, with the flags of `millrace run`. */
 const [jobPath = '', ...flags] = process.argv.slice(2)

@@ -1,7 +1,7 @@
-import type { Golden } from '../engine/chaos/subject.ts'
-import type { TraceEvent } from '../engine/faults/trace.ts'
-import type { RealRun } from './chaos-process.ts'
-import { reachedIn } from '../engine/chaos/subject.ts'
+import type { Golden } from '../../engine/chaos/subject.ts'
+import type { TraceEvent } from '../../engine/faults/trace.ts'
+import type { RealRun } from './process.ts'
+import { reachedIn } from '../../engine/chaos/subject.ts'
 
 /** The step behind which a checkpoint is complete. */
 const COMPLETE = 'coordinator.written'

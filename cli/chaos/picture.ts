@@ -1,8 +1,8 @@
-import type { TimelineInput } from '../engine/chaos/timeline/model.ts'
-import type { TerminalOptions } from '../engine/chaos/timeline/terminal.ts'
-import { renderSvg } from '../engine/chaos/timeline/svg.ts'
-import { renderTerminal } from '../engine/chaos/timeline/terminal.ts'
-import { timelineOf } from '../engine/chaos/timeline/timeline.ts'
+import type { TimelineInput } from '../../engine/chaos/timeline/model.ts'
+import type { TerminalOptions } from '../../engine/chaos/timeline/terminal.ts'
+import { renderSvg } from '../../engine/chaos/timeline/svg.ts'
+import { renderTerminal } from '../../engine/chaos/timeline/terminal.ts'
+import { timelineOf } from '../../engine/chaos/timeline/timeline.ts'
 
 /** A run as a picture, for the terminal and for a file. */
 export interface Picture {

@@ -1,8 +1,8 @@
 import { execFile, spawn } from 'node:child_process'
-import type { FaultProbe } from '../engine/faults/probe.ts'
-import { systemClock } from '../engine/base/clock.ts'
-import { errnoOf, systemFiles } from '../engine/base/files.ts'
-import { probedFiles } from '../engine/faults/probed-files.ts'
+import type { FaultProbe } from '../../engine/faults/probe.ts'
+import { systemClock } from '../../engine/base/clock.ts'
+import { errnoOf, systemFiles } from '../../engine/base/files.ts'
+import { probedFiles } from '../../engine/faults/probed-files.ts'
 
 /** One way of breaking a job, and whether it works on this machine. */
 interface Finding {
@@ -27,7 +27,7 @@ type Attempt = () => Promise<string | { readonly no: string }>
 
 const ATTEMPTS: Readonly<Record<string, Attempt>> = {
   simulation: async () => {
-    await import('../engine/chaos/simulate-schedule.ts')
+    await import('../../engine/chaos/simulate-schedule.ts')
     return 'one thread, a virtual clock and a disk in memory: it needs nothing of the machine'
   },
   threads: triedThread,

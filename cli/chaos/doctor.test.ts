@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { doctorCommand } from './chaos-doctor.ts'
+import { doctorCommand } from './doctor.ts'
 
 test('every way of breaking a job is tried, and says why', async () => {
   let text = ''

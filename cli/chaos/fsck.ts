@@ -3,12 +3,12 @@ import {
   isSound,
   type CheckpointAudit,
   type FolderAudit,
-} from '../engine/checkpoint/fsck.ts'
-import { hasDamage, type Finding } from '../engine/checkpoint/fsck-finding.ts'
-import { StreamError } from '../engine/base/errors.ts'
-import { systemFiles } from '../engine/base/files.ts'
-import { formatBytes, formatCount } from './numbers.ts'
-import { findWorkFolder } from './work-folder.ts'
+} from '../../engine/checkpoint/fsck.ts'
+import { hasDamage, type Finding } from '../../engine/checkpoint/fsck-finding.ts'
+import { StreamError } from '../../engine/base/errors.ts'
+import { systemFiles } from '../../engine/base/files.ts'
+import { formatBytes, formatCount } from '../numbers.ts'
+import { findWorkFolder } from '../work-folder.ts'
 
 /**
  * `millrace chaos fsck`: holds every checkpoint of a work folder, or a savepoint, against what was
