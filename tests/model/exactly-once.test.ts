@@ -50,7 +50,7 @@ const SOAK: readonly Search[] = [
   ['three checkpoints, two crashes or losses of power', { timers: 2, crashes: 2, powerLoss: true }],
   ['a crash or a loss of power, and a fault', { faults: 1, powerLoss: true }],
   ['a request between two checkpoints', { requests: 1, requestTypes: REQUESTS }],
-  ['two checkpoints and a crash, in any order', { order: 'any-order' }],
+  ['two checkpoints and a crash, in any order', { records: [1, 1], order: 'any-order' }],
   ['two crashes at parallelism 1 and 2', { crashes: 2, powerLoss: true, parallelisms: [1, 2] }],
 ]
 
