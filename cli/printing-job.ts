@@ -1,6 +1,6 @@
 import type { SinkDefinition } from '../engine/operator/sink.ts'
 import { printSink } from '../connectors/print/print-sink.ts'
-import { defineJobOn, jobDefinition } from '../engine/graph/job-definition.ts'
+import { withRuntimes } from '../engine/graph/job-definition.ts'
 import { sinkDefinition } from '../engine/operator/sink.ts'
 
 /**
@@ -8,22 +8,8 @@ import { sinkDefinition } from '../engine/operator/sink.ts'
  * around the job in its bundle, so that main thread and workers build the same graph.
  */
 export function printingJob(job: unknown): object {
-  const definition = jobDefinition(job)
-  return defineJobOn(
-    {},
-    {
-      ...definition,
-      build(values) {
-        const graph = definition.build(values)
-        const nodes = graph.nodes.map((node) => {
-          const sink = printing(node.uid ?? node.name)
-          return node.runtime.type === 'sink'
-            ? { ...node, runtime: { type: 'sink' as const, sink } }
-            : node
-        })
-        return { ...graph, nodes }
-      },
-    },
+  return withRuntimes(job, ({ uid, name, runtime }) =>
+    runtime.type === 'sink' ? { type: 'sink', sink: printing(uid ?? name) } : runtime,
   )
 }
 

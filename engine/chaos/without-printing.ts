@@ -1,25 +1,15 @@
 import type { SinkDefinition, SinkWriter } from '../operator/sink.ts'
-import { defineJobOn, jobDefinition } from '../graph/job-definition.ts'
+import { withRuntimes } from '../graph/job-definition.ts'
 
 /**
  * The same job whose printing sinks print nothing: a search would print each row thousands of
  * times, between what it says itself.
  */
-export function withoutPrinting(job: unknown): unknown {
-  const definition = jobDefinition(job)
-  return defineJobOn(
-    {},
-    {
-      ...definition,
-      build(values) {
-        const graph = definition.build(values)
-        const nodes = graph.nodes.map((node) => {
-          if (node.runtime.type !== 'sink' || node.runtime.sink.kind !== 'print') return node
-          return { ...node, runtime: { type: 'sink' as const, sink: silent(node.runtime.sink) } }
-        })
-        return { ...graph, nodes }
-      },
-    },
+export function withoutPrinting(job: unknown): object {
+  return withRuntimes(job, ({ runtime }) =>
+    runtime.type === 'sink' && runtime.sink.kind === 'print'
+      ? { type: 'sink', sink: silent(runtime.sink) }
+      : runtime,
   )
 }
 

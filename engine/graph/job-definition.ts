@@ -1,5 +1,5 @@
 import type { ParameterDeclaration } from './parameters.ts'
-import type { StreamGraph } from './stream-graph.ts'
+import type { StreamGraph, StreamNode } from './stream-graph.ts'
 import { StreamError } from '../base/errors.ts'
 
 /** What a job is to the engine: a name, what it wants to know, and how its graph is made. */
@@ -33,5 +33,24 @@ export function jobDefinition(job: unknown): JobDefinition {
     'JOB_INVALID',
     job === undefined ? 'the module has no default export' : 'the default export is not a job',
     { hint: "Write: export default defineJob('name', (env) => { … })." },
+  )
+}
+
+/** The same job with other runtimes in its steps: `replace` gives a node's own back, or another. */
+export function withRuntimes(
+  job: unknown,
+  replace: (node: StreamNode) => StreamNode['runtime'],
+): object {
+  const definition = jobDefinition(job)
+  return defineJobOn(
+    {},
+    {
+      ...definition,
+      build(values) {
+        const graph = definition.build(values)
+        const nodes = graph.nodes.map((node) => ({ ...node, runtime: replace(node) }))
+        return { ...graph, nodes }
+      },
+    },
   )
 }

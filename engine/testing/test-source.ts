@@ -9,7 +9,7 @@ import type {
   SplitPosition,
 } from '../operator/source.ts'
 import { BATCH_RECORDS_MAX } from '../base/limits.ts'
-import { defineJobOn, jobDefinition } from '../graph/job-definition.ts'
+import { withSources } from '../chaos/job-sources.ts'
 import { sourceOf } from '../operator/source.ts'
 import { RecordBatch } from '../stream/record-batch.ts'
 import { isSentinel, type Sentinel } from './fault-actions.ts'
@@ -33,23 +33,8 @@ export function testSource<E>(elements: readonly E[]): Source<Exclude<E, Sentine
 const faultless = new WeakMap<SourceDefinition, SourceDefinition>()
 
 /** The job as it runs when no fault of its inputs strikes. */
-export function withoutSentinels(job: unknown): unknown {
-  const definition = jobDefinition(job)
-  return defineJobOn(
-    {},
-    {
-      ...definition,
-      build(values) {
-        const graph = definition.build(values)
-        const nodes = graph.nodes.map((node) => {
-          if (node.runtime.type !== 'source') return node
-          const source = faultless.get(node.runtime.source) ?? node.runtime.source
-          return { ...node, runtime: { type: 'source' as const, source } }
-        })
-        return { ...graph, nodes }
-      },
-    },
-  )
+export function withoutSentinels(job: unknown): object {
+  return withSources(job, (source) => faultless.get(source) ?? source)
 }
 
 const SPLIT = 'test'
