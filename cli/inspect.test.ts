@@ -2,10 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { manifestName } from '../engine/checkpoint/layout.ts'
+import type { StateDescriptor } from '../engine/state/state.ts'
+import { formatCheckpointId, manifestName } from '../engine/checkpoint/layout.ts'
 import { encodeManifest } from '../engine/checkpoint/manifest-codec.ts'
 import { sampleManifest } from '../engine/checkpoint/testing/manifests.ts'
-import { inspectFolder } from './inspect.ts'
+import { inspectFolder, renderFolder } from './inspect.ts'
 
 test('a checkpoint that goes while it is looked at is left out', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'inspect-'))
@@ -18,7 +19,48 @@ test('a checkpoint that goes while it is looked at is left out', async () => {
     // Its name is listed and it cannot be read: as when a running job retires it in between.
     symlinkSync('gone', join(folder, 'manifests', manifestName(checkpointId - 1)))
     const { checkpoints } = await inspectFolder(folder)
-    expect(checkpoints.map(({ id }) => id)).toEqual([checkpointId])
+    expect(checkpoints.map(({ name }) => name)).toEqual([formatCheckpointId(checkpointId)])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('a folder is shown in words: no ids of 64 bits, no hashes', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'inspect-'))
+  try {
+    const slices: StateDescriptor = {
+      type: 'value',
+      name: 'latest slice',
+      value: { kind: 'int32' },
+    }
+    const manifest = sampleManifest()
+    const operators = [
+      ...manifest.operators,
+      {
+        ...manifest.operators[0]!,
+        uid: 'minutes',
+        kind: 'window-aggregate',
+        descriptors: [slices],
+      },
+    ]
+    mkdirSync(join(folder, 'manifests'))
+    const path = (id: number) => join(folder, 'manifests', manifestName(id))
+    writeFileSync(path(manifest.checkpointId), encodeManifest({ ...manifest, operators }))
+    writeFileSync(path(manifest.checkpointId - 1), 'not a manifest')
+    const found = renderFolder(await inspectFolder(folder))
+    expect(found.split('\n').slice(1, 10)).toEqual([
+      'not running',
+      '0 starts, 2 complete checkpoints kept',
+      '',
+      'checkpoint 1.2, 2023-11-14T22:13:20.000Z, 2 files, 7 B',
+      '  12 records in',
+      '  clicks (generator): 1 split, 0 finished: a at offset 7',
+      '  count (process): 2 subtasks, state: clicks (value), 2 files, 7 B',
+      '  minutes (window-aggregate): 2 subtasks, state: open windows, 2 files, 7 B',
+      '  lake (parquet): publishes 1 output',
+    ])
+    expect(found).toMatch(/^checkpoint 1\.1, damaged: /m)
+    expect(found.replaceAll(/"[^"]*"/g, '')).not.toMatch(/\d{9,}|[0-9a-f]{16}/)
   } finally {
     rmSync(folder, { recursive: true })
   }

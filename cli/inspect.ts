@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import type { Json } from '../engine/base/json.ts'
 import type { CheckpointManifest } from '../engine/checkpoint/manifest.ts'
 import type { FileReference, SplitState } from '../engine/checkpoint/snapshot.ts'
 import { StreamError } from '../engine/base/errors.ts'
@@ -14,6 +15,7 @@ import {
 import { decodeManifest } from '../engine/checkpoint/manifest-codec.ts'
 import { manifestFiles } from '../engine/checkpoint/manifest.ts'
 import { readOwnerRecord } from '../engine/checkpoint/ownership.ts'
+import { stateWords } from '../engine/graph/state-words.ts'
 import { askJob } from './control-client.ts'
 import { formatBytes, formatCount } from './numbers.ts'
 import { findWorkFolder } from './work-folder.ts'
@@ -44,8 +46,8 @@ export interface FolderReport {
 }
 
 export interface CheckpointReport {
-  readonly id: number
-  readonly name: string
+  /** As `2.41`; undefined when a savepoint's manifest cannot be read. */
+  readonly name: string | undefined
   readonly damaged?: string
   readonly job?: string
   readonly lineage?: string
@@ -70,9 +72,13 @@ export async function inspectFolder(folder: string): Promise<FolderReport> {
   const checkpoints = await readCheckpoints(folder)
   const epochs = await readEpochs(systemFiles, layout)
   if (checkpoints.length === 0 && epochs.length === 0) {
-    throw new StreamError('CHECKPOINT_NOT_FOUND', `"${folder}" holds no checkpoint and no life`, {
-      hint: 'Name a work folder, as "millrace run" printed it, or a savepoint.',
-    })
+    throw new StreamError(
+      'CHECKPOINT_NOT_FOUND',
+      `"${folder}" is neither a work folder nor a savepoint`,
+      {
+        hint: 'Name a work folder, as "millrace run" printed it, or a savepoint.',
+      },
+    )
   }
   const owner = await readOwnerRecord(systemFiles, layout)
   const job = checkpoints.map((checkpoint) => checkpoint.job).find((name) => name !== undefined)
@@ -120,14 +126,15 @@ async function readCheckpoint(path: string): Promise<CheckpointReport | undefine
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     if (!(error instanceof StreamError)) throw error
-    return { id: 0, name: path, damaged: error.message }
+    const id = parseManifestName(basename(path))
+    const name = id === undefined ? undefined : formatCheckpointId(id)
+    return { name, damaged: error.message }
   }
 }
 
 function reportOf(manifest: CheckpointManifest): CheckpointReport {
   const files = manifestFiles(manifest)
   return {
-    id: manifest.checkpointId,
     name: formatCheckpointId(manifest.checkpointId),
     job: manifest.job,
     lineage: manifest.lineage.id,
@@ -150,42 +157,61 @@ function operatorsOf(manifest: CheckpointManifest): readonly OperatorReport[] {
   }))
   const operators = manifest.operators.map((operator) => {
     const files = operator.subtasks.flatMap((subtask) => subtask.chain)
-    const states = operator.descriptors.map((descriptor) => descriptor.name).join(', ')
+    const states = stateWords(operator.kind, operator.descriptors).join(', ')
     return {
       uid: operator.uid,
       kind: operator.kind,
-      what: `${operator.parallelism} subtasks, state ${states === '' ? 'none' : states}, ${files.length} files`,
+      what: [
+        plural(operator.parallelism, 'subtask'),
+        `state: ${states === '' ? 'none' : states}`,
+        plural(files.length, 'file'),
+      ].join(', '),
       bytes: sizeOf(files),
     }
   })
   const sinks = manifest.sinks.map(({ uid, kind, committables }) => ({
     uid,
     kind,
-    what: `${committables.length} effects to confirm`,
+    what: publishText(committables.length),
     bytes: 0,
   }))
   return [...sources, ...operators, ...sinks]
+}
+
+/** Of a sink: outputs, such as files, that become visible once this checkpoint is complete. */
+function publishText(committables: number): string {
+  return committables === 0 ? 'publishes nothing' : `publishes ${plural(committables, 'output')}`
 }
 
 const SPLITS_SHOWN_MAX = 4
 
 function positionsOf(splits: readonly SplitState[]): string {
   if (splits.length === 0 || splits.length > SPLITS_SHOWN_MAX) return ''
-  return `: ${splits.map((split) => `${split.id} at ${JSON.stringify(split.position)}`).join(', ')}`
+  return `: ${splits.map((split) => `${split.id} at ${positionText(split.position)}`).join(', ')}`
+}
+
+/** `{"offset":812}` as `offset 812`. */
+function positionText(position: Json): string {
+  if (typeof position !== 'object' || position === null || Array.isArray(position)) {
+    return JSON.stringify(position)
+  }
+  return Object.entries(position)
+    .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+    .join(', ')
 }
 
 function sizeOf(files: readonly FileReference[]): number {
   return files.reduce((bytes, file) => bytes + file.bytes, 0)
 }
 
-function renderFolder(report: FolderReport): string {
+export function renderFolder(report: FolderReport): string {
   const { running, recordedProcess } = report
   const process = recordedProcess === undefined ? '' : ` (process ${recordedProcess})`
   const lines = [
     `${report.job ?? 'unknown job'} in ${report.folder}`,
     running === undefined ? 'not running' : `running${process}`,
     ...renderRunning(running),
-    `${plural(report.epochs.length, 'life', 'lives')} recorded, ${plural(report.checkpoints.length, 'complete checkpoint')}`,
+    `${plural(report.epochs.length, 'start')}, ${plural(report.checkpoints.length, 'complete checkpoint')} kept`,
   ]
   for (const checkpoint of report.checkpoints) lines.push('', ...renderCheckpoint(checkpoint))
   return lines.join('\n')
@@ -216,21 +242,29 @@ function renderRunning(running: unknown): readonly string[] {
   ]
 }
 
+const COUNTERS: Readonly<Record<string, string>> = {
+  recordsIn: 'records in',
+  recordsOut: 'records out',
+}
+
 function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`
 }
 
 function renderCheckpoint(checkpoint: CheckpointReport): readonly string[] {
-  if (checkpoint.damaged !== undefined) return [`damaged: ${checkpoint.damaged}`]
+  const name = checkpoint.name ?? 'of the savepoint'
+  if (checkpoint.damaged !== undefined) {
+    return [`checkpoint ${name}, damaged: ${checkpoint.damaged}`]
+  }
   const marks = [checkpoint.final ? 'final' : '', checkpoint.drained ? 'drained' : '']
   const head = [
-    `checkpoint ${checkpoint.name}`,
+    `checkpoint ${name}`,
     ...marks.filter((mark) => mark !== ''),
     new Date(checkpoint.createdAtMs ?? 0).toISOString(),
     `${plural(checkpoint.files ?? 0, 'file')}, ${formatBytes(checkpoint.bytes ?? 0)}`,
   ]
   const counters = Object.entries(checkpoint.counters ?? {}).map(
-    ([name, count]) => `${name} ${formatCount(count)}`,
+    ([name, count]) => `${formatCount(count)} ${COUNTERS[name] ?? name}`,
   )
   const operators = (checkpoint.operators ?? []).map(
     ({ uid, kind, what, bytes }) =>

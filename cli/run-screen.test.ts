@@ -27,7 +27,7 @@ function steps(recordsIn: number): StepProgress[] {
   ]
 }
 
-const checkpoint = { id: 5, completedAtMs: 9_000, durationMs: 12, bytes: 2_048, count: 3 }
+const checkpoint = { name: '1.3', completedAtMs: 9_000, durationMs: 12, bytes: 2_048, count: 3 }
 
 test('a terminal has a table with rates, drawn over the last one', () => {
   const { shown, written, advance } = screen(100)

@@ -63,8 +63,8 @@ function verdict(audit: FolderAudit): string {
 }
 
 function checkpointLine(checkpoint: CheckpointAudit): string {
-  const { id, name, final, drained, files, bytes, contents, findings } = checkpoint
-  if (id === undefined) return 'a checkpoint whose manifest cannot be read: damaged'
+  const { name, final, drained, files, bytes, contents, findings } = checkpoint
+  if (name === undefined) return 'a checkpoint whose manifest cannot be read: damaged'
   const marks = [final === true ? 'final' : '', drained === true ? 'drained' : '']
   const parts = [
     `checkpoint ${name}: ${hasDamage(findings) ? 'damaged' : 'sound'}`,
@@ -75,7 +75,7 @@ function checkpointLine(checkpoint: CheckpointAudit): string {
     const { values, timers, broadcastItems, splits, committables } = contents
     parts.push(counted(values, 'value'), counted(timers, 'timer'))
     if (broadcastItems > 0) parts.push(counted(broadcastItems, 'broadcast item'))
-    parts.push(counted(splits, 'split'), counted(committables, 'effect'))
+    parts.push(counted(splits, 'split'), `publishes ${counted(committables, 'output')}`)
   }
   return parts.join(', ')
 }

@@ -3,7 +3,6 @@ import { StreamError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import { exists, readWholeFile } from '../base/files.ts'
 import type { Committer } from '../operator/sink.ts'
-import type { CheckpointId } from '../stream/elements.ts'
 import { auditContents, type ContentCounts } from './fsck-contents.ts'
 import { damageOf, hasDamage, type Finding } from './fsck-finding.ts'
 import { auditExtras, auditRecords } from './fsck-folder.ts'
@@ -17,10 +16,8 @@ import { verifyFiles } from './verify-files.ts'
 
 /** One checkpoint, held against all that it names. */
 export interface CheckpointAudit {
-  /** As its manifest says; undefined when that cannot be read. */
-  readonly id: CheckpointId | undefined
-  /** `2.41`, or the manifest's path. */
-  readonly name: string
+  /** As `2.41`; undefined when its manifest cannot be read. */
+  readonly name: string | undefined
   readonly manifest: string
   readonly job?: string
   readonly createdAtMs?: number
@@ -133,7 +130,7 @@ async function auditCheckpoint(
   const findings: Finding[] = []
   const manifest = await readManifest(files, path, findings)
   if (manifest === undefined) {
-    const audit = { id: undefined, name: path, manifest: path, files: 0, bytes: 0, findings }
+    const audit = { name: undefined, manifest: path, files: 0, bytes: 0, findings }
     return { audit }
   }
   const named = manifestFiles(manifest)
@@ -153,7 +150,6 @@ async function auditCheckpoint(
   return {
     manifest,
     audit: {
-      id: checkpointId,
       name: formatCheckpointId(checkpointId),
       manifest: path,
       ...{ job, createdAtMs, final, drained },

@@ -10,7 +10,7 @@ import { beginEpoch, lastEpochNumber, readEpochs, type Epoch } from './epochs.ts
 import { fitToJob, jobFacts, type FitOptions } from './fits-job.ts'
 import { removeTree, setAside } from './folders.ts'
 import { WorkFolder, type Target } from './held-folder.ts'
-import { epochName, epochOf, workLayout, type WorkLayout } from './layout.ts'
+import { epochName, epochOf, formatCheckpointId, workLayout, type WorkLayout } from './layout.ts'
 import { manifestFiles, type CheckpointManifest } from './manifest.ts'
 import type { TakeLock } from './owner-lock.ts'
 import { acquireOwnership, type Ownership } from './ownership.ts'
@@ -172,7 +172,9 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
   } else {
     await verifyFiles(files, layout.root, manifestFiles(restored))
   }
-  logger.info({ checkpointId: restored.checkpointId, type: decision.type }, 'checkpoint restored')
+  const checkpoint = formatCheckpointId(restored.checkpointId)
+  const from = decision.type === 'finished' ? 'work-folder' : decision.origin
+  logger.info({ checkpoint, from }, 'checkpoint restored')
   return { store, decision, restored }
 }
 

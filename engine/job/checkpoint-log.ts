@@ -1,19 +1,26 @@
 import type { Clock } from '../base/clock.ts'
+import type { Doors } from '../base/doors.ts'
+import type { ErrorData } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
 import type { CheckpointManifest } from '../checkpoint/manifest.ts'
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { CheckpointProgress } from './protocol.ts'
+import { reasonOf } from '../base/errors.ts'
+import { formatCheckpointId } from '../checkpoint/layout.ts'
 
 /** What the master keeps of each checkpoint between its trigger and the commit of the next. */
 export class CheckpointLog {
   readonly #clock: Clock
+  readonly #logger: Logger
   readonly #triggeredMs = new Map<CheckpointId, number>()
   readonly #manifests = new Map<CheckpointId, CheckpointManifest>()
   #count = 0
   #last: CheckpointProgress | undefined
 
-  constructor(clock: Clock) {
+  constructor({ clock, logger }: Pick<Doors, 'clock' | 'logger'>) {
     this.#clock = clock
+    this.#logger = logger
   }
 
   /** Complete ones, in this life. */
@@ -37,7 +44,7 @@ export class CheckpointLog {
     this.#manifests.set(id, manifest)
     this.#count += 1
     this.#last = {
-      id,
+      name: formatCheckpointId(id),
       completedAtMs: this.#clock.nowMs(),
       durationMs: this.#clock.monotonicMs() - this.#triggeredMs.get(id)!,
       bytes: snapshots.reduce((total, { bytesWritten }) => total + bytesWritten, 0),
@@ -49,8 +56,10 @@ export class CheckpointLog {
     return this.#manifests.get(id)!
   }
 
-  onAborted(id: CheckpointId): void {
+  onAborted(id: CheckpointId, error: ErrorData): void {
     this.#triggeredMs.delete(id)
+    const fields = { checkpoint: formatCheckpointId(id), ...reasonOf(error) }
+    this.#logger.warn(fields, 'checkpoint aborted')
   }
 
   /** What was before this one is of no use any more. */

@@ -9,6 +9,7 @@ import type { JobPlan } from './job-plan.ts'
 import type { MasterResult } from './master-parts.ts'
 import type { CheckpointProgress, RunOptions, RunSummary, StepProgress } from './protocol.ts'
 import { STATE_CACHE_MB } from '../base/limits.ts'
+import { formatCheckpointId } from '../checkpoint/layout.ts'
 import { openWorkFolder } from '../checkpoint/work-folder.ts'
 import { storableParameters } from '../graph/parameters.ts'
 import { SharedParking } from '../worker/worker-loop.ts'
@@ -91,7 +92,8 @@ function logChanges({ doors, plan }: LifeParts, restored: CheckpointManifest | u
 
 export class JobLife implements ControlHandlers {
   readonly workDir: string
-  readonly restoredFrom: number | undefined
+  /** Name of a checkpoint. */
+  readonly restoredFrom: string | undefined
   readonly #plan: JobPlan
   readonly #doors: Doors
   readonly #folder: WorkFolder
@@ -101,7 +103,8 @@ export class JobLife implements ControlHandlers {
   constructor(parts: LifeParts, folder: WorkFolder, workDir: string, startedMs: number) {
     const { doors, plan, spawn } = parts
     this.workDir = workDir
-    this.restoredFrom = folder.restored?.checkpointId
+    this.restoredFrom =
+      folder.restored === undefined ? undefined : formatCheckpointId(folder.restored.checkpointId)
     this.#plan = plan
     this.#doors = doors
     this.#folder = folder
@@ -162,7 +165,7 @@ export class JobLife implements ControlHandlers {
       recordsIn: result.recordsIn,
       recordsOut: result.recordsOut,
       checkpoints: result.checkpoints,
-      lastCheckpoint: result.checkpointId,
+      lastCheckpoint: formatCheckpointId(result.checkpointId),
       ...(result.savepoint === undefined ? {} : { savepoint: result.savepoint }),
       durationMs: Math.round(this.#doors.clock.monotonicMs() - this.#startedMs),
     }
@@ -218,7 +221,7 @@ function finishedSummary(job: string, workDir: string, manifest: CheckpointManif
     recordsIn: manifest.counters['recordsIn'] ?? 0,
     recordsOut: manifest.counters['recordsOut'] ?? 0,
     checkpoints: 0,
-    lastCheckpoint: manifest.checkpointId,
+    lastCheckpoint: formatCheckpointId(manifest.checkpointId),
     durationMs: 0,
   }
 }

@@ -52,7 +52,7 @@ export class JobMaster {
     this.#parts = parts
     const { plan, deployment } = parts
     this.#progress = new Progress(plan.graph)
-    this.#log = new CheckpointLog(parts.doors.clock)
+    this.#log = new CheckpointLog(parts.doors)
     const counters = deployment.restored?.counters
     this.#base = {
       recordsIn: counters?.['recordsIn'] ?? 0,
@@ -205,7 +205,7 @@ export class JobMaster {
   }
 
   #do(effect: CoordinatorEffect): void {
-    const { logger, faults } = this.#parts.doors
+    const { faults } = this.#parts.doors
     switch (effect.type) {
       case 'set-timer':
         this.#timer?.cancel()
@@ -239,8 +239,7 @@ export class JobMaster {
       case 'aborted': {
         const { checkpointId, error } = effect
         faults?.reach('coordinator.abort', { checkpointId, what: error.code })
-        this.#log.onAborted(checkpointId)
-        logger.warn({ checkpointId, ...reasonOf(error) }, 'checkpoint aborted')
+        this.#log.onAborted(checkpointId, error)
         break
       }
       case 'drain-sources':

@@ -38,7 +38,8 @@ export type FromEngine =
       readonly workDir: string
       readonly parallelism: number
       readonly settings: { readonly restart: RestartSettings }
-      readonly restoredFrom?: number
+      /** Name of the checkpoint, as `1.4`. */
+      readonly restoredFrom?: string
     }
   | {
       readonly type: 'progress'
@@ -121,7 +122,8 @@ export interface StepProgress {
 }
 
 export interface CheckpointProgress {
-  readonly id: number
+  /** As `1.4`: the fourth checkpoint of the folder's first start. */
+  readonly name: string
   readonly completedAtMs: number
   readonly durationMs: number
   readonly bytes: number
@@ -138,9 +140,9 @@ export interface RunSummary {
   /** Since the job's first start, as its checkpoints know it. */
   readonly recordsIn: number
   readonly recordsOut: number
-  /** Complete in this life, and the last one's id. */
+  /** Complete in this life, and the last one's name. */
   readonly checkpoints: number
-  readonly lastCheckpoint?: number
+  readonly lastCheckpoint?: string
   /** Folder of the savepoint that a stop wrote. */
   readonly savepoint?: string
   readonly durationMs: number

@@ -244,7 +244,7 @@ export class KeyedStateStore implements KeyedStateBackend {
     if (!this.#cut.some((cut) => cut.frozen === frozen)) {
       throw new StreamError(
         'CHECKPOINT_EXPIRED',
-        `checkpoint ${frozen.checkpointId} of "${this.#options.uid}" was overtaken by a later one`,
+        `a later checkpoint has overtaken this one of "${this.#options.uid}"`,
       )
     }
     const pace = new SlicePace(this.#options.doors.clock)

@@ -9,6 +9,7 @@ import type { Channels } from './task-builder.ts'
 import { asStreamError } from '../base/errors.ts'
 import { assert } from '../base/assert.ts'
 import { METRICS_EVERY_MS } from '../base/limits.ts'
+import { formatCheckpointId } from '../checkpoint/layout.ts'
 import { TaskBuilder } from './task-builder.ts'
 import { WorkerLoop, type Parking } from './worker-loop.ts'
 
@@ -148,8 +149,9 @@ export class WorkerRuntime {
         const data = asStreamError(error, 'CHECKPOINT_FAILED').toData()
         // The checkpoint may be over by now, and nobody listen.
         if (data.code !== 'CHECKPOINT_EXPIRED') {
-          const fields = { checkpointId, code: data.code, reason: data.message }
-          this.#doors.logger.warn(fields, 'a subtask could not take its part of a checkpoint')
+          const checkpoint = formatCheckpointId(checkpointId)
+          const fields = { checkpoint, code: data.code, reason: data.message }
+          this.#doors.logger.warn(fields, 'a subtask could not take its part of the checkpoint')
         }
         this.#say({ type: 'declined', checkpointId, error: data })
       },

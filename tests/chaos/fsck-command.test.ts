@@ -58,7 +58,7 @@ const state = async (path: string): Promise<string> =>
 test('a sound work folder and a sound savepoint: a line each, and 0', async () => {
   expect(await fsckCommand(join(folder, WORK), { deep: true })).toBe(0)
   expect(said).toMatch(/^windowed, work folder .*: sound\n {2}checkpoint 1\.\d+: sound, final, /)
-  expect(said).toMatch(/\d+ values?, \d+ timers?, \d+ splits, \d+ effects/)
+  expect(said).toMatch(/\d+ values?, \d+ timers?, \d+ splits, publishes \d+ outputs?/)
   said = ''
   expect(await fsckCommand(join(folder, 'saved'), {})).toBe(0)
   expect(said).toMatch(/^windowed, savepoint .*: sound\n {2}checkpoint 1\.\d+: sound, \d+ files, /)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { FaultAction } from '../../faults/schedule.ts'
 import type { TraceEvent } from '../../faults/trace.ts'
 import type { TimelineInput, TimelineLife } from './model.ts'
-import { checkpointIdOf } from '../../checkpoint/layout.ts'
+import { checkpointIdOf, formatCheckpointId } from '../../checkpoint/layout.ts'
 import { faultPointNames } from '../../faults/points.ts'
 import { renderSvg } from './svg.ts'
 import { renderTerminal } from './terminal.ts'
@@ -67,7 +67,7 @@ const finished = (number: number, lastCheckpoint: number): TimelineLife => ({
       recordsIn: 1,
       recordsOut: 1,
       checkpoints: 1,
-      lastCheckpoint,
+      lastCheckpoint: formatCheckpointId(lastCheckpoint),
       durationMs: 1,
     },
   },

@@ -104,10 +104,7 @@ function doneWords(
 ): string {
   const { status = ended.type, lastCheckpoint } = ended.summary ?? {}
   if (status === 'already-finished') return 'finds the job finished'
-  const last =
-    lastCheckpoint === undefined
-      ? ''
-      : `, its last checkpoint is ${formatCheckpointId(lastCheckpoint)},`
+  const last = lastCheckpoint === undefined ? '' : `, its last checkpoint is ${lastCheckpoint},`
   return `${status === 'stopped' ? 'is stopped' : 'finishes'}${last}`
 }
 
