@@ -62,6 +62,36 @@ test.each([
   expect(() => merge(sources)).toThrow(expect.objectContaining({ code }))
 })
 
+test.each([
+  [{ MILLRACE_PARALLELSM: '3' }, /MILLRACE_PARALLELSM/, /^Did you mean MILLRACE_PARALLELISM\?$/],
+  [{ MILLRACE_CHAOS_DIRR: '' }, /MILLRACE_CHAOS_DIRR/, /^Did you mean MILLRACE_CHAOS_DIR\?$/],
+  [{ MILLRACE_WOMBAT: 'x' }, /MILLRACE_WOMBAT/, /MILLRACE_PARALLELISM, .*MILLRACE_SET_<parameter>/],
+  [{ MILLRACE_SET_: 'x' }, /MILLRACE_SET_,/, /MILLRACE_SET_<parameter>/],
+  [{ MILLRACE_WORK_DIR: '' }, /MILLRACE_WORK_DIR is "", which is not a path/, /leave it out/],
+  [{ MILLRACE_FROM: ' ' }, /MILLRACE_FROM is " ", which is not a path/, /Give a path/],
+])('the variable of %j is refused', (environment, message, hint) => {
+  const error = expect.objectContaining({
+    code: 'CONFIG_INVALID',
+    message: expect.stringMatching(message) as unknown,
+    hint: expect.stringMatching(hint) as unknown,
+  }) as unknown
+  expect(() => merge({ environment })).toThrow(error)
+})
+
+test('variables that are another program’s are left alone', () => {
+  const environment = {
+    MILLRACE_GRACE: '',
+    MILLRACE_SERVICE_HOST: '10.0.0.1',
+    MILLRACE_SERVICE_PORT_METRICS: '80',
+    MILLRACE_PORT: 'tcp://10.0.0.1:80',
+    MILLRACE_PORT_80_TCP_ADDR: '10.0.0.1',
+    MILLRACE_DB_PASSWORD: 'secret',
+    MILLRACE: 'x',
+  }
+  const config = merge({ environment, set: ['password=env:MILLRACE_DB_PASSWORD'] })
+  expect(config.settings.get('grace')?.value).toBe(20_000)
+})
+
 test('a slip in a name gets the right one as hint', () => {
   expect(() => merge({ file: file({ paralelism: 2 }) })).toThrow(
     expect.objectContaining({ hint: 'Did you mean "parallelism"?' }),

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { StreamError } from '../engine/base/errors.ts'
+import { messageOf, StreamError } from '../engine/base/errors.ts'
 import { STATE_CACHE_MB } from '../engine/base/limits.ts'
 import { parseDuration } from '../engine/graph/parameters.ts'
 import { nearest } from '../engine/graph/suggest.ts'
@@ -31,7 +31,10 @@ const duration = (text: string): number => {
   if (ms === undefined || ms < 0) throw unfit('a duration such as 500ms, 20s or 5m')
   return ms
 }
-const path = (text: string): string => resolve(text)
+const path = (text: string): string => {
+  if (text.trim() === '' || text.includes('\0')) throw unfit('a path')
+  return resolve(text)
+}
 const decimal = (text: string): number => {
   if (!/^\d+(\.\d+)?$/.test(text)) throw unfit('a number')
   return Number(text)
@@ -52,13 +55,15 @@ interface Kind {
   readonly flag?: string
   readonly env: string
   readonly default?: SettingValue
+  /** An empty variable is a mistake, not one that is unset: a path that is empty is this folder. */
+  readonly isPath?: true
 }
 
 /** Every setting there is. The name is its place in the --config file. */
 export const SETTINGS = {
   parallelism: { parse: integer(1), flag: '--parallelism', env: 'MILLRACE_PARALLELISM' },
-  workDir: { parse: path, flag: '--work-dir', env: 'MILLRACE_WORK_DIR' },
-  from: { parse: path, flag: '--from', env: 'MILLRACE_FROM' },
+  workDir: { parse: path, isPath: true, flag: '--work-dir', env: 'MILLRACE_WORK_DIR' },
+  from: { parse: path, isPath: true, flag: '--from', env: 'MILLRACE_FROM' },
   grace: { parse: duration, flag: '--grace', env: 'MILLRACE_GRACE', default: 20_000 },
   logLevel: {
     parse: oneOf('error', 'warn', 'info', 'debug'),
@@ -115,6 +120,7 @@ export interface ConfigSources {
   readonly file?: { readonly path: string; readonly text: string }
 }
 
+const PREFIX = 'MILLRACE_'
 const SET_PREFIX = 'MILLRACE_SET_'
 
 /** Merges what was given. Throws CONFIG_INVALID or USAGE naming the flag, variable or key. */
@@ -128,7 +134,7 @@ export function mergeConfig(sources: ConfigSources): Config {
     const written = file.settings.get(name)
     if (flag !== undefined) {
       settings.set(name, setting(kind, flag, 'flag', kind.flag ?? name))
-    } else if (variable !== undefined && variable !== '') {
+    } else if (variable !== undefined && (variable !== '' || kind.isPath === true)) {
       settings.set(name, setting(kind, variable, 'environment', kind.env))
     } else if (written !== undefined) {
       settings.set(name, setting(kind, written, 'config file', `${name} in ${file.path}`))
@@ -136,7 +142,49 @@ export function mergeConfig(sources: ConfigSources): Config {
       settings.set(name, { value: kind.default, origin: 'default', from: '' })
     }
   }
-  return { settings, parameters: mergeParameters(sources, file) }
+  const parameters = mergeParameters(sources, file)
+  refuseUnknownVariables(sources.environment, parameters)
+  return { settings, parameters }
+}
+
+/** Variables that are read elsewhere. */
+const OTHER_VARIABLES = [
+  'MILLRACE_CONFIG',
+  'MILLRACE_CHAOS',
+  'MILLRACE_CHAOS_CRASH',
+  'MILLRACE_CHAOS_DIR',
+  'MILLRACE_CHAOS_FORCE',
+  'MILLRACE_CHAOS_SEARCH',
+]
+
+/** Kubernetes sets these in every container beside a service that is called "millrace". */
+const OF_A_SERVICE = /^MILLRACE_(SERVICE_(HOST|PORT)(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_.+)?)?)$/
+
+/** A slip in the name of a variable is told, like one in the --config file. */
+function refuseUnknownVariables(
+  environment: ConfigSources['environment'],
+  parameters: Config['parameters'],
+): void {
+  const known = [...NAMES.map((name) => SETTINGS[name].env), ...OTHER_VARIABLES]
+  // A secret may be given as env:MILLRACE_ANYTHING.
+  const references = new Set([...parameters.values()].map(({ value }) => value))
+  for (const [variable, value] of Object.entries(environment)) {
+    if (!variable.startsWith(PREFIX) || value === undefined) continue
+    if (variable.startsWith(SET_PREFIX) && variable.length > SET_PREFIX.length) continue
+    if (known.includes(variable) || references.has(`env:${variable}`)) continue
+    if (OF_A_SERVICE.test(variable)) continue
+    // Without what all of them begin with, or any two would be near each other.
+    const near = nearest(
+      variable.slice(PREFIX.length),
+      known.map((name) => name.slice(PREFIX.length)),
+    )
+    throw invalid(
+      `the environment has ${variable}, which is no setting`,
+      near === undefined
+        ? `Unset it. Known are ${known.slice(0, NAMES.length + 1).join(', ')} and MILLRACE_SET_<parameter>.`
+        : `Did you mean ${PREFIX}${near}?`,
+    )
+  }
 }
 
 function setting(kind: Kind, text: string, origin: Origin, from: string): Setting {
@@ -148,7 +196,7 @@ function setting(kind: Kind, text: string, origin: Origin, from: string): Settin
     throw new StreamError(
       origin === 'flag' ? 'USAGE' : 'CONFIG_INVALID',
       `${from} is "${text}", which is not ${wanted}`,
-      { hint: `Give ${wanted}.` },
+      { hint: text === '' ? `Give ${wanted}, or leave it out.` : `Give ${wanted}.` },
     )
   }
 }
@@ -214,7 +262,7 @@ function parseObject(file: { readonly path: string; readonly text: string }): ob
   try {
     data = JSON.parse(file.text)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw invalid(`${file.path} is not JSON: ${reason}`, 'The file holds one JSON object.')
   }
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {

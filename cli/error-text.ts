@@ -41,7 +41,8 @@ export function formatPlace(place: ErrorPlace): string {
   const parts: string[] = []
   if (place.operator !== undefined) parts.push(`"${place.operator}"`)
   if (place.subtask !== undefined) parts.push(`subtask ${place.subtask}`)
-  if (place.split !== undefined) parts.push(formatRecord(place.split, place.offset))
+  const { split = place.splitIndex === undefined ? undefined : `split ${place.splitIndex}` } = place
+  if (split !== undefined) parts.push(formatRecord(split, place.offset))
   return parts.join(', ')
 }
 

@@ -30,6 +30,10 @@ export function program(version: string, done: (exitCode: number) => void): Comm
   }
   addInit(root, done)
   addChaos(root, done, withJobFlags)
+  addHelp(root)
+  root.hook('preAction', (_, command) => {
+    refuseEmpty(command)
+  })
   for (const command of everyCommand(root)) {
     if (command !== root) command.allowExcessArguments(false)
     command.configureOutput({ outputError: () => undefined })
@@ -48,6 +52,24 @@ function everyCommand(command: Command): readonly Command[] {
   return [command, ...command.commands.flatMap(everyCommand)]
 }
 
+/**
+ * No option and no argument may be empty: it comes from a variable that is not set, and as a path
+ * it would name the current folder.
+ */
+function refuseEmpty(command: Command): void {
+  const hint = 'Give it a value; a variable that is not set makes an empty one.'
+  for (const option of command.options) {
+    const given: unknown = command.getOptionValue(option.attributeName())
+    if (given !== '' && !(Array.isArray(given) && given.includes(''))) continue
+    throw new StreamError('USAGE', `${option.long ?? option.flags} is empty`, { hint })
+  }
+  for (const [index, given] of command.args.entries()) {
+    if (given !== '') continue
+    const name = command.registeredArguments[index]?.name() ?? `argument ${index + 1}`
+    throw new StreamError('USAGE', `<${name}> is empty`, { hint })
+  }
+}
+
 /** What commander found, as an error like any other. */
 function wrongCall(command: Command, { message }: CommanderError): StreamError {
   const [, found = message, , near] =
@@ -58,12 +80,33 @@ function wrongCall(command: Command, { message }: CommanderError): StreamError {
   return new StreamError('USAGE', found, { hint: near === undefined ? help : `${near} ${help}` })
 }
 
-function unknownCommand(root: Command, given: string): StreamError {
-  const names = root.commands.map((command) => command.name())
+function unknownCommand(parent: Command, given: string): StreamError {
+  const names = parent.commands.map((command) => command.name())
   const near = nearest(given, names)
+  const there =
+    names.length === 0
+      ? `"millrace help ${parent.name()}" shows what it takes.`
+      : `There are ${names.join(', ')}.`
   return new StreamError('USAGE', `there is no command "${given}"`, {
-    hint: near === undefined ? `There are ${names.join(', ')}.` : `Did you mean "${near}"?`,
+    hint: near === undefined ? there : `Did you mean "${near}"?`,
   })
+}
+
+/** `millrace help chaos run` shows what `millrace chaos run --help` does. */
+function addHelp(root: Command): void {
+  root
+    .command('help')
+    .description('show the help of a command')
+    .argument('[command...]', 'its name, such as run or chaos replay')
+    .action((names: readonly string[]) => {
+      let command = root
+      for (const name of names) {
+        const found = command.commands.find((candidate) => candidate.name() === name)
+        if (found === undefined) throw unknownCommand(command, name)
+        command = found
+      }
+      command.outputHelp()
+    })
 }
 
 function addRun(root: Command, done: Done): void {

@@ -49,6 +49,11 @@ export async function configOf(flags: RunFlags): Promise<Config> {
 }
 
 async function readText(path: string): Promise<string> {
+  if (path === '') {
+    throw new StreamError('CONFIG_INVALID', 'MILLRACE_CONFIG is empty', {
+      hint: 'Name a JSON file, or unset it.',
+    })
+  }
   try {
     return new TextDecoder().decode(await readWholeFile(systemFiles, resolve(path)))
   } catch (error) {

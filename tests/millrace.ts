@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { cleanEnvironment } from './environment.ts'
 
 /** Starts the built command line as a user would, in a project of its own. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -63,7 +64,7 @@ export class Project {
   start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
     const child = spawn(process.execPath, [MAIN, ...args], {
       cwd: this.folder,
-      env: { ...process.env, ...env },
+      env: { ...cleanEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let stdout = ''

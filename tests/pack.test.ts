@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { cleanEnvironment } from './environment.ts'
 import { ROOT } from './millrace.ts'
 
 /**
@@ -19,7 +20,7 @@ interface Ended {
 }
 
 function run(command: string, args: readonly string[], cwd: string): Ended {
-  const ended = spawnSync(command, args, { cwd, encoding: 'utf8' })
+  const ended = spawnSync(command, args, { cwd, encoding: 'utf8', env: cleanEnvironment() })
   return { status: ended.status, output: ended.stdout + ended.stderr }
 }
 

@@ -1,5 +1,12 @@
 import { dirname, isAbsolute, join } from 'node:path'
-import { errnoOf, exists, readWholeFile, StreamError, writeDurably } from '../../engine/index.ts'
+import {
+  errnoOf,
+  exists,
+  readWholeFile,
+  messageOf,
+  StreamError,
+  writeDurably,
+} from '../../engine/index.ts'
 import type {
   Committable,
   Committer,
@@ -55,7 +62,7 @@ export class FileCommitter implements Committer {
       await inParallel(effects, ({ staged }) => this.#remove(join(this.#staging, staged)))
     } catch (cause) {
       if (cause instanceof StreamError) throw cause
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = messageOf(cause)
       const found = `files of "${this.#uid}" could not be published: ${reason}`
       throw new StreamError('SINK_COMMIT_FAILED', found, { cause })
     }

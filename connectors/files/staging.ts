@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { errnoOf, makeDirectories, StreamError } from '../../engine/index.ts'
+import { errnoOf, makeDirectories, messageOf, StreamError } from '../../engine/index.ts'
 import type { Files, WriterContext } from '../../engine/index.ts'
 
 /**
@@ -76,7 +76,7 @@ function openFailure(directory: string, uid: string, cause: unknown): StreamErro
       cause,
     })
   }
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = messageOf(cause)
   return new StreamError('FILE_IO', `the folder "${directory}" cannot be written: ${reason}`, {
     hint: 'Make the folder writable for this user.',
     cause,

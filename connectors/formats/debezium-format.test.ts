@@ -56,6 +56,10 @@ test('an exact number is exact inside of an event', () => {
 test('what cannot be followed is refused', () => {
   expect(() => changes({ op: 'd', before: null })).toThrow(/op "d" has no "before"/)
   expect(() => changes({ op: 't' })).toThrow(/op "t"/)
+  expect(() => changes({ id: 1 })).toThrow('a change event has no "op": {"id":1}')
+  expect(() => changes({ payload: { after: now } })).toThrow(/has no "op": {"after"/)
+  expect(() => changes({ op: null })).toThrow(/has the op null/)
+  expect(() => changes({ op: { x: 1 }, after: 5 })).toThrow(/has the op {"x":1}/)
   expect(() => changes([1])).toThrow(/change event is an object/)
   expect(() => debezium(text())).toThrow(/debezium of the format "text"/)
 })

@@ -76,6 +76,10 @@ function changes(convert: Convert): Convert {
         return [{ kind: '-D', row: row(before, 'before') }]
       case 'm':
         return []
+      case undefined:
+        throw new StreamError('RECORD_MALFORMED', `a change event has no "op": ${shown(event)}`, {
+          hint: 'Read whole change events: leave out ExtractNewRecordState, and topics of transaction metadata.',
+        })
       default:
         throw new StreamError('RECORD_MALFORMED', `a change event has the op ${shown(op)}`, {
           hint: 'Change events have an "op" of c, r, u or d; a truncated table cannot be followed.',

@@ -74,9 +74,11 @@ function textOf(value: unknown): string {
   if (value instanceof Uint8Array) return `${value.length} bytes`
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`
   try {
-    return JSON.stringify(value, (_, inner: unknown) =>
+    // JSON has no text for a missing value, nor for an object whose toJSON gives none.
+    const text = JSON.stringify(value, (_, inner: unknown) =>
       typeof inner === 'bigint' ? `${inner}n` : inner,
-    )
+    ) as string | undefined
+    return text ?? (value === undefined ? 'missing' : typeof value)
   } catch {
     return typeof value
   }

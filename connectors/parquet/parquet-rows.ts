@@ -4,7 +4,7 @@ import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import type { AsyncBuffer, Compressors, FileMetaData, ParquetParsers } from 'hyparquet'
 import { uncompressSync as lz4 } from 'lz4-napi'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
-import { StreamError } from '../../engine/index.ts'
+import { messageOf, StreamError } from '../../engine/index.ts'
 
 /** The rows of a file, each as a text that no other row has: its fields in order, as JSON. */
 export async function parquetRows(bytes: Uint8Array, path: string): Promise<readonly string[]> {
@@ -17,7 +17,7 @@ export async function parquetRows(bytes: Uint8Array, path: string): Promise<read
     const rows = await parquetReadObjects({ file, metadata, utf8: false, compressors, parsers })
     return rows.map((row) => textOf(row))
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new StreamError('FILE_IO', `the file "${path}" is no whole Parquet file: ${reason}`, {
       cause,
     })

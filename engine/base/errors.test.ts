@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { asStreamError, reasonOf, StreamError } from './errors.ts'
+import { asStreamError, messageOf, reasonOf, StreamError } from './errors.ts'
 
 test('what the system refuses is no bug of ours', () => {
   const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
@@ -24,4 +24,23 @@ test('a line of the log has the innermost cause, once', () => {
     reason: 'no manifest',
     cause: 'ENOSPC: write',
   })
+})
+
+test.each([
+  [new Error('gone'), 'gone'],
+  [new TypeError(''), 'TypeError without a message'],
+  ['text', 'text'],
+  ['', 'a value that is no Error was thrown: ""'],
+  [undefined, 'a value that is no Error was thrown: undefined'],
+  [{ code: 5 }, 'a value that is no Error was thrown: {"code":5}'],
+  [Symbol('x'), 'a value that is no Error was thrown: Symbol(x)'],
+  [12n, 'a value that is no Error was thrown: 12'],
+  [Object.create(null), 'a value that is no Error was thrown: {}'],
+  [{ n: 1n }, 'a value that is no Error was thrown, of type object'],
+  [Object.assign(new Error('x'), { message: 5 }), 'Error without a message'],
+])('what is thrown has a text: %#', (thrown, text) => {
+  expect(messageOf(thrown)).toBe(text)
+  const data = asStreamError(thrown, 'USER_FUNCTION_FAILED').toData()
+  expect(structuredClone(data).message).toBe(text)
+  expect(data.cause?.message ?? text).toBe(text)
 })

@@ -99,6 +99,8 @@ export interface ErrorPlace {
   readonly subtask?: number
   /** The split the record came from, as the source names it, e.g. `orders-3` or a file's path. */
   readonly split?: string
+  /** The split's number in this job, from a step that does not know its name. */
+  readonly splitIndex?: number
   /** The record's offset in its split; a range when only its batch is known. */
   readonly offset?: number | readonly [number, number]
   /** The user's own file, line and column, as `job.ts:8:21`. */
@@ -176,9 +178,10 @@ export class StreamError extends Error {
 function causeData(cause: unknown): NonNullable<ErrorData['cause']> {
   if (cause instanceof StreamError) return cause.toData()
   if (cause instanceof Error) {
-    return { message: cause.message, ...(cause.stack === undefined ? {} : { stack: cause.stack }) }
+    const stack: unknown = cause.stack
+    return { message: messageOf(cause), ...(typeof stack === 'string' ? { stack } : {}) }
   }
-  return { message: String(cause) }
+  return { message: messageOf(cause) }
 }
 
 function causeOf(data: NonNullable<ErrorData['cause']>): Error {
@@ -198,13 +201,36 @@ export function asStreamError(
   place: ErrorPlace = {},
 ): StreamError {
   if (thrown instanceof StreamError) return thrown.at(place)
-  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  const message = messageOf(thrown)
   const hint = isErrno(thrown) ? HINTS[thrown.code] : undefined
   return new StreamError(code, message, {
     place,
     cause: thrown,
     ...(hint === undefined ? {} : { hint }),
   })
+}
+
+/**
+ * The text of anything that was thrown. Never throws: user code may throw an object without a
+ * prototype, a symbol, or an error whose message is no text.
+ */
+export function messageOf(thrown: unknown): string {
+  try {
+    if (thrown instanceof Error) {
+      const message: unknown = thrown.message
+      if (typeof message === 'string' && message !== '') return message
+      return `${thrown.name} without a message`
+    }
+    if (typeof thrown === 'string' && thrown !== '') return thrown
+    // JSON has a text for texts and objects only.
+    const text =
+      typeof thrown === 'symbol' || typeof thrown === 'bigint'
+        ? thrown.toString()
+        : ((JSON.stringify(thrown) as string | undefined) ?? typeof thrown)
+    return `a value that is no Error was thrown: ${text}`
+  } catch {
+    return `a value that is no Error was thrown, of type ${typeof thrown}`
+  }
 }
 
 /** What a line of the log says of a failure that is not thrown: the innermost cause too. */

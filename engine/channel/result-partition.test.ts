@@ -346,10 +346,10 @@ test('a record without its key is refused, from rows and from columns', () => {
     throw new TypeError('of the user')
   }
   const cases: [KeySelector, object][] = [
-    [key, { code: 'KEY_INVALID', place: { split: '0', offset: 9 } }],
+    [key, { code: 'KEY_INVALID', place: { splitIndex: 0, offset: 9 } }],
     [
       { type: 'function', select: failing },
-      { code: 'USER_FUNCTION_FAILED', place: { split: '0', offset: 8 } },
+      { code: 'USER_FUNCTION_FAILED', place: { splitIndex: 0, offset: 8 } },
     ],
   ]
   for (const [selector, expected] of cases) {

@@ -1,4 +1,4 @@
-import { StreamError } from '../base/errors.ts'
+import { messageOf, StreamError } from '../base/errors.ts'
 
 /** Something that is not as it should be. */
 export interface Finding {
@@ -16,7 +16,7 @@ export function hasDamage(findings: readonly Finding[]): boolean {
 /** What a reader threw about a file; what the disk refuses to give is damage too. */
 export function damageOf(error: unknown, file: string): Finding {
   if (error instanceof StreamError && error.code !== 'CHECKPOINT_DAMAGED') throw error
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const begin = [`"${file}" is damaged: `, `state file "${file}" `].find((text) =>
     message.startsWith(text),
   )

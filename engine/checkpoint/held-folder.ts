@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Doors } from '../base/doors.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Json } from '../base/json.ts'
 import type { Committer } from '../operator/sink.ts'
 import type { CheckpointId } from '../stream/elements.ts'
@@ -153,7 +154,7 @@ export class WorkFolder {
         if (oldest !== undefined) await pruneEpochs(doors.files, layout, epochOf(oldest))
       })
       .catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error)
+        const reason = messageOf(error)
         doors.logger.warn({ reason }, 'files that nobody needs could not be deleted')
       })
   }

@@ -1,5 +1,5 @@
 import { ClassicLevel } from 'classic-level'
-import { StreamError } from '../base/errors.ts'
+import { messageOf, StreamError } from '../base/errors.ts'
 import { errnoOf } from '../base/files.ts'
 
 /**
@@ -27,8 +27,4 @@ export const takeLevelLock: TakeLock = async (path) => {
     })
   }
   return { release: () => database.close() }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

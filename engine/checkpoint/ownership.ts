@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { StreamError } from '../base/errors.ts'
+import { messageOf, StreamError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import { errnoOf, makeDirectories, readWholeFile, writeDurably } from '../base/files.ts'
 import { OWNER_POLL_MS, OWNER_WAIT_MS } from '../base/limits.ts'
@@ -166,7 +166,7 @@ async function removeRecord(own: OwnerRecord, options: OwnershipOptions): Promis
     const isOwn = found?.pid === own.pid && found.startTime === own.startTime
     if (isOwn) await files.unlink(layout.ownerRecord)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     logger.warn({ reason, path: layout.ownerRecord }, 'the record of the owner stays')
   }
 }

@@ -11,7 +11,7 @@ import type { MasterParts, MasterResult } from './master-parts.ts'
 import type { CheckpointProgress, StepProgress } from './protocol.ts'
 import type { SourceCoordinator, SplitAssignment } from './source-coordinator.ts'
 import { deferred, type Deferred } from '../base/deferred.ts'
-import { asStreamError, reasonOf, StreamError, type ErrorData } from '../base/errors.ts'
+import { asStreamError, messageOf, reasonOf, StreamError, type ErrorData } from '../base/errors.ts'
 import { assembleState } from '../checkpoint/assemble.ts'
 import { headName } from '../graph/job-graph.ts'
 import { coordinate, startCoordinator } from '../checkpoint/coordinator.ts'
@@ -337,7 +337,7 @@ export class JobMaster {
       faults?.reach('master.close', {})
       await this.#workers.close()
     } catch (error) {
-      logger.warn({ error: String(error) }, 'the workers did not close cleanly')
+      logger.warn({ error: messageOf(error) }, 'the workers did not close cleanly')
     }
     this.#result.resolve({
       status,

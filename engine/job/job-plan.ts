@@ -6,7 +6,7 @@ import type { JobGraph } from '../graph/job-graph.ts'
 import type { ParameterDeclaration, ParameterValue, SecretReference } from '../graph/parameters.ts'
 import type { JobSettings, StreamGraph } from '../graph/stream-graph.ts'
 import type { RunOptions } from './protocol.ts'
-import { StreamError } from '../base/errors.ts'
+import { messageOf, StreamError } from '../base/errors.ts'
 import { readWholeFile } from '../base/files.ts'
 import { sha256Hex } from '../base/hash.ts'
 import { toJobGraph } from '../graph/chaining.ts'
@@ -114,11 +114,10 @@ async function importBundle(url: string): Promise<JobModule> {
     return (await import(url)) as JobModule
   } catch (error) {
     if (error instanceof StreamError) throw error
-    throw new StreamError(
-      'JOB_INVALID',
-      `the job fails when it is imported: ${error instanceof Error ? error.message : String(error)}`,
-      { hint: 'Importing a job has no effects: move what fails into its steps.', cause: error },
-    )
+    throw new StreamError('JOB_INVALID', `the job fails when it is imported: ${messageOf(error)}`, {
+      hint: 'Importing a job has no effects: move what fails into its steps.',
+      cause: error,
+    })
   }
 }
 

@@ -1,3 +1,4 @@
+import { asStreamError, messageOf } from '../base/errors.ts'
 import type { Timer } from '../base/clock.ts'
 import type { Doors } from '../base/doors.ts'
 import type { EnumeratorSplit, SourceState, SplitState } from '../checkpoint/snapshot.ts'
@@ -115,13 +116,17 @@ export class SourceCoordinator {
     try {
       await this.#enumerator.close()
     } catch (error) {
-      const fields = { uid: this.uid, error: String(error) }
+      const fields = { uid: this.uid, error: messageOf(error) }
       this.#doors.logger.warn(fields, 'a source did not close cleanly')
     }
   }
 
   async #discover(): Promise<readonly EnumeratorSplit[]> {
-    const { splits, complete } = await this.#enumerator.discover([...this.#known.values()])
+    const { splits, complete } = await this.#enumerator
+      .discover([...this.#known.values()])
+      .catch((thrown: unknown) => {
+        throw asStreamError(thrown, undefined, { operator: this.uid })
+      })
     const found: EnumeratorSplit[] = []
     for (const { id, start } of splits) {
       if (this.#known.has(id)) continue

@@ -6,13 +6,13 @@ export function withSplitName(
   error: StreamError,
   sources: readonly SourceCoordinator[],
 ): StreamError {
-  const index = Number(error.place.split)
-  if (error.place.split === undefined || !Number.isInteger(index)) return error
+  const { splitIndex: index, ...place } = error.place
+  if (index === undefined) return error
   for (const source of sources) {
     const split = source.splitId(index)
     if (split === undefined) continue
     const data = error.toData()
-    return StreamError.fromData({ ...data, place: { ...data.place, split } })
+    return StreamError.fromData({ ...data, place: { split, ...place } })
   }
   return error
 }

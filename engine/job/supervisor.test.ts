@@ -116,7 +116,7 @@ test('the same record failing three times ends the run as poison', async () => {
   const result = await run.run()
   expect(result).toMatchObject({ type: 'failed', error: { code: 'RECORD_POISON' }, restarts: 2 })
   expect(result.type === 'failed' && result.error.message).toBe(
-    'the record at offset 812 of "orders-3" failed "visits" 3 times: x is undefined',
+    'the record at offset 812 of "orders-3" failed 3 times in step "visits": x is undefined',
   )
 })
 

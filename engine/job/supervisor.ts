@@ -240,10 +240,14 @@ function poison(
   last: ErrorData,
 ): ErrorData {
   const { operator, split, offset } = decision.place
-  const where = typeof offset === 'number' ? `offset ${offset}` : `offsets ${offset?.join(' to ')}`
+  const record =
+    typeof offset === 'number'
+      ? `the record at offset ${offset} of "${split}"`
+      : `a record of "${split}", offsets ${offset?.join(' to ')},`
+  const where = operator === undefined ? '' : ` in step "${operator}"`
   return {
     code: 'RECORD_POISON',
-    message: `the record at ${where} of "${split}" failed "${operator}" ${decision.failures} times: ${last.message}`,
+    message: `${record} failed ${decision.failures} times${where}: ${last.message}`,
     hint: 'Mend the function or filter the record out, and start again: the job goes on where it was.',
     place: decision.place,
     cause: last,

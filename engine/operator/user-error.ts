@@ -92,7 +92,7 @@ function positionOf(batch: RecordBatch | undefined, index: number): ErrorPlace {
   const split = typeof splits === 'number' ? splits : splits?.[index]
   const offset = offsets?.[index]
   return {
-    ...(split === undefined ? {} : { split: String(split) }),
+    ...(split === undefined ? {} : { splitIndex: split }),
     ...(offset === undefined || Number.isNaN(offset) ? {} : { offset }),
   }
 }

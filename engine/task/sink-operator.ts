@@ -101,7 +101,7 @@ export class SinkOperator implements StreamOperator {
         : batch.splits[recordIndex]
     return asStreamError(thrown, 'BUG', {
       ...place,
-      ...(typeof split === 'number' ? { split: String(split) } : {}),
+      ...(typeof split === 'number' ? { splitIndex: split } : {}),
     })
   }
 

@@ -2,8 +2,27 @@ import type { SplitState } from '../checkpoint/snapshot.ts'
 import type { SourceOutput, SourceReader, SplitPosition } from '../operator/source.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import type { RestoredSplit } from '../worker/protocol.ts'
+import { StreamError } from '../base/errors.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
 import type { ChainLink, OperatorChain } from './operator-chain.ts'
+
+/** Where a reader's errors come from. */
+export interface SourcePlace {
+  readonly operator: string
+  readonly subtask: number
+}
+
+/**
+ * An error of a reader with the source's uid. Readers name the split; a step further down the chain
+ * has named itself already, and an error without a split is not known to be the reader's.
+ */
+export function atSource(thrown: unknown, place: SourcePlace): unknown {
+  const isReaders =
+    thrown instanceof StreamError &&
+    thrown.place.operator === undefined &&
+    thrown.place.split !== undefined
+  return isReaders ? thrown.at(place) : thrown
+}
 
 /**
  * The head of a source's chain: polls the reader and keeps what belongs to each split beside its
@@ -14,14 +33,16 @@ import type { ChainLink, OperatorChain } from './operator-chain.ts'
 export class SourceDriver implements SourceOutput {
   readonly #reader: SourceReader
   readonly #chain: OperatorChain
+  readonly #place: SourcePlace
   readonly #assigner: ChainLink | undefined
   readonly #splits = new Map<number, RestoredSplit>()
   readonly #finished = new Map<string, SplitState>()
   #complete = false
 
-  constructor(reader: SourceReader, chain: OperatorChain) {
+  constructor(reader: SourceReader, chain: OperatorChain, place: SourcePlace) {
     this.#reader = reader
     this.#chain = chain
+    this.#place = place
     this.#assigner = chain.links.find((link) => link.operator.splitWatermark !== undefined)
   }
 
@@ -52,7 +73,11 @@ export class SourceDriver implements SourceOutput {
   }
 
   poll(): 'more' | 'waiting' | 'finished' {
-    return this.#reader.poll(this)
+    try {
+      return this.#reader.poll(this)
+    } catch (thrown) {
+      throw atSource(thrown, this.#place)
+    }
   }
 
   emit(batch: RecordBatch): void {

@@ -9,6 +9,7 @@ import type { Deployment } from './protocol.ts'
 import type { GateChannel } from '../task/input-gate.ts'
 import type { OperatorStores } from '../task/subtask-state.ts'
 import type { TaskOwner } from '../task/task-parts.ts'
+import { headName } from '../graph/job-graph.ts'
 import { ResultPartition } from '../channel/result-partition.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
 import { InputGate } from '../task/input-gate.ts'
@@ -16,7 +17,7 @@ import { ChainLink, OperatorChain } from '../task/operator-chain.ts'
 import { TaskOperatorContext } from '../task/operator-context.ts'
 import { PassThrough } from '../task/pass-through.ts'
 import { SinkOperator } from '../task/sink-operator.ts'
-import { SourceDriver } from '../task/source-driver.ts'
+import { atSource, SourceDriver } from '../task/source-driver.ts'
 import { StreamTask } from '../task/stream-task.ts'
 import { SubtaskState } from '../task/subtask-state.ts'
 import { StateFiles } from './state-files.ts'
@@ -77,6 +78,7 @@ export class TaskBuilder {
     this.#connect(chain, partitions)
     const restoredMs = this.#parts.deployment.watermarks[vertex.id] ?? MIN_WATERMARK
     await this.#open(chain, restoredMs)
+    const sourcePlace = { operator: headName(vertex), subtask: this.#subtask }
     const task = new StreamTask({
       vertex,
       subtask: this.#subtask,
@@ -85,7 +87,8 @@ export class TaskBuilder {
       bufferTimeoutMs: graph.graph.settings.bufferTimeoutMs,
       chain,
       gate: vertex.inputs.length === 0 ? undefined : this.#gate(restoredMs),
-      source: this.#reader === undefined ? undefined : new SourceDriver(this.#reader, chain),
+      source:
+        this.#reader === undefined ? undefined : new SourceDriver(this.#reader, chain, sourcePlace),
       sinks: this.#sinks,
       partitions,
       mayProduce,
@@ -118,7 +121,9 @@ export class TaskBuilder {
             this.#task?.kick()
             this.#parts.kick()
           },
-          fail,
+          fail: (error) => {
+            fail(atSource(error, { operator: place.uid, subtask: this.#subtask }))
+          },
         })
         return new PassThrough()
       case 'sink': {

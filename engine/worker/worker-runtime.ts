@@ -6,7 +6,7 @@ import type { TaskOwner } from '../task/task-parts.ts'
 import type { Deployment, FromWorker, ToWorker } from './protocol.ts'
 import type { Timer } from '../base/clock.ts'
 import type { Channels } from './task-builder.ts'
-import { asStreamError } from '../base/errors.ts'
+import { asStreamError, messageOf } from '../base/errors.ts'
 import { assert } from '../base/assert.ts'
 import { METRICS_EVERY_MS } from '../base/limits.ts'
 import { formatCheckpointId } from '../checkpoint/layout.ts'
@@ -202,7 +202,7 @@ export class WorkerRuntime {
       try {
         await task.close()
       } catch (error) {
-        this.#doors.logger.warn({ error: String(error) }, 'a task did not close cleanly')
+        this.#doors.logger.warn({ error: messageOf(error) }, 'a task did not close cleanly')
       }
     }
     this.#post({ type: 'closed', worker: this.#worker })

@@ -59,7 +59,12 @@ test("an error of a user's function says where: split, offset, and the line of i
     const error = thrown(subject, 1, 2)
     expect(error.code).toBe('USER_FUNCTION_FAILED')
     expect(error.cause).toBeInstanceOf(TypeError)
-    expect(error.place).toMatchObject({ operator: 'subject', subtask: 0, split: '4', offset: 701 })
+    expect(error.place).toMatchObject({
+      operator: 'subject',
+      subtask: 0,
+      splitIndex: 4,
+      offset: 701,
+    })
     expect(error.place.at).toMatch(/^row-steps\.test\.ts:\d+:\d+$/)
   }
 })

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { seededRandom, type Random } from '../../engine/base/random.ts'
+import { cleanEnvironment } from '../environment.ts'
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url))
 const CLI = join(PROJECT, 'dist/cli/main.js')
@@ -76,7 +77,7 @@ function start(plan: KillPlan, parallelism: number): Run {
       String(parallelism),
       ...set,
     ],
-    { cwd: PROJECT, stdio: ['ignore', 'pipe', 'pipe'] },
+    { cwd: PROJECT, env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] },
   )
   let output = ''
   let errors = ''

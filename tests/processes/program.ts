@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { cleanEnvironment } from '../environment.ts'
 
 export interface ProgramEnd {
   /** Lines of standard output. */
@@ -19,7 +20,7 @@ export function runProgram(
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, [...flags, program, ...args.map(String)], {
       cwd,
-      env: { ...process.env, TMPDIR: join(cwd, 'tmp') },
+      env: { ...cleanEnvironment(), TMPDIR: join(cwd, 'tmp') },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let stdout = ''

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { cleanEnvironment } from '../environment.ts'
 import { ROOT } from '../millrace.ts'
 
 const CLI = join(ROOT, 'dist/cli/main.js')
@@ -46,7 +47,7 @@ export class Running {
     this.#workDir = workDir
     this.#child = spawn(line[0]!, line.slice(1), {
       cwd,
-      env: { ...process.env, ...env },
+      env: { ...cleanEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
