@@ -61,9 +61,13 @@ export class Project {
     return this.start(args, env).ended
   }
 
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
+  start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    cwd = this.folder,
+  ): Started {
     const child = spawn(process.execPath, [MAIN, ...args], {
-      cwd: this.folder,
+      cwd,
       env: { ...cleanEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -6,10 +6,8 @@ import type {
 } from '../checkpoint/coordinator.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
-import type { ToWorker } from '../worker/protocol.ts'
 import type { MasterParts, MasterResult } from './master-parts.ts'
 import type { CheckpointProgress, StepProgress } from './protocol.ts'
-import type { SourceCoordinator, SplitAssignment } from './source-coordinator.ts'
 import { deferred, type Deferred } from '../base/deferred.ts'
 import { asStreamError, messageOf, reasonOf, StreamError, type ErrorData } from '../base/errors.ts'
 import { assembleState } from '../checkpoint/assemble.ts'
@@ -19,6 +17,7 @@ import { CheckpointLog } from './checkpoint-log.ts'
 import { deploymentsOf } from './deployment.ts'
 import { Progress, type StepCounts } from './progress.ts'
 import { SavepointRequests } from './savepoint-requests.ts'
+import { SplitDealer } from './split-dealer.ts'
 import { withSplitName } from './split-name.ts'
 import { WorkerGroup, type TaskMessage } from './worker-group.ts'
 
@@ -39,6 +38,7 @@ export class JobMaster {
   #requestsDue: number[] = []
   readonly #base: StepCounts
   readonly #workers: WorkerGroup
+  readonly #splits: SplitDealer
   #coordinator: CoordinatorState
   #timer: Timer | undefined
   #expiry: Timer | undefined
@@ -65,6 +65,7 @@ export class JobMaster {
     this.#workers = new WorkerGroup(parts.spawn, deployment.workers, parts.doors.clock, (message) =>
       this.#guarded(() => this.#receive(message)),
     )
+    this.#splits = new SplitDealer(this.#workers, parts.doors.faults)
     // Whoever awaits the result gets the failure; before that it is no unhandled rejection.
     this.#result.promise.catch(() => undefined)
   }
@@ -77,13 +78,13 @@ export class JobMaster {
     await Promise.race([deployed, this.#result.promise])
     for (const source of sources) {
       const restored = deployment.restored?.sources.find(({ uid }) => uid === source.uid)
-      this.#assign(source, await source.start(restored))
+      this.#splits.deal(source, await source.start(restored))
     }
     doors.faults?.reach('master.start', {})
     this.#workers.tell({ type: 'start' })
     for (const source of sources) {
       source.watch(
-        (assignments) => this.#assign(source, assignments),
+        (assignments) => this.#splits.dealLater(source, assignments),
         (error) => this.#fail(error),
       )
     }
@@ -171,6 +172,9 @@ export class JobMaster {
         break
       case 'declined':
         this.#on(message)
+        break
+      case 'expecting':
+        this.#splits.onExpecting(message)
         break
       case 'ended':
         this.#on({ type: 'subtask-ended', vertex: message.vertex, subtask: message.subtask })
@@ -356,14 +360,6 @@ export class JobMaster {
       recordsOut += snapshot.recordsWritten
     }
     return { recordsIn, recordsOut }
-  }
-
-  #assign(source: SourceCoordinator, assignments: readonly SplitAssignment[]): void {
-    for (const { subtask, splits, complete } of assignments) {
-      this.#parts.doors.faults?.reach('master.splits', { uid: source.uid, subtask })
-      const message: ToWorker = { type: 'splits', vertex: source.vertex, subtask, splits, complete }
-      this.#workers.tellSubtask(subtask, message)
-    }
   }
 
   /** A hint: one that is lost is made up for by the next. */

@@ -72,13 +72,13 @@ export class SourceCoordinator {
 
   /** Looks for new splits from time to time, and hands them to `assign`. */
   watch(
-    assign: (assignments: readonly SplitAssignment[]) => void,
+    assign: (assignments: readonly SplitAssignment[]) => Promise<void>,
     fail: (error: unknown) => void,
   ): void {
     const intervalMs = this.#enumerator.discoveryIntervalMs
     if (this.#complete || this.#closed || intervalMs === undefined) return
     this.#timer = this.#doors.clock.timer(intervalMs, () => {
-      const dealt = this.#discover().then((found) => {
+      const dealt = this.#discover().then(async (found) => {
         if (this.#closed) return
         const splits = found.map((split): RestoredSplit => ({
           ...split,
@@ -91,7 +91,7 @@ export class SourceCoordinator {
           (split) => split.index % this.#vertex.parallelism,
           this.#complete,
         )
-        if (assignments.length > 0) assign(assignments)
+        if (assignments.length > 0) await assign(assignments)
         this.watch(assign, fail)
       })
       dealt.catch(fail)

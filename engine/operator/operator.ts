@@ -34,16 +34,25 @@ export interface StreamOperator {
   onSplit?(change: SplitChange): void
   /** Only watermark assigners behind a source: the watermark of one split, for its state. */
   splitWatermark?(index: number): number
+  /** Only watermark assigners: their input, as a whole, is idle or active again. */
+  onInputIdle?(idle: boolean): void
   /** Only watermark assigners: they swallow the watermarks of their input and emit their own. */
   readonly emitsWatermarks?: boolean
   close?(): Promise<void> | void
 }
 
-/** A split's life as a watermark assigner sees it. `watermarkMs` is the restored one. */
+/**
+ * A split's life as a watermark assigner sees it. `watermarkMs` is the restored one. After
+ * `expected` the watermark waits; each deal ends with `dealt` or, when it was the last, `complete`.
+ */
 export type SplitChange =
   | { readonly type: 'added'; readonly index: number; readonly watermarkMs: number | undefined }
   | { readonly type: 'finished'; readonly index: number }
-  /** No more splits come; with all finished the watermark goes to its end by the task. */
+  /** Splits are about to be dealt, perhaps to other subtasks first. */
+  | { readonly type: 'expected' }
+  /** All splits of a deal are added; more may come later. */
+  | { readonly type: 'dealt' }
+  /** The same, and no more come; with all finished the task takes the watermark to its end. */
   | { readonly type: 'complete' }
 
 export interface OperatorContext {

@@ -98,6 +98,8 @@ export class ChainLink implements Output {
   reachedMs = MIN_WATERMARK
   #emittedMs = MIN_WATERMARK
   #finished = false
+  /** A change of status that waits for the watermark before it. */
+  #idleNext: boolean | undefined
 
   constructor(node: StreamNode, operator: StreamOperator, mayProduce: () => boolean) {
     this.node = node
@@ -157,8 +159,11 @@ export class ChainLink implements Output {
     if (ms > this.offeredMs) this.offeredMs = ms
   }
 
+  /** Never overtakes a watermark: an idle channel's would not be heard. */
   passIdle(idle: boolean): void {
-    if (this.operator.emitsWatermarks !== true) this.emitIdle(idle)
+    if (this.operator.emitsWatermarks === true) this.operator.onInputIdle?.(idle)
+    else if (this.offeredMs > this.reachedMs) this.#idleNext = idle
+    else this.emitIdle(idle)
   }
 
   advance(): boolean {
@@ -170,6 +175,10 @@ export class ChainLink implements Output {
       this.reachedMs = ms
       // A watermark assigner swallows its input's watermarks, but for the last one.
       if (this.operator.emitsWatermarks !== true || ms === MAX_WATERMARK) this.emitWatermark(ms)
+    }
+    if (this.#idleNext !== undefined) {
+      this.emitIdle(this.#idleNext)
+      this.#idleNext = undefined
     }
     return true
   }

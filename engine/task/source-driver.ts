@@ -1,4 +1,5 @@
 import type { SplitState } from '../checkpoint/snapshot.ts'
+import type { SplitChange } from '../operator/operator.ts'
 import type { SourceOutput, SourceReader, SplitPosition } from '../operator/source.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import type { RestoredSplit } from '../worker/protocol.ts'
@@ -29,6 +30,8 @@ export function atSource(thrown: unknown, place: SourcePlace): unknown {
  * position, its watermark and whether it is finished.
  *
  * D1. A finished split stays in the state for ever, so that a restore never reads it again.
+ * D2. The subtask is idle while it has no split to read and may still get one. Before its first
+ *     deal it is not: others may have begun, and its splits hold their watermark back.
  */
 export class SourceDriver implements SourceOutput {
   readonly #reader: SourceReader
@@ -38,12 +41,20 @@ export class SourceDriver implements SourceOutput {
   readonly #splits = new Map<number, RestoredSplit>()
   readonly #finished = new Map<string, SplitState>()
   #complete = false
+  #openSplits = 0
+  #idle = false
 
   constructor(reader: SourceReader, chain: OperatorChain, place: SourcePlace) {
     this.#reader = reader
     this.#chain = chain
     this.#place = place
     this.#assigner = chain.links.find((link) => link.operator.splitWatermark !== undefined)
+  }
+
+  /** Splits are about to be dealt: until they come, the watermark must not pass them (D2). */
+  expectSplits(): void {
+    this.#setIdle(false)
+    this.#tell({ type: 'expected' })
   }
 
   addSplits(splits: readonly RestoredSplit[], complete: boolean): void {
@@ -61,15 +72,15 @@ export class SourceDriver implements SourceOutput {
       active.push(split)
       this.#splits.set(split.index, split)
       const { index, watermarkMs } = split
-      for (const link of this.#chain.links) {
-        link.operator.onSplit?.({ type: 'added', index, watermarkMs })
-      }
+      this.#tell({ type: 'added', index, watermarkMs })
     }
+    this.#openSplits += active.length
+    const isLast = complete && !this.#complete
+    this.#complete ||= complete
+    this.#tell({ type: this.#complete ? 'complete' : 'dealt' })
+    this.#setIdle(this.#openSplits === 0 && !this.#complete)
     if (active.length > 0) this.#reader.addSplits(active)
-    if (!complete || this.#complete) return
-    this.#complete = true
-    for (const link of this.#chain.links) link.operator.onSplit?.({ type: 'complete' })
-    this.#reader.noMoreSplits()
+    if (isLast) this.#reader.noMoreSplits()
   }
 
   poll(): 'more' | 'waiting' | 'finished' {
@@ -85,7 +96,9 @@ export class SourceDriver implements SourceOutput {
   }
 
   finishSplit(index: number): void {
-    for (const link of this.#chain.links) link.operator.onSplit?.({ type: 'finished', index })
+    this.#openSplits -= 1
+    this.#tell({ type: 'finished', index })
+    this.#setIdle(this.#openSplits === 0 && !this.#complete)
   }
 
   snapshot(): readonly SplitState[] {
@@ -108,5 +121,16 @@ export class SourceDriver implements SourceOutput {
 
   close(): Promise<void> {
     return this.#reader.close()
+  }
+
+  #tell(change: SplitChange): void {
+    for (const link of this.#chain.links) link.operator.onSplit?.(change)
+  }
+
+  /** An assigner in the chain takes this in, and says it for itself once its splits are known. */
+  #setIdle(idle: boolean): void {
+    if (idle === this.#idle) return
+    this.#idle = idle
+    this.#chain.offerIdle(idle)
   }
 }

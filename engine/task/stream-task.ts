@@ -42,6 +42,8 @@ export class StreamTask {
   #stopped = false
   #draining = false
   #waiting = false
+  /** Splits are expected, and not all outputs know yet that this subtask is not idle. */
+  #expecting = false
   /** Settles when no part of a checkpoint is being made durable any more. */
   #answering: Promise<unknown> = Promise.resolve()
   #alignmentStartedMs: number | undefined
@@ -85,7 +87,9 @@ export class StreamTask {
       this.#blockedSinceMs = undefined
     }
     let worked = false
-    for (const partition of partitions) partition.drain()
+    let isOut = true
+    for (const partition of partitions) isOut = partition.drain() && isOut
+    if (this.#expecting && isOut) this.#tellExpecting()
     if (this.#processingTimeIsDue()) {
       this.#parts.chain.advanceProcessingTime(clock.nowMs())
       worked = true
@@ -118,6 +122,12 @@ export class StreamTask {
   /** Data for the source's reader has arrived. */
   kick(): void {
     this.#waiting = false
+  }
+
+  /** Splits of one discovery are dealt when all subtasks that get one have answered. */
+  expectSplits(): void {
+    this.#parts.source!.expectSplits()
+    this.#expecting = true
   }
 
   addSplits(splits: readonly RestoredSplit[], complete: boolean): void {
@@ -177,6 +187,11 @@ export class StreamTask {
     await source?.close()
     for (const link of [...chain.links].reverse()) await link.operator.close?.()
     await state.close()
+  }
+
+  #tellExpecting(): void {
+    this.#expecting = false
+    this.#parts.owner.expecting(this.#parts.vertex.id, this.#parts.subtask)
   }
 
   #mayProduce(): boolean {

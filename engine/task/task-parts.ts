@@ -15,6 +15,7 @@ export interface TaskOwner {
   acknowledged(snapshot: SubtaskSnapshot): void
   declined(checkpointId: CheckpointId, error: unknown): void
   ended(vertex: number, subtask: number): void
+  expecting(vertex: number, subtask: number): void
   failed(error: unknown): void
 }
 

@@ -45,7 +45,7 @@ export class WatermarkValve {
     if (ms <= this.#watermarks[channel]!) return undefined
     this.#watermarks[channel] = ms
     // At its end a channel leaves (V3); what that means for the status, `onEnd` tells.
-    if (ms !== MAX_WATERMARK && this.#idle[channel] === 1) return undefined
+    if (ms !== MAX_WATERMARK && this.#idle[channel] === 1 && !this.#allIdle) return undefined
     return this.#advance()
   }
 

@@ -17,6 +17,8 @@ import type { CheckpointId } from '../stream/elements.ts'
  *     master                worker
  *       deploy     →                      once, first
  *                  ←  deployed            its tasks are open and restored
+ *       expect     →                      later splits: to each subtask that will get some
+ *                  ←  expecting           everyone downstream knows that it is not idle
  *       splits     →                      before start, and whenever new ones are found
  *       start      →                      records flow
  *       trigger    →                      to subtasks of sources
@@ -30,6 +32,7 @@ import type { CheckpointId } from '../stream/elements.ts'
 export type ToWorker =
   | { readonly type: 'deploy'; readonly deployment: Deployment }
   | { readonly type: 'start' }
+  | { readonly type: 'expect'; readonly vertex: number; readonly subtask: number }
   | {
       readonly type: 'splits'
       readonly vertex: number
@@ -52,6 +55,7 @@ export type FromWorker =
       readonly checkpointId: CheckpointId
       readonly error: ErrorData
     }
+  | { readonly type: 'expecting'; readonly vertex: number; readonly subtask: number }
   | { readonly type: 'ended'; readonly vertex: number; readonly subtask: number }
   | {
       readonly type: 'metrics'

@@ -77,6 +77,9 @@ export class WorkerRuntime {
         this.#loop!.start(this.#tasks)
         this.#report()
         break
+      case 'expect':
+        this.#task(message.vertex, message.subtask).expectSplits()
+        break
       case 'splits':
         this.#task(message.vertex, message.subtask).addSplits(message.splits, message.complete)
         break
@@ -154,6 +157,9 @@ export class WorkerRuntime {
           this.#doors.logger.warn(fields, 'a subtask could not take its part of the checkpoint')
         }
         this.#say({ type: 'declined', checkpointId, error: data })
+      },
+      expecting: (vertex, subtask) => {
+        this.#say({ type: 'expecting', vertex, subtask })
       },
       ended: (vertex, subtask) => {
         this.#say({ type: 'ended', vertex, subtask })

@@ -69,6 +69,10 @@ class Splits {
   }
 }
 
+function unsplit(at: number): RecordBatch {
+  return new RecordBatch(1, [{ at }], undefined, undefined, undefined, undefined, undefined)
+}
+
 test('records get their time, and the watermark follows the batch, a bound behind the latest', () => {
   for (const time of [byField, byFunction]) {
     verifyOperator({ create: create(boundedStrategy(5), time) })
@@ -113,8 +117,66 @@ test('a finished split no longer holds the watermark back', () => {
   splits.read(0, 100)
   splits.read(1, 50)
   expect(splits.change({ type: 'finished', index: 1 })).toEqual([99])
-  expect(splits.change({ type: 'finished', index: 0 })).toEqual([])
   expect(splits.change({ type: 'complete' })).toEqual([])
+  expect(splits.change({ type: 'finished', index: 0 })).toEqual([])
+})
+
+test('a subtask without a split is idle once dealt, until it is to get one', () => {
+  const splits = new Splits(boundedStrategy(0))
+  expect(splits.advance(1_000_000)).toEqual([])
+  expect(splits.change({ type: 'dealt' })).toEqual([true])
+  expect(splits.change({ type: 'expected' })).toEqual([false])
+  expect(splits.add(0)).toEqual([])
+  expect(splits.change({ type: 'dealt' })).toEqual([])
+  expect(splits.read(0, 100)).toEqual([99])
+  expect(splits.change({ type: 'finished', index: 0 })).toEqual([true])
+  expect(splits.add(1)).toEqual([])
+  expect(splits.change({ type: 'dealt' })).toEqual([false])
+  expect(splits.read(1, 200)).toEqual([199])
+})
+
+test('a subtask whose first deal was the last one holds until it ends', () => {
+  const splits = new Splits(boundedStrategy(0).withIdleness(1_000))
+  expect(splits.change({ type: 'complete' })).toEqual([])
+  expect(splits.advance(1_000_000)).toEqual([])
+})
+
+test('from the news of splits to their deal the watermark waits', () => {
+  const splits = new Splits(boundedStrategy(0).withIdleness(1_000))
+  splits.add(0)
+  splits.change({ type: 'dealt' })
+  expect(splits.read(0, 100)).toEqual([99])
+  expect(splits.change({ type: 'expected' })).toEqual([])
+  expect(splits.read(0, 200)).toEqual([])
+  expect(splits.advance(5_000)).toEqual([])
+  splits.add(1)
+  expect(splits.change({ type: 'dealt' })).toEqual([])
+  expect(splits.read(1, 150)).toEqual([149])
+})
+
+test('where a step has lost the splits of records, only the last one to end makes it idle', () => {
+  const splits = new Splits(boundedStrategy(0))
+  splits.add(0)
+  splits.add(1)
+  splits.change({ type: 'dealt' })
+  splits.host.processBatch(unsplit(100), 0)
+  expect(splits.marks()).toEqual([99])
+  expect(splits.change({ type: 'finished', index: 0 })).toEqual([])
+  splits.host.processBatch(unsplit(200), 0)
+  expect(splits.marks()).toEqual([199])
+  expect(splits.change({ type: 'finished', index: 1 })).toEqual([true])
+})
+
+test('away from its source it is idle while all of its input is', () => {
+  const { host, operator } = new Splits(boundedStrategy(0))
+  operator.onInputIdle(true)
+  operator.onInputIdle(false)
+  host.processBatch(unsplit(100), 0)
+  expect(host.results.filter(({ type }) => type !== 'record')).toEqual([
+    { type: 'idle', idle: true },
+    { type: 'idle', idle: false },
+    { type: 'watermark', ms: 99 },
+  ])
 })
 
 test('a restored split starts active, at its watermark, and shows it for the next checkpoint', () => {
@@ -140,16 +202,6 @@ test('a silent split turns idle, and with all of them the subtask', () => {
   expect(splits.advance(1_700)).toEqual([true])
   expect(splits.read(1, 50)).toEqual([false])
   expect(splits.read(1, 130)).toEqual([129])
-})
-
-test('a subtask without splits turns idle only after the time given, or never', () => {
-  const idle = new Splits(boundedStrategy(0).withIdleness(1_000))
-  idle.add(0)
-  expect(idle.change({ type: 'finished', index: 0 })).toEqual([])
-  expect(idle.advance(1_500)).toEqual([true])
-  expect(idle.add(1)).toEqual([false])
-  const never = new Splits(boundedStrategy(0))
-  expect(never.advance(10_000_000)).toEqual([])
 })
 
 test('splits that wait for what is downstream are not idle', () => {

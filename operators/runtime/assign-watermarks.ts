@@ -28,6 +28,9 @@ export type TimeSelector =
  *     active.
  * T4. The watermark of a batch follows the batch.
  * T5. The watermark moves only when a record has been read, or a split has ended or turned idle.
+ * T6. Behind a source, a subtask that has been dealt its splits and has none open is idle while
+ *     more may come. Before the first deal, and from \`expected\` to the deal, it holds.
+ * T7. Elsewhere it is idle when its whole input is.
  */
 export class AssignWatermarksOperator implements StreamOperator {
   readonly emitsWatermarks = true
@@ -36,11 +39,13 @@ export class AssignWatermarksOperator implements StreamOperator {
   readonly #splits = new Map<number, SplitClock>()
   #context!: OperatorContext
   #perSplit = false
-  #complete = false
+  /** Behind a source: how many splits are open, and what is known of further ones. */
+  #isBehindSource = false
+  #openSplits = 0
+  #deal: 'none' | 'expected' | 'dealt' | 'complete' = 'none'
+  #inputIdle = false
   #emittedMs = MIN_WATERMARK
   #idle = false
-  /** When the splits were last none; the clock for the idleness of an empty subtask. */
-  #emptySinceMs = 0
   /** No split turns idle before this. */
   #checkAtMs: number | undefined
 
@@ -51,26 +56,37 @@ export class AssignWatermarksOperator implements StreamOperator {
 
   open(context: OperatorContext): void {
     this.#context = context
-    this.#emptySinceMs = context.doors.clock.nowMs()
-    this.#splits.set(UNSPLIT, new SplitClock(this.#strategy, undefined, this.#emptySinceMs))
+    const nowMs = context.doors.clock.nowMs()
+    this.#splits.set(UNSPLIT, new SplitClock(this.#strategy, undefined, nowMs))
     this.#planCheck()
   }
 
   onSplit(change: SplitChange): void {
-    if (!this.#perSplit) {
+    if (!this.#isBehindSource) {
+      this.#isBehindSource = true
       this.#perSplit = true
       this.#splits.delete(UNSPLIT)
     }
-    if (change.type === 'added') {
-      this.#add(change.index, change.watermarkMs)
-    } else if (change.type === 'finished') {
-      this.#splits.delete(change.index)
-      if (this.#splits.size === 0) this.#emptySinceMs = this.#context.doors.clock.nowMs()
-      this.#refresh()
-    } else {
-      this.#complete = true
+    switch (change.type) {
+      case 'added':
+        this.#openSplits += 1
+        if (this.#perSplit) this.#add(change.index, change.watermarkMs)
+        break
+      case 'finished':
+        this.#openSplits -= 1
+        this.#splits.delete(change.index)
+        break
+      default:
+        this.#deal = change.type
     }
+    if (change.type !== 'added') this.#refresh()
     this.#planCheck()
+  }
+
+  onInputIdle(idle: boolean): void {
+    if (this.#isBehindSource) return
+    this.#inputIdle = idle
+    this.#refresh()
   }
 
   /** The watermark of one split, for its state: what it starts at when restored. */
@@ -112,9 +128,6 @@ export class AssignWatermarksOperator implements StreamOperator {
   #add(index: number, watermarkMs: number | undefined): void {
     const nowMs = this.#context.doors.clock.nowMs()
     this.#splits.set(index, new SplitClock(this.#strategy, watermarkMs, nowMs))
-    if (!this.#idle) return
-    this.#idle = false
-    this.#context.output.emitIdle(false)
   }
 
   #timesByFunction(batch: RecordBatch, select: (record: never) => number): Float64Array {
@@ -213,8 +226,7 @@ export class AssignWatermarksOperator implements StreamOperator {
   #planCheck(): void {
     const { idleMs } = this.#strategy
     if (idleMs === undefined) return
-    const isEmpty = this.#splits.size === 0 && !this.#complete && !this.#idle
-    let silentSinceMs = isEmpty ? this.#emptySinceMs : Infinity
+    let silentSinceMs = Infinity
     for (const split of this.#splits.values()) {
       if (!split.idle && split.seenAtMs < silentSinceMs) silentSinceMs = split.seenAtMs
     }
@@ -232,11 +244,15 @@ export class AssignWatermarksOperator implements StreamOperator {
       active = true
       if (split.watermarkMs < least) least = split.watermarkMs
     }
-    const idle = !active && (this.#splits.size > 0 || this.#isSilent())
+    const isEmpty = this.#isBehindSource && this.#openSplits === 0
+    const idle = isEmpty
+      ? this.#deal === 'dealt'
+      : this.#deal !== 'expected' && (this.#inputIdle || (!active && this.#splits.size > 0))
     if (this.#idle && !idle) {
       this.#idle = false
       this.#context.output.emitIdle(false)
     }
+    if (this.#deal === 'expected') return
     const ms = active ? least : greatest
     if (ms > this.#emittedMs) {
       this.#emittedMs = ms
@@ -246,13 +262,6 @@ export class AssignWatermarksOperator implements StreamOperator {
       this.#idle = true
       this.#context.output.emitIdle(true)
     }
-  }
-
-  /** Whether a subtask that has no split, and may still get one, has had none for long enough. */
-  #isSilent(): boolean {
-    const { idleMs } = this.#strategy
-    if (this.#complete || idleMs === undefined) return false
-    return this.#context.doors.clock.nowMs() - this.#emptySinceMs >= idleMs
   }
 }
 
