@@ -131,6 +131,7 @@ async function drain(
           if (typeof row !== 'string') sum += row.id
         }
       },
+      malformed: () => undefined,
       finishSplit: () => undefined,
     })
     if (state === 'finished') return { records, sum, inOrder }

@@ -36,20 +36,22 @@ export function formatError(error: ErrorData, options: ErrorTextOptions): string
   return lines.join('\n')
 }
 
-/** `"visits", subtask 1, record at offset 812 of orders-3`. */
+/** `"visits", subtask 1, record at offset 812 of orders-3, which begins: {"id"`. */
 export function formatPlace(place: ErrorPlace): string {
   const parts: string[] = []
   if (place.operator !== undefined) parts.push(`"${place.operator}"`)
   if (place.subtask !== undefined) parts.push(`subtask ${place.subtask}`)
   const { split = place.splitIndex === undefined ? undefined : `split ${place.splitIndex}` } = place
-  if (split !== undefined) parts.push(formatRecord(split, place.offset))
+  if (split !== undefined) parts.push(formatRecord(split, place))
+  if (place.record !== undefined) parts.push(`which begins: ${place.record}`)
   return parts.join(', ')
 }
 
-function formatRecord(split: string, offset: ErrorPlace['offset']): string {
+function formatRecord(split: string, { offset, unit: given }: ErrorPlace): string {
+  const unit = given ?? 'offset'
   if (offset === undefined) return `reading ${split}`
-  if (typeof offset === 'number') return `record at offset ${offset} of ${split}`
-  return `a record of ${split}, offsets ${offset[0]} to ${offset[1]}`
+  if (typeof offset === 'number') return `record at ${unit} ${offset} of ${split}`
+  return `a record of ${split}, ${unit}s ${offset[0]} to ${offset[1]}`
 }
 
 type Cause = NonNullable<ErrorData['cause']>

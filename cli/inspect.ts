@@ -226,6 +226,8 @@ interface RunningStatus {
     readonly name: string
     readonly recordsIn: number
     readonly recordsOut: number
+    /** Of a source. */
+    readonly malformed?: number
   }[]
 }
 
@@ -237,7 +239,8 @@ function renderRunning(running: unknown): readonly string[] {
     `  parallelism ${parallelism}, ${total}`,
     ...steps.map(
       (step) =>
-        `  ${step.name}: ${formatCount(step.recordsIn)} in, ${formatCount(step.recordsOut)} out`,
+        `  ${step.name}: ${formatCount(step.recordsIn)} in, ${formatCount(step.recordsOut)} out` +
+        ((step.malformed ?? 0) === 0 ? '' : `, ${formatCount(step.malformed!)} malformed`),
     ),
   ]
 }

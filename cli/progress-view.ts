@@ -58,6 +58,7 @@ export function renderTable(view: ProgressView, columns: number): readonly strin
   const widths = head.map((name, column) =>
     Math.max(name.length, ...rows.map((row) => row[column]!.length)),
   )
+  const malformed = malformedText(view)
   const lines = [head, ...rows].map((row) =>
     row
       .map((cell, column) =>
@@ -65,8 +66,9 @@ export function renderTable(view: ProgressView, columns: number): readonly strin
       )
       .join('  '),
   )
-  return [`${view.job}  ${formatDuration(view.sinceMs)}  ${checkpointText(view)}`, ...lines].map(
-    (line) => line.slice(0, Math.max(20, columns - 1)),
+  const title = `${view.job}  ${formatDuration(view.sinceMs)}  ${checkpointText(view)}`
+  return [title, ...lines, ...(malformed === '' ? [] : [malformed])].map((line) =>
+    line.slice(0, Math.max(20, columns - 1)),
   )
 }
 
@@ -83,12 +85,22 @@ export function renderLine(view: ProgressView): string {
   if (held.length > 0) parts.push(`held back: ${held.map((step) => step.name).join(', ')}`)
   const lag = view.steps.map(formatLag).find((text) => text !== '')
   if (lag !== undefined) parts.push(`lag ${lag}`)
+  const malformed = malformedText(view)
+  if (malformed !== '') parts.push(malformed)
   parts.push(checkpointText(view))
   return parts.join(', ')
 }
 
 /** Above this share of waiting for credit, a step counts as held back by those behind it. */
 const HELD_BACK_SHARE = 0.5
+
+/** Records that sources have passed over; empty: none. */
+function malformedText(view: ProgressView): string {
+  const passed = view.steps.filter(({ malformed = 0 }) => malformed > 0)
+  if (passed.length === 0) return ''
+  const counts = passed.map(({ name, malformed = 0 }) => `${name} ${formatCount(malformed)}`)
+  return `malformed: ${counts.join(', ')}`
+}
 
 function checkpointText(view: ProgressView): string {
   const last = view.lastCheckpoint

@@ -96,6 +96,7 @@ test('the summary says what the run did', () => {
     workDir: '/w',
     recordsIn: 1_204_332,
     recordsOut: 17,
+    malformed: 0,
     checkpoints: 1,
     durationMs: 61_000,
   }

@@ -160,6 +160,7 @@ export function summaryText(summary: RunSummary, restarts: number): string {
     `${summary.job} ${summary.status}`,
     `${formatCount(summary.recordsIn)} records in`,
     `${formatCount(summary.recordsOut)} out`,
+    ...(summary.malformed === 0 ? [] : [`${formatCount(summary.malformed)} malformed`]),
     `${summary.checkpoints} checkpoint${summary.checkpoints === 1 ? '' : 's'}`,
     `${restarts} restart${restarts === 1 ? '' : 's'}`,
     formatDuration(summary.durationMs),

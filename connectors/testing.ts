@@ -5,6 +5,7 @@ import type {
   FileHandle,
   Files,
   Json,
+  MalformedRecord,
   Clock,
   Doors,
   ReaderContext,
@@ -94,6 +95,8 @@ export interface ReadResult {
   readonly offsets: number[]
   readonly finished: number[]
   readonly batches: RecordBatch[]
+  /** Records that were passed over, each with its bytes as text. */
+  readonly malformed: { readonly offset: number; readonly text: string; readonly code: string }[]
 }
 
 /** Polls a reader to its end, or until it has emitted `batchesMax` batches. */
@@ -102,12 +105,15 @@ export async function runReader(
   batchesMax = Infinity,
   context?: TestReaderContext,
 ): Promise<ReadResult> {
-  const result: ReadResult = { rows: [], offsets: [], finished: [], batches: [] }
+  const result: ReadResult = { rows: [], offsets: [], finished: [], batches: [], malformed: [] }
   const output = {
     emit(batch: RecordBatch) {
       result.batches.push(batch)
       result.rows.push(...batch.rows.slice(0, batch.count))
       result.offsets.push(...(batch.offsets?.slice(0, batch.count) ?? []))
+    },
+    malformed({ offset, error, bytes }: MalformedRecord) {
+      result.malformed.push({ offset, text: Buffer.from(bytes).toString(), code: error.code })
     },
     finishSplit(index: number) {
       result.finished.push(index)

@@ -35,10 +35,13 @@ export type {
   TargetMarker,
   WriterContext,
 } from './operator/sink.ts'
-export { sourceDefinition, sourceOf } from './operator/source.ts'
+export { ON_MALFORMED, sourceDefinition, sourceOf } from './operator/source.ts'
 export type {
   AssignedSplit,
   EnumeratorContext,
+  MalformedOutput,
+  MalformedRecord,
+  OnMalformed,
   ReaderContext,
   RecordedInput,
   Recording,

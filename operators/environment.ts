@@ -1,14 +1,19 @@
 import type { Methods, Planner } from './planner.ts'
+import type { Sides } from './process.ts'
 import type { DataStream } from './streams.ts'
 import type { Source, SourceDefinition } from '../engine/operator/source.ts'
 import type { CheckpointSettings, RestartSettings } from '../engine/graph/stream-graph.ts'
+import { schemaData } from '../engine/stream/schema.ts'
 import { DEFAULT_SETTINGS } from '../engine/graph/stream-graph.ts'
 import { checkSubtasks, checkUid, MAX_PARALLELISM_MAX } from '../engine/graph/validate.ts'
 import { nearest } from '../engine/graph/suggest.ts'
+import { MALFORMED_SIDE } from '../engine/operator/source.ts'
 import { callSite } from './call-site.ts'
 import { here, stepError } from './checks.ts'
 import { DataStreamSteps } from './data-stream.ts'
+import { DeadLetter } from './dead-letter.ts'
 import { GraphBuilder } from './graph-builder.ts'
+import type { Step } from './graph-builder.ts'
 import { addStep } from './planner.ts'
 import { planJson } from './plan-json.ts'
 
@@ -40,7 +45,7 @@ export interface RestartOptions {
 }
 
 export interface StreamEnvironment {
-  fromSource<T>(uid: string, source: Source<T>): DataStream<T>
+  fromSource<T, O extends Sides = {}>(uid: string, source: Source<T, O>): DataStream<T, O>
   checkpointing(options: CheckpointingOptions): void
   restart(options: RestartOptions): void
   /** Subtasks of each step that says nothing else; the command line's word counts more. */
@@ -72,14 +77,16 @@ export class StreamEnvironmentSteps implements Methods<StreamEnvironment>, Plann
         uid,
       )
     }
-    return addStep(this, {
+    const step: Step = {
       kind: 'source',
       uid,
       parameters: { source: definition.kind, options: planJson(definition.parameters) },
       shape: definition.schema,
       inputs: [],
       runtime: { type: 'source', source: definition },
-    })
+    }
+    const hasLetters = definition.onMalformed === 'dead-letter'
+    return addStep(this, step, hasLetters ? { [MALFORMED_SIDE]: schemaData(DeadLetter) } : {})
   }
 
   checkpointing(options: CheckpointingOptions): void {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { ErrorCode } from '../engine/base/errors.ts'
 import type { StreamEnvironment, TimerService } from './index.ts'
 import { StreamError } from '../engine/base/errors.ts'
+import { sourceOf } from '../engine/operator/source.ts'
 import {
   boundedOutOfOrderness,
   count,
@@ -17,7 +18,8 @@ import {
   tumbling,
   utf8,
 } from './index.ts'
-import { bidsOf, clicksOf, Click, graphOf, sink } from './testing.ts'
+import type { Loose } from './testing.ts'
+import { bidsOf, clicksOf, Click, graphOf, sink, source } from './testing.ts'
 
 const slack = boundedOutOfOrderness(seconds(1))
 
@@ -31,6 +33,13 @@ function errorOf(build: (env: StreamEnvironment) => unknown): StreamError {
   return expect.fail('the job was planned')
 }
 
+/** A source that asks for dead letters. */
+const deadLetters = (env: StreamEnvironment): Loose =>
+  env.fromSource(
+    'bad',
+    sourceOf({ ...source(Click), onMalformed: 'dead-letter' }),
+  ) as unknown as Loose
+
 const MISTAKES: readonly [ErrorCode, string, string, (env: StreamEnvironment) => unknown][] = [
   ['GRAPH_NO_SOURCE', 'job "test" has no step', 'fromSource', () => undefined],
   [
@@ -38,6 +47,18 @@ const MISTAKES: readonly [ErrorCode, string, string, (env: StreamEnvironment) =>
     'nothing reads the result of "n" at mistakes.test.ts:',
     'Add sinkTo, or remove the step.',
     (env) => clicksOf(env).keyBy('user').aggregate('n', { n: count() }),
+  ],
+  [
+    'GRAPH_NO_SINK',
+    'nothing reads the dead letters of "bad" at mistakes.test.ts:',
+    "sideOutput('malformed')",
+    (env) => deadLetters(env).sinkTo('out', sink()),
+  ],
+  [
+    'FIELD_UNKNOWN',
+    'the step has no side output "malformed"',
+    'It has none.',
+    (env) => clicksOf(env).sideOutput('malformed'),
   ],
   [
     'UID_MISSING',

@@ -5,12 +5,20 @@ import {
   BATCH_RECORDS_MAX,
   errnoOf,
   RecordBatch,
+  StreamError,
 } from '../../engine/index.ts'
-import type { AssignedSplit, Files, Gunzip } from '../../engine/index.ts'
+import type {
+  AssignedSplit,
+  ErrorPlace,
+  Files,
+  Gunzip,
+  MalformedRecord,
+} from '../../engine/index.ts'
 import type { Decoder, FormatDefinition } from '../formats/format.ts'
+import { recordStart } from '../formats/malformed.ts'
 import { GzipBytes, PlainBytes } from './byte-source.ts'
 import type { ByteSource } from './byte-source.ts'
-import { changed, isGzip, verifyInfo } from './file-split.ts'
+import { changed, isGzip, isRange, verifyInfo } from './file-split.ts'
 import type { FilePosition, FileSplit } from './file-split.ts'
 import { RecordCutter } from './record-cutter.ts'
 
@@ -25,6 +33,8 @@ export interface CursorHost {
   readonly batchRecords?: number | undefined
   readonly kick: () => void
   readonly fail: (error: unknown) => void
+  /** Takes a record that cannot be decoded. Undefined: such a record fails the job. */
+  readonly malformed: ((record: MalformedRecord) => void) | undefined
 }
 
 /**
@@ -60,6 +70,8 @@ export class FileCursor {
   #closing = Promise.resolve()
   /** Reading has come to the beginning of a record (F3). */
   #aligned: boolean
+  /** Records of the batch at hand that could not be decoded. */
+  #malformed = 0
 
   constructor(split: AssignedSplit, host: CursorHost) {
     this.id = split.id
@@ -111,22 +123,24 @@ export class FileCursor {
   }
 
   /** A batch, or why there is none: it is still being read, or all that is there was taken. */
-  take(): RecordBatch | 'waiting' | 'drained' {
+  take(): RecordBatch | 'waiting' | 'drained' | 'passed' {
     const rows: unknown[] = []
     const { batchRecords = BATCH_RECORDS_MAX } = this.#host
     const offsets = new Float64Array(BATCH_RECORDS_MAX)
     const until = this.#at + BATCH_BYTES_MAX
+    this.#malformed = 0
     try {
-      while (rows.length < batchRecords && this.#at < until) {
+      while (rows.length + this.#malformed < batchRecords && this.#at < until) {
         if (!this.#next(rows, offsets)) break
       }
     } catch (thrown) {
-      throw asStreamError(thrown, 'SOURCE_FAILED', { split: this.id, offset: this.#offset() })
+      throw asStreamError(thrown, 'SOURCE_FAILED', this.#place())
     }
     if (rows.length > 0) {
       const { index } = this
       return new RecordBatch(rows.length, rows, undefined, undefined, undefined, index, offsets)
     }
+    if (this.#malformed > 0) return 'passed'
     return this.#drained() ? 'drained' : 'waiting'
   }
 
@@ -156,7 +170,13 @@ export class FileCursor {
   #decode(rows: unknown[], offsets: Float64Array): boolean {
     const { bytes, start, end } = this.#cutter
     const decoder = (this.#decoder ??= this.#host.format.createDecoder(this.#header))
-    const decoded = decoder.decode(bytes, start, end)
+    let decoded: unknown
+    try {
+      decoded = decoder.decode(bytes, start, end)
+    } catch (thrown) {
+      this.#reject(thrown, bytes, start, end)
+      return true
+    }
     if (!decoder.many) {
       offsets[rows.length] = this.#offset()
       rows.push(decoded)
@@ -172,14 +192,27 @@ export class FileCursor {
     return true
   }
 
-  /** Of the next record: its line, counted from 1; in a range, where no one counts, its byte. */
-  #offset(): number {
-    return this.#isRange() ? this.#at : this.#line + 1
+  /** Passes over a record that cannot be decoded, or fails with it. */
+  #reject(thrown: unknown, bytes: Uint8Array, start: number, end: number): void {
+    const { malformed } = this.#host
+    // A decoder that throws anything else has a bug: the record is not to blame.
+    if (malformed === undefined || !(thrown instanceof StreamError)) {
+      const place = { ...this.#place(), record: recordStart(bytes, start, end) }
+      throw asStreamError(thrown, 'SOURCE_FAILED', place)
+    }
+    this.#malformed += 1
+    const record = { split: this.index, offset: this.#offset(), error: thrown }
+    malformed({ ...record, bytes: bytes.subarray(start, end) })
   }
 
-  #isRange(): boolean {
-    const { from, to, bytes } = this.split
-    return from > 0 || (to !== null && to < bytes)
+  #place(): ErrorPlace {
+    const unit = isRange(this.split) ? 'byte' : 'line'
+    return { split: this.id, offset: this.#offset(), unit }
+  }
+
+  /** Of the next record: its line, counted from 1; in a range, where no one counts, its byte. */
+  #offset(): number {
+    return isRange(this.split) ? this.#at : this.#line + 1
   }
 
   #pastEnd(): boolean {

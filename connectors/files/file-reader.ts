@@ -1,6 +1,7 @@
 import { asStreamError, errnoOf } from '../../engine/index.ts'
 import type {
   AssignedSplit,
+  OnMalformed,
   ReaderContext,
   SourceOutput,
   SourceReader,
@@ -36,8 +37,10 @@ export class FileReader implements SourceReader {
   #timer: Timer | undefined
   #looking = false
   #closed = false
+  /** Of the call of `poll` under way. */
+  #output: SourceOutput | undefined
 
-  constructor(format: FormatDefinition, context: ReaderContext) {
+  constructor(format: FormatDefinition, onMalformed: OnMalformed, context: ReaderContext) {
     this.#context = context
     this.#host = {
       files: context.doors.files,
@@ -50,6 +53,12 @@ export class FileReader implements SourceReader {
       fail: (error) => {
         context.fail(error)
       },
+      malformed:
+        onMalformed === 'fail'
+          ? undefined
+          : (record) => {
+              this.#output!.malformed(record)
+            },
     }
   }
 
@@ -71,8 +80,10 @@ export class FileReader implements SourceReader {
     if (cursor === undefined) {
       return this.#complete && this.#parked.length === 0 ? 'finished' : 'waiting'
     }
+    this.#output = output
     const taken = cursor.take()
     if (taken === 'waiting') return 'waiting'
+    if (taken === 'passed') return 'more'
     if (taken !== 'drained') {
       output.emit(taken)
       return 'more'

@@ -1,11 +1,14 @@
 import { resolve } from 'node:path'
 import { sourceOf, StreamError } from '../../engine/index.ts'
-import type { Source } from '../../engine/index.ts'
+import type { MalformedOutput, OnMalformed, Source } from '../../engine/index.ts'
 import { formatDefinition } from '../formats/format.ts'
 import type { Format } from '../formats/format.ts'
+import { onMalformedOf } from '../formats/malformed.ts'
 import { FileEnumerator } from './file-enumerator.ts'
 import { findFiles } from './file-pattern.ts'
 import { FileReader } from './file-reader.ts'
+import { isRange } from './file-split.ts'
+import type { FileSplit } from './file-split.ts'
 
 export interface FileSourceOptions<V> {
   /** A file, a folder, or a pattern such as `./books/*.txt`. Names that end in .gz are gzip. */
@@ -16,13 +19,21 @@ export interface FileSourceOptions<V> {
    * break is waited for. Compressed files are read once: move them in when they are complete.
    */
   readonly watch?: boolean
+  /**
+   * What a record that cannot be decoded does. 'fail' (the default) fails the job and names file
+   * and line; 'skip' counts and logs it; 'dead-letter' emits it to the side output `malformed`. A
+   * file whose header is wrong, or that cannot be read at all, always fails the job.
+   */
+  readonly onMalformed?: OnMalformed
 }
 
 /**
  * Records of files. A file is a split; large uncompressed files of lines are cut into ranges. The
  * offset of a record is its line, in a range its byte.
  */
-export function fileSource<V>(options: FileSourceOptions<V>): Source<V> {
+export function fileSource<V, const M extends OnMalformed = 'fail'>(
+  options: FileSourceOptions<V> & { readonly onMalformed?: M },
+): Source<V, MalformedOutput<M>> {
   const { path, watch = false } = options
   if (typeof path !== 'string' || path === '') {
     throw new StreamError('OPTION_INVALID', 'the "path" of fileSource is empty', {
@@ -31,14 +42,17 @@ export function fileSource<V>(options: FileSourceOptions<V>): Source<V> {
   }
   const format = formatDefinition(options.format)
   const { framing } = format
+  const onMalformed = onMalformedOf('fileSource', options.onMalformed)
   const cuttable = !framing.header && !framing.quoted
-  return sourceOf<V>({
+  return sourceOf<V, MalformedOutput<M>>({
     kind: 'files',
-    parameters: { path, format: format.kind, watch },
+    parameters: { path, format: format.kind, watch, onMalformed },
     schema: format.schema,
     bounded: !watch,
+    onMalformed,
+    offsetUnit: (start) => (isRange(start as unknown as FileSplit) ? 'byte' : 'line'),
     inputs: async (files) => (await findFiles(files, path)).map((file) => resolve(file.path)),
     createEnumerator: (context) => new FileEnumerator(path, watch, cuttable, context),
-    createReader: (context) => new FileReader(format, context),
+    createReader: (context) => new FileReader(format, onMalformed, context),
   })
 }

@@ -28,6 +28,11 @@ export type FilePosition = {
 
 const PREFIX_BYTES = 1_024
 
+/** Whether the split is a part of its file, in which nobody counts lines. */
+export function isRange({ from, to, bytes }: FileSplit): boolean {
+  return from > 0 || (to !== null && to < bytes)
+}
+
 export function isGzip(path: string): boolean {
   return path.endsWith('.gz')
 }

@@ -89,6 +89,7 @@ test('a rate holds over all splits and is not made up for after a stall', async 
     emit: (batch: { count: number }) => {
       made += batch.count
     },
+    malformed: () => undefined,
     finishSplit: () => undefined,
   }
   const drain = (): void => {

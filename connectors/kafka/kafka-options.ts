@@ -1,4 +1,4 @@
-import type { Doors } from '../../engine/index.ts'
+import type { Doors, OnMalformed } from '../../engine/index.ts'
 import type { Format, FormatDefinition } from '../formats/format.ts'
 import type { KafkaSecurity, KafkaTransport } from './kafka-client.ts'
 
@@ -45,10 +45,11 @@ export interface KafkaSourceOptions<V> {
   /** How often to look for new partitions. Default: 30 s. */
   readonly discoveryIntervalMs?: number
   /**
-   * What a message that cannot be decoded, or has no value, does: end the job, naming partition
-   * and offset (the default), or be skipped and logged.
+   * What a message that cannot be decoded, or has no value, does. 'fail' (the default) fails the
+   * job and names partition and offset; 'skip' counts and logs it; 'dead-letter' emits it to the
+   * side output `malformed`.
    */
-  readonly onMalformed?: 'fail' | 'skip'
+  readonly onMalformed?: OnMalformed
   /** How long brokers may be away before the job fails and restarts. Default: 60 s. */
   readonly unreachableAfterMs?: number
 }
@@ -62,7 +63,7 @@ export interface KafkaSettings {
   readonly to: StopPosition | undefined
   readonly groupId: string | undefined
   readonly discoveryIntervalMs: number
-  readonly onMalformed: 'fail' | 'skip'
+  readonly onMalformed: OnMalformed
   readonly unreachableAfterMs: number
   readonly metadata: boolean
   /** By the doors of the life that reads. */

@@ -8,7 +8,7 @@ import type {
 } from '../../engine/index.ts'
 import type { KafkaSettings } from './kafka-options.ts'
 import type { RowDecoding } from './partition-queue.ts'
-import { RecordBatch, StreamError } from '../../engine/index.ts'
+import { assert, RecordBatch, StreamError } from '../../engine/index.ts'
 import { GroupOffsets } from './group-offsets.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
 import { splitStart } from './kafka-enumerator.ts'
@@ -35,7 +35,8 @@ export class KafkaReader implements SourceReader {
   readonly #queues: PartitionQueue[] = []
   #turn = 0
   #mayComeMore = true
-  #skippedCount = 0
+  /** Of the call of `poll` under way. */
+  #output: SourceOutput | undefined
 
   constructor(settings: KafkaSettings, context: ReaderContext) {
     this.#context = context
@@ -61,11 +62,14 @@ export class KafkaReader implements SourceReader {
         : new GroupOffsets(settings.groupId, this.#cluster, logger, clock)
     this.#decoding = {
       decoder: settings.format.createDecoder(),
-      onMalformed: settings.onMalformed,
       metadata: settings.metadata,
-      skipped: (error) => {
-        this.#logSkipped(error)
-      },
+      malformed:
+        settings.onMalformed === 'fail'
+          ? undefined
+          : (record) => {
+              assert(this.#output !== undefined)
+              this.#output.malformed(record)
+            },
     }
   }
 
@@ -83,6 +87,7 @@ export class KafkaReader implements SourceReader {
 
   poll(output: SourceOutput): 'more' | 'waiting' | 'finished' {
     const count = this.#queues.length
+    this.#output = output
     let open = 0
     for (let tried = 0; tried < count; tried += 1) {
       this.#turn = (this.#turn + 1) % count
@@ -128,30 +133,18 @@ export class KafkaReader implements SourceReader {
     await this.#fetcher.close()
   }
 
-  /** False when the queue held nothing that is seen. */
+  /** False when the queue held nothing that is seen, or passed over. */
   #emitFrom(queue: PartitionQueue, output: SourceOutput): boolean {
     const collector = new RowCollector(this.#context.batchRecords)
     queue.read(collector, this.#decoding)
     this.#fetcher.wake()
     const { rows } = collector
-    if (rows.length === 0) return false
+    if (rows.length === 0) return collector.malformed > 0
     const offsets = collector.offsets.subarray(0, rows.length)
     output.emit(
       new RecordBatch(rows.length, rows, undefined, undefined, undefined, queue.index, offsets),
     )
     return true
-  }
-
-  /** At the first, second, fourth, eighth …: a bad topic does not fill the log. */
-  #logSkipped(error: StreamError): void {
-    this.#skippedCount += 1
-    const count = this.#skippedCount
-    if ((count & (count - 1)) !== 0) return
-    const { operator, subtask } = { operator: this.#context.uid, subtask: this.#context.subtask }
-    this.#context.doors.logger.warn(
-      { operator, subtask, ...error.place, skipped: count, reason: error.message },
-      'a malformed record was skipped',
-    )
   }
 }
 

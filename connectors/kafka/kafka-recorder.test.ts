@@ -49,6 +49,7 @@ async function read(source: SourceDefinition): Promise<readonly string[]> {
           found.push(`${String(split)}@${offsets![row]!} ${String(rows[row])}`)
         }
       },
+      malformed: () => undefined,
       finishSplit: () => undefined,
     })
     if (state === 'waiting') await context.kicked()

@@ -117,9 +117,8 @@ async function fetchAll(
 /** Counts what is seen, and decodes nothing. */
 const COUNTING: RowDecoding = {
   decoder: { many: false, decode: () => null },
-  onMalformed: 'skip',
   metadata: false,
-  skipped: () => undefined,
+  malformed: () => undefined,
 }
 
 interface Share {

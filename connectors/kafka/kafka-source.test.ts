@@ -2,15 +2,23 @@
 import { afterEach, expect, test } from 'vitest'
 import { seededRandom, sourceDefinition, StreamError, systemClock } from '../../engine/index.ts'
 import type { AssignedSplit, SourceReader } from '../../engine/index.ts'
+import { debezium } from '../formats/debezium-format.ts'
+import type { Format } from '../formats/format.ts'
 import { json } from '../formats/json-format.ts'
 import { text } from '../formats/text-format.ts'
 import { schemaOf } from '../../engine/index.ts'
-import { readerContext, testDoors } from '../testing.ts'
+import { readerContext, runReader, testDoors } from '../testing.ts'
 import type { TestReaderContext } from '../testing.ts'
 import { FETCH_BYTES_MAX, READ_AHEAD_BYTES_MAX } from './kafka-limits.ts'
 import { kafkaSource, kafkaSourceOver } from './kafka-source.ts'
 import type { KafkaSourceOptions } from './kafka-options.ts'
 import { SimulatedKafka } from './simulated-kafka.ts'
+import { SimulatedLog } from './simulated-log.ts'
+
+const Row = schemaOf<{ readonly id: number }>({
+  kind: 'struct',
+  fields: [{ name: 'id', schema: { kind: 'int32' } }],
+})
 
 interface Reading {
   readonly reader: SourceReader
@@ -59,6 +67,7 @@ async function readUntil({ reader, context, values }: Reading, count: number): P
         values.get(batch.splits as number)!.push(...batch.rows.slice(0, batch.count))
         read += batch.count
       },
+      malformed: () => undefined,
       finishSplit: () => undefined,
     })
     if (state === 'finished') return
@@ -124,6 +133,7 @@ test('a batch has no more records than it may have', async () => {
   for (let state = ''; state !== 'finished';) {
     state = reader.poll({
       emit: (batch) => counts.push(batch.count),
+      malformed: () => undefined,
       finishSplit: () => undefined,
     })
     if (state === 'waiting') await context.kicked()
@@ -227,4 +237,43 @@ test('no secret is in the plan', () => {
   const sasl = { mechanism: 'plain', username: 'lander', password } as const
   const source = kafkaSource({ ...good, security: { tls: true, sasl } })
   expect(JSON.stringify(sourceDefinition(source).parameters)).not.toContain('hunter2')
+})
+
+test('messages that cannot be decoded are passed over, at most a batch of them a poll', async () => {
+  const kafka = new SimulatedKafka(1, systemClock, seededRandom(1))
+  kafka.createTopic('orders', 1)
+  kafka.produce('orders', 0, ['{"id":1}', 'x', 'y', '{"id":"z"}', '{"id":2}'])
+  const value = json(Row) as unknown as Format<string>
+  const options = { to: 'latest', value, onMalformed: 'dead-letter', batchRecords: 2 } as const
+  const { reader, context } = await startReading(kafka, options)
+  const { rows, offsets, malformed } = await runReader(reader, Infinity, context)
+  expect(rows).toEqual([{ id: 1 }, { id: 2 }])
+  expect(offsets).toEqual([0, 4])
+  expect(malformed).toEqual([
+    { offset: 1, text: 'x', code: 'RECORD_MALFORMED' },
+    { offset: 2, text: 'y', code: 'RECORD_MALFORMED' },
+    { offset: 3, text: '{"id":"z"}', code: 'VALUE_UNFIT' },
+  ])
+  const failing = await startReading(kafka, { to: 'latest', value })
+  await expect(runReader(failing.reader, Infinity, failing.context)).rejects.toMatchObject({
+    place: { split: 'orders-0', offset: 1, record: 'x' },
+  })
+})
+
+test('a tombstone of Debezium gives no row', async () => {
+  const kafka = new SimulatedKafka(1, systemClock, seededRandom(1))
+  const log = new SimulatedLog(0, 0)
+  const deleted = JSON.stringify({ op: 'd', before: { id: 1 } })
+  log.append(
+    [
+      { key: 'k', value: deleted },
+      { key: 'k', value: null },
+    ],
+    {},
+  )
+  kafka.addTopic('orders', Buffer.alloc(16, 7).toString('base64url'), [log])
+  const value = debezium(json(Row)) as unknown as Format<string>
+  const { reader, context } = await startReading(kafka, { to: 'latest', value })
+  const { rows } = await runReader(reader, Infinity, context)
+  expect(rows).toEqual([{ kind: '-D', row: { id: 1 } }])
 })

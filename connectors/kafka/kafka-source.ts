@@ -2,6 +2,8 @@ import type {
   Doors,
   EnumeratorContext,
   FieldData,
+  MalformedOutput,
+  OnMalformed,
   ReaderContext,
   RemoteInput,
   SchemaData,
@@ -17,6 +19,7 @@ import type {
 } from './kafka-options.ts'
 import { assert, sourceOf, StreamError } from '../../engine/index.ts'
 import { formatDefinition } from '../formats/format.ts'
+import { onMalformedOf } from '../formats/malformed.ts'
 import { kafkaTransport } from './kafka-client.ts'
 import { KafkaEnumerator } from './kafka-enumerator.ts'
 import { KafkaReader } from './kafka-reader.ts'
@@ -28,12 +31,17 @@ import { RecordedKafka } from './recorded-kafka.ts'
  * partitions are dealt out by the job, not by a consumer group. An offset that is no longer there,
  * or a topic that was made anew, fails the job: nothing is skipped silently.
  */
-export function kafkaSource<V, const M extends boolean = false>(
+export function kafkaSource<
+  V,
+  const M extends boolean = false,
+  const B extends OnMalformed = 'fail',
+>(
   options: KafkaSourceOptions<V> & {
     /** Adds the fields of KafkaMetadata to each record, which must be a struct. */
     readonly metadata?: M
+    readonly onMalformed?: B
   },
-): Source<M extends true ? V & KafkaMetadata : V> {
+): Source<M extends true ? V & KafkaMetadata : V, MalformedOutput<B>> {
   const transport = kafkaTransport('millrace', options.security)
   const settings = settingsOf(transport, options, options.metadata ?? false)
   return sourceOf(definitionOf(settings))
@@ -72,9 +80,11 @@ function definitionOf(settings: KafkaSettings): SourceDefinition {
       format: { kind: format.kind, parameters: format.parameters },
       from: typeof from === 'string' ? from : { ...from },
       to: to === undefined ? null : typeof to === 'string' ? to : { ...to },
+      onMalformed: settings.onMalformed,
     },
     schema: settings.metadata ? withMetadata(format.schema) : format.schema,
     bounded: to !== undefined,
+    onMalformed: settings.onMalformed,
     remote: remoteOf(settings),
     createEnumerator: (context: EnumeratorContext) => new KafkaEnumerator(settings, context),
     createReader: (context: ReaderContext) => new KafkaReader(settings, context),
@@ -117,7 +127,7 @@ function settingsOf(
     from,
     to: options.to,
     groupId: options.groupId,
-    onMalformed: options.onMalformed ?? 'fail',
+    onMalformed: onMalformedOf('kafkaSource', options.onMalformed),
     metadata,
     transport: typeof transport === 'function' ? transport : () => transport,
   }

@@ -10,9 +10,8 @@ import type { BatchOptions } from './record-batch-encoder.ts'
 
 const decoding: RowDecoding = {
   decoder: formatDefinition(text()).createDecoder(),
-  onMalformed: 'fail',
   metadata: false,
-  skipped: () => undefined,
+  malformed: undefined,
 }
 
 function queue(position = 0, end?: number): PartitionQueue {

@@ -1,7 +1,9 @@
+import type { MalformedRecord } from '../../engine/index.ts'
 import type { Decoder } from '../formats/format.ts'
 import type { BatchHeader } from './record-batch-format.ts'
 import type { AbortedTransaction } from './requests.ts'
 import { asStreamError, BATCH_RECORDS_MAX, StreamError } from '../../engine/index.ts'
+import { recordStart } from '../formats/malformed.ts'
 import { decompress } from './compression.ts'
 import { DECOMPRESSED_BYTES_MAX, VALUE_BYTES_MAX } from './kafka-limits.ts'
 import { HEADER_BYTES, readBatchHeader, RecordCursor, scanBatches } from './record-batch-format.ts'
@@ -17,10 +19,10 @@ interface Chunk {
 /** How values become rows, and what to do with those that cannot. */
 export interface RowDecoding {
   readonly decoder: Decoder
-  readonly onMalformed: 'fail' | 'skip'
   /** Adds the fields of KafkaMetadata to each row, which is then a plain object. */
   readonly metadata: boolean
-  skipped(error: StreamError): void
+  /** Takes a message that cannot be decoded. Undefined: such a message fails the job. */
+  readonly malformed: ((record: MalformedRecord) => void) | undefined
 }
 
 /** Rows that are gathered for one batch. */
@@ -29,13 +31,15 @@ export class RowCollector {
   readonly offsets = new Float64Array(BATCH_RECORDS_MAX)
   readonly rowsMax: number
   valueBytes = 0
+  /** Messages that could not be decoded, in between. */
+  malformed = 0
 
   constructor(rowsMax = BATCH_RECORDS_MAX) {
     this.rowsMax = rowsMax
   }
 
   get isFull(): boolean {
-    return this.rows.length >= this.rowsMax || this.valueBytes >= VALUE_BYTES_MAX
+    return this.rows.length + this.malformed >= this.rowsMax || this.valueBytes >= VALUE_BYTES_MAX
   }
 }
 
@@ -171,7 +175,8 @@ export class PartitionQueue {
     const roomMax = BATCH_RECORDS_MAX - (decoder.many ? ROWS_PER_MESSAGE_MAX : 0)
     const countMax = Math.min(roomMax, collector.rowsMax)
     for (;;) {
-      if (collector.rows.length >= countMax || collector.valueBytes >= VALUE_BYTES_MAX) return false
+      const count = collector.rows.length + collector.malformed
+      if (count >= countMax || collector.valueBytes >= VALUE_BYTES_MAX) return false
       if (!this.#nextRecord()) break
       const offset = this.#batch.baseOffset + cursor.offsetDelta
       if (offset < this.#position) continue // The fetch began inside of the batch.
@@ -193,28 +198,35 @@ export class PartitionQueue {
 
   #decode(offset: number, collector: RowCollector, decoding: RowDecoding): void {
     const { bytes, valueStart, valueEnd } = this.#batch.cursor
+    collector.valueBytes += valueEnd - valueStart
     let row: unknown
     try {
-      if (valueStart < 0) throw nullValue()
-      row = decoding.decoder.decode(bytes, valueStart, valueEnd)
-    } catch (error) {
-      const malformed = asStreamError(error, 'RECORD_MALFORMED', { split: this.id, offset })
-      if (decoding.onMalformed === 'fail') throw malformed
-      decoding.skipped(malformed)
+      row = decodeValue(decoding.decoder, bytes, valueStart, valueEnd)
+    } catch (thrown) {
+      collector.malformed += 1
+      const value = valueStart < 0 ? bytes.subarray(0, 0) : bytes.subarray(valueStart, valueEnd)
+      this.#reject(thrown, value, offset, decoding)
       return
     }
-    collector.valueBytes += valueEnd - valueStart
     if (!decoding.decoder.many) {
       if (decoding.metadata) this.#addMetadata(row as MetadataFields, offset)
       collector.offsets[collector.rows.push(row) - 1] = offset
       return
     }
-    const rows = row as readonly unknown[]
-    if (rows.length > ROWS_PER_MESSAGE_MAX) throw tooManyRows(rows.length, this.id, offset)
-    for (const each of rows) {
+    for (const each of row as readonly unknown[]) {
       if (decoding.metadata) this.#addMetadata(each as MetadataFields, offset)
       collector.offsets[collector.rows.push(each) - 1] = offset
     }
+  }
+
+  /** Passes over a message that cannot be decoded, or fails with it. */
+  #reject(thrown: unknown, bytes: Uint8Array, offset: number, decoding: RowDecoding): void {
+    // A decoder that throws anything else has a bug: the message is not to blame.
+    if (decoding.malformed === undefined || !(thrown instanceof StreamError)) {
+      const record = recordStart(bytes, 0, bytes.length)
+      throw asStreamError(thrown, 'SOURCE_FAILED', { split: this.id, offset, record })
+    }
+    decoding.malformed({ split: this.index, offset, error: thrown, bytes })
   }
 
   #addMetadata(row: MetadataFields, offset: number): void {
@@ -314,20 +326,22 @@ function endsAborted(bytes: Buffer, start: number, header: BatchHeader): boolean
   return cursor.next() && cursor.keyStart >= 0 && bytes.readInt16BE(cursor.keyStart + 2) === 0
 }
 
-function nullValue(): StreamError {
-  return new StreamError('RECORD_MALFORMED', 'the message has no value', {
-    hint: "Deletions of a compacted topic are such; onMalformed: 'skip' passes over them.",
-  })
-}
-
-function tooManyRows(count: number, split: string, offset: number): StreamError {
-  return new StreamError(
+/** A message without a value is an empty record to a decoder that may give no row for it. */
+function decodeValue(decoder: Decoder, bytes: Uint8Array, start: number, end: number): unknown {
+  if (!decoder.many) {
+    if (start >= 0) return decoder.decode(bytes, start, end)
+    throw new StreamError('RECORD_MALFORMED', 'the message has no value', {
+      hint: "Deletions of a compacted topic are such; onMalformed: 'skip' passes over them.",
+    })
+  }
+  const rows = (
+    start < 0 ? decoder.decode(bytes, 0, 0) : decoder.decode(bytes, start, end)
+  ) as readonly unknown[]
+  if (rows.length <= ROWS_PER_MESSAGE_MAX) return rows
+  throw new StreamError(
     'RECORD_MALFORMED',
-    `a message gives ${count} rows, at most ${ROWS_PER_MESSAGE_MAX} are allowed`,
-    {
-      hint: 'Read the message as one row and take it apart in a flatMap.',
-      place: { split, offset },
-    },
+    `a message gives ${rows.length} rows, at most ${ROWS_PER_MESSAGE_MAX} are allowed`,
+    { hint: 'Read the message as one row and take it apart in a flatMap.' },
   )
 }
 

@@ -103,6 +103,10 @@ export interface ErrorPlace {
   readonly splitIndex?: number
   /** The record's offset in its split; a range when only its batch is known. */
   readonly offset?: number | readonly [number, number]
+  /** What `offset` counts, where it is not an offset of a log. */
+  readonly unit?: 'line' | 'byte'
+  /** The start of the record's text. */
+  readonly record?: string
   /** The user's own file, line and column, as `job.ts:8:21`. */
   readonly at?: string
 }

@@ -1,6 +1,7 @@
 import type { Json } from '../base/json.ts'
 import type {
   AssignedSplit,
+  MalformedRecord,
   SourceDefinition,
   SourceOutput,
   SourceReader,
@@ -40,6 +41,8 @@ class CappedReader implements SourceReader {
   readonly #indices = new Map<string, number>()
   readonly #ended = new Set<number>()
   #isComplete = false
+  /** Of the poll under way, until it is known whether the split is full before them. */
+  #malformed: MalformedRecord[] = []
 
   constructor(reader: SourceReader, recordsMax: number) {
     this.#reader = reader
@@ -66,10 +69,15 @@ class CappedReader implements SourceReader {
       emit: (batch) => {
         this.#emit(batch, output)
       },
+      malformed: (record) => {
+        // The batch that follows in this poll may fill the split before this record.
+        this.#malformed.push({ ...record, bytes: record.bytes.slice() })
+      },
       finishSplit: (index) => {
         this.#finish(index, output)
       },
     })
+    this.#passMalformed(output)
     const isOver = this.#isComplete && this.#ended.size === this.#indices.size
     return isOver ? 'finished' : state
   }
@@ -102,8 +110,19 @@ class CappedReader implements SourceReader {
     const read = this.#read.get(index)!
     const count = Math.min(batch.count, this.#recordsMax - read)
     this.#read.set(index, read + count)
+    const isFull = read + count >= this.#recordsMax
+    const until = isFull ? (batch.offsets?.[count - 1] ?? Infinity) : Infinity
+    this.#malformed = this.#malformed.filter(({ offset }) => offset < until)
+    this.#passMalformed(output)
     if (count > 0) output.emit(count === batch.count ? batch : headOf(batch, count))
-    if (read + count >= this.#recordsMax) this.#finish(index, output)
+    if (isFull) this.#finish(index, output)
+  }
+
+  #passMalformed(output: SourceOutput): void {
+    for (const record of this.#malformed) {
+      if (!this.#ended.has(record.split)) output.malformed(record)
+    }
+    this.#malformed = []
   }
 
   #finish(index: number, output: SourceOutput): void {

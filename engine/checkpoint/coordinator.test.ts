@@ -37,6 +37,7 @@ function snapshot(checkpointId: CheckpointId, subtask: string): SubtaskSnapshot 
     committables: [],
     recordsRead: 0,
     recordsWritten: 0,
+    recordsMalformed: 0,
     alignmentMs: 0,
     syncMs: 0,
     bytesWritten: 0,

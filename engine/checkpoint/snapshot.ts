@@ -39,6 +39,8 @@ export interface SubtaskSnapshot {
   /** What a source has read, and what has arrived at sinks, in this life up to the barrier. */
   readonly recordsRead: number
   readonly recordsWritten: number
+  /** What a source could not decode, likewise. */
+  readonly recordsMalformed: number
   /** For metrics: how long alignment and the synchronous part took, bytes newly written. */
   readonly alignmentMs: number
   readonly syncMs: number

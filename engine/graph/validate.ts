@@ -4,6 +4,7 @@ import type { ErrorPlace } from '../base/errors.ts'
 import type { JobSettings, StreamEdge, StreamGraph, StreamNode } from './stream-graph.ts'
 import { StreamError } from '../base/errors.ts'
 import { sinkDefinition } from '../operator/sink.ts'
+import { MALFORMED_SIDE } from '../operator/source.ts'
 import { misfit } from './schema-fit.ts'
 import { nearest } from './suggest.ts'
 
@@ -67,6 +68,7 @@ export function validateGraph(graph: StreamGraph): void {
   checkUids(graph.nodes)
   checkEdges(graph)
   checkEveryResultIsRead(graph)
+  checkDeadLettersAreRead(graph)
   checkNoCycle(graph)
   checkParallelism(graph)
   checkEventTime(graph)
@@ -130,6 +132,23 @@ function checkEveryResultIsRead(graph: StreamGraph): void {
       `nothing reads the result of "${name}"${atText(node.at)}`,
       {
         hint: 'Add sinkTo, or remove the step.',
+        place: placeOf(node),
+      },
+    )
+  }
+}
+
+/** Records would vanish that the job asked to keep. */
+function checkDeadLettersAreRead(graph: StreamGraph): void {
+  for (const node of graph.nodes) {
+    if (node.runtime.type !== 'source') continue
+    if (node.runtime.source.onMalformed !== 'dead-letter') continue
+    if (graph.edges.some(({ from, side }) => from === node.id && side === MALFORMED_SIDE)) continue
+    throw new StreamError(
+      'GRAPH_NO_SINK',
+      `nothing reads the dead letters of "${node.name}"${atText(node.at)}`,
+      {
+        hint: "Read them: the stream of fromSource has sideOutput('malformed'). Or set onMalformed: 'skip'.",
         place: placeOf(node),
       },
     )

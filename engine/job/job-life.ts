@@ -14,6 +14,7 @@ import { openWorkFolder } from '../checkpoint/work-folder.ts'
 import { storableParameters } from '../graph/parameters.ts'
 import { SharedParking } from '../worker/worker-loop.ts'
 import { JobMaster } from './job-master.ts'
+import { countsOf } from './progress.ts'
 import { SourceCoordinator } from './source-coordinator.ts'
 
 export type LifeOptions = Pick<
@@ -164,6 +165,7 @@ export class JobLife implements ControlHandlers {
       workDir: this.workDir,
       recordsIn: result.recordsIn,
       recordsOut: result.recordsOut,
+      malformed: result.malformed,
       checkpoints: result.checkpoints,
       lastCheckpoint: formatCheckpointId(result.checkpointId),
       ...(result.savepoint === undefined ? {} : { savepoint: result.savepoint }),
@@ -189,7 +191,7 @@ export class JobLife implements ControlHandlers {
   }
 
   status(): Promise<Json> {
-    const { recordsIn, recordsOut } = this.#master.totals()
+    const { recordsIn, recordsOut, malformed } = this.#master.totals()
     const last = this.lastCheckpoint
     return Promise.resolve({
       job: this.#plan.job,
@@ -197,6 +199,7 @@ export class JobLife implements ControlHandlers {
       restoredFrom: this.restoredFrom ?? null,
       recordsIn,
       recordsOut,
+      malformed,
       steps: this.steps().map((step) => ({ ...step })),
       lastCheckpoint: last === undefined ? null : { ...last },
     })
@@ -218,8 +221,7 @@ function finishedSummary(job: string, workDir: string, manifest: CheckpointManif
     status: 'already-finished',
     job,
     workDir,
-    recordsIn: manifest.counters['recordsIn'] ?? 0,
-    recordsOut: manifest.counters['recordsOut'] ?? 0,
+    ...countsOf(manifest.counters),
     checkpoints: 0,
     lastCheckpoint: formatCheckpointId(manifest.checkpointId),
     durationMs: 0,

@@ -15,7 +15,7 @@ import { headName } from '../graph/job-graph.ts'
 import { coordinate, startCoordinator } from '../checkpoint/coordinator.ts'
 import { CheckpointLog } from './checkpoint-log.ts'
 import { deploymentsOf } from './deployment.ts'
-import { Progress, type StepCounts } from './progress.ts'
+import { addCounts, countsOf, Progress, type StepCounts } from './progress.ts'
 import { SavepointRequests } from './savepoint-requests.ts'
 import { SplitDealer } from './split-dealer.ts'
 import { withSplitName } from './split-name.ts'
@@ -53,11 +53,7 @@ export class JobMaster {
     const { plan, deployment } = parts
     this.#progress = new Progress(plan.graph)
     this.#log = new CheckpointLog(parts.doors)
-    const counters = deployment.restored?.counters
-    this.#base = {
-      recordsIn: counters?.['recordsIn'] ?? 0,
-      recordsOut: counters?.['recordsOut'] ?? 0,
-    }
+    this.#base = countsOf(deployment.restored?.counters)
     const subtasks = plan.graph.vertices.flatMap((vertex) =>
       Array.from({ length: vertex.parallelism }, (_, subtask) => `${vertex.id}:${subtask}`),
     )
@@ -143,6 +139,7 @@ export class JobMaster {
     return {
       recordsIn: this.#base.recordsIn + life.recordsIn,
       recordsOut: this.#base.recordsOut + life.recordsOut,
+      malformed: this.#base.malformed + life.malformed,
     }
   }
 
@@ -295,7 +292,7 @@ export class JobMaster {
         checkpointId,
         final,
         drained,
-        counters: { ...this.#counters(snapshots) },
+        counters: { ...addCounts(this.#base, snapshots) },
       })
       this.#log.onWritten(checkpointId, manifest, snapshots)
     } catch (error) {
@@ -332,7 +329,7 @@ export class JobMaster {
   }
 
   async #end(status: 'finished' | 'stopped', checkpointId: CheckpointId): Promise<void> {
-    const counters = this.#log.manifestOf(checkpointId).counters
+    const counts = countsOf(this.#log.manifestOf(checkpointId).counters)
     const { faults, logger } = this.#parts.doors
     faults?.reach('coordinator.over', { checkpointId, what: status })
     // All is committed: what fails while the workers close changes nothing.
@@ -348,18 +345,8 @@ export class JobMaster {
       checkpointId,
       savepoint: this.#savepoint,
       checkpoints: this.#log.count,
-      recordsIn: counters['recordsIn'] ?? 0,
-      recordsOut: counters['recordsOut'] ?? 0,
+      ...counts,
     })
-  }
-
-  #counters(snapshots: readonly SubtaskSnapshot[]): StepCounts {
-    let { recordsIn, recordsOut } = this.#base
-    for (const snapshot of snapshots) {
-      recordsIn += snapshot.recordsRead
-      recordsOut += snapshot.recordsWritten
-    }
-    return { recordsIn, recordsOut }
   }
 
   /** A hint: one that is lost is made up for by the next. */

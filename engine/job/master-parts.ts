@@ -41,4 +41,5 @@ export interface MasterResult {
   /** Since the job's first start. */
   readonly recordsIn: number
   readonly recordsOut: number
+  readonly malformed: number
 }

@@ -1,12 +1,33 @@
 import type { JobGraph, JobVertex } from '../graph/job-graph.ts'
 import type { SubtaskMetrics } from '../worker/protocol.ts'
 import type { StepProgress } from './protocol.ts'
+import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
 
 /** Records that went through one step of the job, over all its subtasks and lives. */
 export interface StepCounts {
   readonly recordsIn: number
   readonly recordsOut: number
+  /** That sources could not decode and passed over. */
+  readonly malformed: number
+}
+
+/** What a checkpoint has counted up to it, over all lives. */
+export function countsOf(counters: Readonly<Record<string, number>> | undefined): StepCounts {
+  return {
+    recordsIn: counters?.['recordsIn'] ?? 0,
+    recordsOut: counters?.['recordsOut'] ?? 0,
+    malformed: counters?.['malformed'] ?? 0,
+  }
+}
+
+/** The counts of a checkpoint: those this life began with, and what its subtasks have added. */
+export function addCounts(base: StepCounts, snapshots: readonly SubtaskSnapshot[]): StepCounts {
+  return {
+    recordsIn: base.recordsIn + sum(snapshots.map((snapshot) => snapshot.recordsRead)),
+    recordsOut: base.recordsOut + sum(snapshots.map((snapshot) => snapshot.recordsWritten)),
+    malformed: base.malformed + sum(snapshots.map((snapshot) => snapshot.recordsMalformed)),
+  }
 }
 
 /** Folds the counters that workers report into what a person, or the summary, is shown. */
@@ -32,16 +53,20 @@ export class Progress {
   totals(): StepCounts {
     let recordsIn = 0
     let recordsOut = 0
+    let malformed = 0
     for (const vertex of this.#graph.vertices) {
       for (const [index, node] of vertex.chain.entries()) {
         const type = node.runtime.type
         for (const metrics of this.#metricsOf(vertex)) {
-          if (type === 'source') recordsIn += metrics.recordsIn[index]!
+          if (type === 'source') {
+            recordsIn += metrics.recordsIn[index]!
+            malformed += metrics.malformed
+          }
           if (type === 'sink') recordsOut += metrics.recordsIn[index]!
         }
       }
     }
-    return { recordsIn, recordsOut }
+    return { recordsIn, recordsOut, malformed }
   }
 
   #metricsOf(vertex: JobVertex): readonly SubtaskMetrics[] {
@@ -62,6 +87,9 @@ export class Progress {
       parallelism: vertex.parallelism,
       recordsIn: sum(subtasks.map((metrics) => metrics.recordsIn[index]!)),
       recordsOut: sum(subtasks.map((metrics) => metrics.recordsOut[index]!)),
+      ...(node.runtime.type === 'source'
+        ? { malformed: sum(subtasks.map((metrics) => metrics.malformed)) }
+        : {}),
       busy: Math.max(0, ...subtasks.map((metrics) => metrics.busy)),
       backPressured: Math.max(0, ...subtasks.map((metrics) => metrics.backPressured)),
       ...(hasLag ? { lagMs: Math.max(0, nowMs - watermarkMs) } : {}),

@@ -112,6 +112,8 @@ export interface StepProgress {
   readonly parallelism: number
   readonly recordsIn: number
   readonly recordsOut: number
+  /** Of a source: records that it could not decode and passed over. */
+  readonly malformed?: number
   /** Share of the last interval spent working, 0 to 1, the busiest subtask's. */
   readonly busy: number
   /** Share of the last interval spent waiting for credit, 0 to 1, the worst subtask's. */
@@ -140,6 +142,8 @@ export interface RunSummary {
   /** Since the job's first start, as its checkpoints know it. */
   readonly recordsIn: number
   readonly recordsOut: number
+  /** Records that sources could not decode and passed over. */
+  readonly malformed: number
   /** Complete in this life, and the last one's name. */
   readonly checkpoints: number
   readonly lastCheckpoint?: string

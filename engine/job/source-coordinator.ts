@@ -1,4 +1,4 @@
-import { asStreamError, messageOf } from '../base/errors.ts'
+import type { ErrorPlace } from '../base/errors.ts'
 import type { Timer } from '../base/clock.ts'
 import type { Doors } from '../base/doors.ts'
 import type { EnumeratorSplit, SourceState, SplitState } from '../checkpoint/snapshot.ts'
@@ -6,6 +6,7 @@ import type { JobVertex } from '../graph/job-graph.ts'
 import type { SourceDefinition, SplitEnumerator } from '../operator/source.ts'
 import type { RestoredSplit } from '../worker/protocol.ts'
 import { assert } from '../base/assert.ts'
+import { asStreamError, messageOf } from '../base/errors.ts'
 
 /** Splits for one subtask of the source. */
 export interface SplitAssignment {
@@ -54,9 +55,13 @@ export class SourceCoordinator {
     return this.#vertex.id
   }
 
-  /** Name of a split, for messages. */
-  splitId(index: number): string | undefined {
-    for (const split of this.#known.values()) if (split.index === index) return split.id
+  /** Name of a split and what its offsets count, for messages. */
+  placeOf(index: number): Pick<ErrorPlace, 'split' | 'unit'> | undefined {
+    for (const { id: split, index: own, start } of this.#known.values()) {
+      if (own !== index) continue
+      const unit = this.#definition.offsetUnit?.(start)
+      return unit === undefined ? { split } : { split, unit }
+    }
     return undefined
   }
 

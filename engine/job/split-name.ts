@@ -1,7 +1,7 @@
 import type { SourceCoordinator } from './source-coordinator.ts'
 import { StreamError } from '../base/errors.ts'
 
-/** Puts the name of a split where a task knows only its number. */
+/** Puts the name of a split, and what its offsets count, where a task knows only its number. */
 export function withSplitName(
   error: StreamError,
   sources: readonly SourceCoordinator[],
@@ -9,10 +9,10 @@ export function withSplitName(
   const { splitIndex: index, ...place } = error.place
   if (index === undefined) return error
   for (const source of sources) {
-    const split = source.splitId(index)
-    if (split === undefined) continue
+    const found = source.placeOf(index)
+    if (found === undefined) continue
     const data = error.toData()
-    return StreamError.fromData({ ...data, place: { split, ...place } })
+    return StreamError.fromData({ ...data, place: { ...found, ...place } })
   }
   return error
 }

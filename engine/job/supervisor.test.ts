@@ -120,6 +120,23 @@ test('the same record failing three times ends the run as poison', async () => {
   )
 })
 
+test('a record that its source cannot decode is poison by source, file and line', async () => {
+  const run = await supervisor(`
+    await first()
+    await started(fixed)
+    const record = '{"id":"x"}'
+    const place = { operator: 'in', split: 'in.jsonl', offset: 1, unit: 'line', record }
+    const error = { code: 'VALUE_UNFIT', message: 'the value is "x"', place }
+    await say({ type: 'failed', error, restartable: true })
+    process.exit(1)`)
+  const result = await run.run()
+  expect(result.type === 'failed' && result.error).toMatchObject({
+    code: 'RECORD_POISON',
+    message: 'the record at line 1 of "in.jsonl" failed 3 times in step "in": the value is "x"',
+    place: { record: '{"id":"x"}' },
+  })
+})
+
 test('a process that cannot even start is a bug, and not tried again', async () => {
   const run = await supervisor(`process.exit(7)`)
   expect(await run.run()).toMatchObject({ type: 'failed', error: { code: 'BUG' }, restarts: 0 })

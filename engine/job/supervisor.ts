@@ -235,20 +235,28 @@ const OUT_OF_MEMORY = 134
 const DIED_HINT =
   'It was killed, or its memory was used up: look above for a message of node, and at the kernel log.'
 
+function poisonHint(code: ErrorData['code']): string {
+  const mend =
+    code === 'RECORD_MALFORMED'
+      ? "Correct the record, or give the source onMalformed: 'skip' or 'dead-letter'"
+      : 'Mend the function or filter the record out'
+  return `${mend}, and start again: the job goes on where it was.`
+}
+
 function poison(
   decision: Extract<RestartDecision, { type: 'poison' }>,
   last: ErrorData,
 ): ErrorData {
-  const { operator, split, offset } = decision.place
+  const { operator, split, offset, unit = 'offset' } = decision.place
   const record =
     typeof offset === 'number'
-      ? `the record at offset ${offset} of "${split}"`
-      : `a record of "${split}", offsets ${offset?.join(' to ')},`
+      ? `the record at ${unit} ${offset} of "${split}"`
+      : `a record of "${split}", ${unit}s ${offset?.join(' to ')},`
   const where = operator === undefined ? '' : ` in step "${operator}"`
   return {
     code: 'RECORD_POISON',
     message: `${record} failed ${decision.failures} times${where}: ${last.message}`,
-    hint: 'Mend the function or filter the record out, and start again: the job goes on where it was.',
+    hint: poisonHint(last.code),
     place: decision.place,
     cause: last,
   }

@@ -1,16 +1,45 @@
 import type { Doors } from '../base/doors.ts'
+import type { StreamError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { Json } from '../base/json.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import type { SchemaData } from '../stream/schema.ts'
 
 declare const produces: unique symbol
+declare const besides: unique symbol
 
-/** Where data comes from, seen from a job. */
-export interface Source<out T> {
+/** Where data comes from, seen from a job: its records, and its side outputs by name. */
+export interface Source<out T, out O extends object = {}> {
   readonly kind: string
   readonly [produces]: T
+  readonly [besides]: O
 }
+
+/** What a source does with a record that it cannot decode. */
+export const ON_MALFORMED = ['fail', 'skip', 'dead-letter'] as const
+export type OnMalformed = (typeof ON_MALFORMED)[number]
+
+/** The side output of a source that takes the records it could not decode. */
+export const MALFORMED_SIDE = 'malformed'
+
+/** A record that a source could not decode, as its side output `malformed` has it. */
+export interface DeadLetter {
+  /** Uid of the source. */
+  readonly source: string
+  /** The split, as the source names it: a file, a partition. */
+  readonly split: string
+  /** Where the record stands in the split, as in errors. */
+  readonly offset: number
+  readonly code: string
+  readonly error: string
+  /** The record as it was read. */
+  readonly bytes: Uint8Array
+}
+
+/** The side outputs of a source that was given `onMalformed`. */
+export type MalformedOutput<M extends OnMalformed> = M extends 'dead-letter'
+  ? { readonly malformed: DeadLetter }
+  : {}
 
 /**
  * What a source is below its type: a description that the plan holds, and the two halves that run.
@@ -24,6 +53,10 @@ export interface SourceDefinition {
   readonly schema?: SchemaData
   /** Whether the input has an end. */
   readonly bounded: boolean
+  /** With 'dead-letter' a step must read the side output `malformed`. Left out: 'fail'. */
+  readonly onMalformed?: OnMalformed
+  /** What the offsets of a split count; offsets when left out. */
+  offsetUnit?(start: Json): 'line' | 'byte'
   /** Files that it reads, absolute, so that a simulation can have them. */
   inputs?(files: Files): Promise<readonly string[]>
   /** It reads from other machines: a simulation reads from a recording of them instead. */
@@ -66,8 +99,8 @@ export function sourceDefinition(source: Source<unknown>): SourceDefinition {
   return source as unknown as SourceDefinition
 }
 
-export function sourceOf<T>(definition: SourceDefinition): Source<T> {
-  return definition as unknown as Source<T>
+export function sourceOf<T, O extends object = {}>(definition: SourceDefinition): Source<T, O> {
+  return definition as unknown as Source<T, O>
 }
 
 export interface EnumeratorContext {
@@ -124,7 +157,19 @@ export interface SplitPosition {
   readonly finished: boolean
 }
 
+/** A record that the source passes over, as it was told to. */
+export interface MalformedRecord {
+  /** Index of its split. */
+  readonly split: number
+  readonly offset: number
+  readonly error: StreamError
+  /** As it was read. Valid during the call only. */
+  readonly bytes: Uint8Array
+}
+
 export interface SourceOutput {
+  /** At most BATCH_RECORDS_MAX a poll, each before a batch that has later records of its split. */
+  malformed(record: MalformedRecord): void
   /**
    * Records of one split, in order, with `splits` its index and `offsets` set. At most
    * BATCH_RECORDS_MAX of them.

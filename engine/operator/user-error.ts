@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { ErrorCode, ErrorPlace } from '../base/errors.ts'
 import type { OperatorContext } from './operator.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
@@ -94,7 +95,17 @@ function positionOf(batch: RecordBatch | undefined, index: number): ErrorPlace {
   return {
     ...(split === undefined ? {} : { splitIndex: split }),
     ...(offset === undefined || Number.isNaN(offset) ? {} : { offset }),
+    ...(batch.rows[index] === undefined ? {} : { record: recordText(batch.rows[index]) }),
   }
+}
+
+const RECORD_CHARACTERS_MAX = 60
+
+/** The start of a record as the step has it. */
+function recordText(row: unknown): string {
+  const options = { breakLength: Infinity, depth: 2, maxArrayLength: 5, maxStringLength: 60 }
+  const text = typeof row === 'string' ? JSON.stringify(row) : inspect(row, options)
+  return text.length <= RECORD_CHARACTERS_MAX ? text : `${text.slice(0, RECORD_CHARACTERS_MAX)}…`
 }
 
 const FRAME = /(?:\(|at )((?:file:\/\/)?\/[^()]+):(\d+):(\d+)\)?$/

@@ -1,10 +1,18 @@
 import type { SplitState } from '../checkpoint/snapshot.ts'
 import type { SplitChange } from '../operator/operator.ts'
-import type { SourceOutput, SourceReader, SplitPosition } from '../operator/source.ts'
+import type {
+  MalformedRecord,
+  SourceOutput,
+  SourceReader,
+  SplitPosition,
+} from '../operator/source.ts'
+import type { MalformedSource } from './dead-letters.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import type { RestoredSplit } from '../worker/protocol.ts'
 import { StreamError } from '../base/errors.ts'
+import { MALFORMED_SIDE } from '../operator/source.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
+import { DeadLetters } from './dead-letters.ts'
 import type { ChainLink, OperatorChain } from './operator-chain.ts'
 
 /** Where a reader's errors come from. */
@@ -40,14 +48,16 @@ export class SourceDriver implements SourceOutput {
   readonly #assigner: ChainLink | undefined
   readonly #splits = new Map<number, RestoredSplit>()
   readonly #finished = new Map<string, SplitState>()
+  readonly #letters: DeadLetters
   #complete = false
   #openSplits = 0
   #idle = false
 
-  constructor(reader: SourceReader, chain: OperatorChain, place: SourcePlace) {
+  constructor(reader: SourceReader, chain: OperatorChain, source: MalformedSource) {
     this.#reader = reader
     this.#chain = chain
-    this.#place = place
+    this.#place = { operator: source.uid, subtask: source.subtask }
+    this.#letters = new DeadLetters(source)
     this.#assigner = chain.links.find((link) => link.operator.splitWatermark !== undefined)
   }
 
@@ -85,14 +95,25 @@ export class SourceDriver implements SourceOutput {
 
   poll(): 'more' | 'waiting' | 'finished' {
     try {
-      return this.#reader.poll(this)
+      const state = this.#reader.poll(this)
+      this.#emitLetters()
+      return state
     } catch (thrown) {
       throw atSource(thrown, this.#place)
     }
   }
 
+  /** Records that could not be decoded, since the start of this life. */
+  get malformedCount(): number {
+    return this.#letters.count
+  }
+
   emit(batch: RecordBatch): void {
     this.#chain.processBatch(batch, 0)
+  }
+
+  malformed(record: MalformedRecord): void {
+    this.#letters.add(record, this.#splits.get(record.split)!.id)
   }
 
   finishSplit(index: number): void {
@@ -121,6 +142,12 @@ export class SourceDriver implements SourceOutput {
 
   close(): Promise<void> {
     return this.#reader.close()
+  }
+
+  #emitLetters(): void {
+    const batch = this.#letters.take()
+    if (batch === undefined) return
+    this.#chain.head.emitTo(MALFORMED_SIDE, batch)
   }
 
   #tell(change: SplitChange): void {

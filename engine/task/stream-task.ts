@@ -166,6 +166,7 @@ export class StreamTask {
       subtask,
       recordsIn: chain.links.map((link) => link.recordsIn),
       recordsOut: chain.links.map((link) => link.recordsOut),
+      malformed: this.#parts.source?.malformedCount ?? 0,
       watermarkMs: chain.links[chain.links.length - 1]!.reachedMs,
       busy: Math.min(this.#busyMs / passedMs, 1),
       backPressured: Math.min(this.#blockedMs / passedMs, 1),

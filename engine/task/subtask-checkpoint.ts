@@ -32,6 +32,7 @@ export class SubtaskCheckpoint {
     if (splits !== undefined) this.#keepPositions(checkpointId, splits)
     const cuts = sinks.map((sink) => this.#cut(sink, checkpointId))
     const { recordsRead, recordsWritten } = this.#counts()
+    const recordsMalformed = source?.malformedCount ?? 0
     const syncMs = clock.monotonicMs() - startedMs
     const durable = faults === undefined ? written : this.#held(written, checkpointId, faults)
     return this.#assemble(durable, cuts).then(({ operators, committables, bytesWritten }) => ({
@@ -43,6 +44,7 @@ export class SubtaskCheckpoint {
       committables,
       recordsRead,
       recordsWritten,
+      recordsMalformed,
       alignmentMs,
       syncMs,
       bytesWritten,

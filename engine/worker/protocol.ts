@@ -122,6 +122,8 @@ export interface SubtaskMetrics {
   /** By position in the chain. */
   readonly recordsIn: readonly number[]
   readonly recordsOut: readonly number[]
+  /** Of a source: records that it could not decode. */
+  readonly malformed: number
   readonly watermarkMs: number
   /** Parts of the time since the last report, 0..1. */
   readonly busy: number

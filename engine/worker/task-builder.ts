@@ -9,7 +9,6 @@ import type { Deployment } from './protocol.ts'
 import type { GateChannel } from '../task/input-gate.ts'
 import type { OperatorStores } from '../task/subtask-state.ts'
 import type { TaskOwner } from '../task/task-parts.ts'
-import { headName } from '../graph/job-graph.ts'
 import { ResultPartition } from '../channel/result-partition.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
 import { InputGate } from '../task/input-gate.ts'
@@ -78,7 +77,6 @@ export class TaskBuilder {
     this.#connect(chain, partitions)
     const restoredMs = this.#parts.deployment.watermarks[vertex.id] ?? MIN_WATERMARK
     await this.#open(chain, restoredMs)
-    const sourcePlace = { operator: headName(vertex), subtask: this.#subtask }
     const task = new StreamTask({
       vertex,
       subtask: this.#subtask,
@@ -87,8 +85,7 @@ export class TaskBuilder {
       bufferTimeoutMs: graph.graph.settings.bufferTimeoutMs,
       chain,
       gate: vertex.inputs.length === 0 ? undefined : this.#gate(restoredMs),
-      source:
-        this.#reader === undefined ? undefined : new SourceDriver(this.#reader, chain, sourcePlace),
+      source: this.#reader === undefined ? undefined : this.#driver(this.#reader, chain),
       sinks: this.#sinks,
       partitions,
       mayProduce,
@@ -143,6 +140,16 @@ export class TaskBuilder {
       default:
         return runtime satisfies never
     }
+  }
+
+  #driver(reader: SourceReader, chain: OperatorChain): SourceDriver {
+    const { uid, name, runtime } = chain.head.node
+    return new SourceDriver(reader, chain, {
+      uid: uid ?? name,
+      subtask: this.#subtask,
+      logger: this.#parts.doors.logger,
+      keeps: runtime.type === 'source' && runtime.source.onMalformed === 'dead-letter',
+    })
   }
 
   #gate(restoredMs: number): InputGate {

@@ -6,6 +6,7 @@ import type {
   SplitPosition,
 } from '../../engine/operator/source.ts'
 import type { Source } from '../../engine/operator/source.ts'
+import type { StreamError } from '../../engine/base/errors.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
 import type { Logger } from '../../engine/base/logger.ts'
 import { systemDoors } from '../../engine/base/doors.ts'
@@ -29,6 +30,7 @@ export interface SourceCheckpoint {
 export class SourceDriver {
   readonly records: ReadRecord[] = []
   readonly finishedSplits: string[] = []
+  readonly malformed: StreamError[] = []
   readonly #enumerator: SplitEnumerator
   readonly #reader: SourceReader
   readonly #names: string[] = []
@@ -119,6 +121,9 @@ export class SourceDriver {
       const state = this.#reader.poll({
         emit: (batch) => {
           this.#take(batch)
+        },
+        malformed: ({ split, offset, error }) => {
+          this.malformed.push(error.at({ split: this.#names[split]!, offset }))
         },
         finishSplit: (index) => {
           this.finishedSplits.push(this.#names[index]!)

@@ -214,6 +214,7 @@ function emptySnapshot({ id }: Barrier, { vertex, subtask }: TaskName): SubtaskS
     committables: [],
     recordsRead: 0,
     recordsWritten: 0,
+    recordsMalformed: 0,
     alignmentMs: 0,
     syncMs: 0,
     bytesWritten: 0,

@@ -66,6 +66,7 @@ const finished = (number: number, lastCheckpoint: number): TimelineLife => ({
       workDir: '/work',
       recordsIn: 1,
       recordsOut: 1,
+      malformed: 0,
       checkpoints: 1,
       lastCheckpoint: formatCheckpointId(lastCheckpoint),
       durationMs: 1,
