@@ -5,7 +5,7 @@ import type { CheckpointSettings, RestartSettings } from '../engine/graph/stream
 import type { RunOptions } from '../engine/job/protocol.ts'
 import type { Config, SettingName, SettingValue } from './config.ts'
 import { StreamError } from '../engine/base/errors.ts'
-import { readWholeFile, systemFiles } from '../engine/base/files.ts'
+import { readNamedFile, systemFiles } from '../engine/base/files.ts'
 import { systemRandom } from '../engine/base/random.ts'
 import { DEFAULT_SETTINGS } from '../engine/graph/stream-graph.ts'
 import { mergeConfig, splitPair } from './config.ts'
@@ -55,7 +55,7 @@ async function readText(path: string): Promise<string> {
     })
   }
   try {
-    return new TextDecoder().decode(await readWholeFile(systemFiles, resolve(path)))
+    return new TextDecoder().decode(await readNamedFile(systemFiles, resolve(path)))
   } catch (error) {
     throw new StreamError('CONFIG_INVALID', `the config file "${path}" cannot be read`, {
       hint: 'Name a JSON file; the path is relative to the current directory.',

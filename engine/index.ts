@@ -3,7 +3,7 @@ export { assert } from './base/assert.ts'
 export { systemClock } from './base/clock.ts'
 export type { Clock, Timer } from './base/clock.ts'
 export { systemDoors } from './base/doors.ts'
-export type { Doors, Gunzip } from './base/doors.ts'
+export type { Doors, Gunzip, Unpacked } from './base/doors.ts'
 export { asStreamError, messageOf, StreamError } from './base/errors.ts'
 export type { ErrorCode, ErrorPlace } from './base/errors.ts'
 export {

@@ -21,6 +21,7 @@ import type { ByteSource } from './byte-source.ts'
 import { changed, isGzip, isRange, verifyInfo } from './file-split.ts'
 import type { FilePosition, FileSplit } from './file-split.ts'
 import { RecordCutter } from './record-cutter.ts'
+import { refuseCarriageReturns, refuseNul, refuseUtf16 } from './text-checks.ts'
 
 /** Bytes read ahead of the records that were taken. */
 const READ_AHEAD_BYTES = 512 * 1_024
@@ -72,6 +73,10 @@ export class FileCursor {
   #aligned: boolean
   /** Records of the batch at hand that could not be decoded. */
   #malformed = 0
+  /** The data that follows what waits is damaged: told once the records before it are taken. */
+  #damage: StreamError | undefined
+  /** A block that was read holds a zero byte: only then is each record looked at for one. */
+  #hasNul = false
 
   constructor(split: AssignedSplit, host: CursorHost) {
     this.id = split.id
@@ -101,6 +106,7 @@ export class FileCursor {
     this.#waitingBytes = 0
     this.#cutter = new RecordCutter(this.#host.format.framing.quoted)
     this.#ended = this.#pastEnd()
+    this.#damage = undefined
     void this.#closing.then(() => {
       this.#stopped = false
       this.#pump()
@@ -141,6 +147,9 @@ export class FileCursor {
       return new RecordBatch(rows.length, rows, undefined, undefined, undefined, index, offsets)
     }
     if (this.#malformed > 0) return 'passed'
+    if (this.#damage !== undefined && this.#blocks.length === 0) {
+      throw this.#damage.at(this.#place())
+    }
     return this.#drained() ? 'drained' : 'waiting'
   }
 
@@ -149,14 +158,23 @@ export class FileCursor {
     const cutter = this.#cutter
     if (this.#pastEnd() || !this.#begin()) return false
     while (!cutter.cut(this.#isLast())) {
-      if (!this.#append()) return false
+      if (this.#append()) continue
+      if (this.#line === 0 && this.#ended) refuseCarriageReturns(cutter.bytes.subarray(cutter.from))
+      return false
+    }
+    // A file without any line feed.
+    if (this.#line === 0 && cutter.isUnended) {
+      refuseCarriageReturns(cutter.bytes.subarray(cutter.start, cutter.end))
     }
     const { framing } = this.#host.format
     const isEmpty = cutter.start === cutter.end
     if (isEmpty && framing.skipsEmpty) {
       // Passed over.
     } else if (framing.header && this.#header === undefined) {
+      refuseNul(cutter)
       this.#header = Buffer.from(cutter.bytes.subarray(cutter.start, cutter.end)).toString()
+      // Also where no record follows: what the header lacks is told.
+      this.#decoder = this.#host.format.createDecoder(this.#header)
     } else if (!this.#decode(rows, offsets)) {
       cutter.restore()
       return false
@@ -172,6 +190,7 @@ export class FileCursor {
     const decoder = (this.#decoder ??= this.#host.format.createDecoder(this.#header))
     let decoded: unknown
     try {
+      if (this.#hasNul) refuseNul(this.#cutter)
       decoded = decoder.decode(bytes, start, end)
     } catch (thrown) {
       this.#reject(thrown, bytes, start, end)
@@ -248,6 +267,7 @@ export class FileCursor {
     while (cutter.rest < BYTE_ORDER_MARK.length && this.#append()) continue
     const waits = cutter.rest < BYTE_ORDER_MARK.length && !this.#ended
     if (waits) return false
+    refuseUtf16(cutter.bytes[cutter.from], cutter.bytes[cutter.from + 1])
     if (BYTE_ORDER_MARK.every((byte, index) => cutter.bytes[cutter.from + index] === byte)) {
       cutter.skip(BYTE_ORDER_MARK.length)
       this.#at = BYTE_ORDER_MARK.length
@@ -259,16 +279,20 @@ export class FileCursor {
     const block = this.#blocks.shift()
     if (block === undefined) return false
     this.#waitingBytes -= block.length
+    if (block.includes(0)) this.#hasNul = true
     this.#cutter.append(block)
     this.#pump()
     return true
   }
 
   #pump(): void {
-    if (this.#reading || this.#stopped || this.#ended) return
+    if (this.#reading || this.#stopped || this.#ended || this.#damage !== undefined) return
     this.#reading = true
     this.#pumping = this.#read().catch((thrown: unknown) => {
-      if (!this.#stopped) {
+      if (thrown instanceof StreamError && thrown.code === 'RECORD_MALFORMED') {
+        this.#damage = thrown
+        this.#host.kick()
+      } else if (!this.#stopped) {
         this.#host.fail(asStreamError(thrown, 'SOURCE_FAILED', { split: this.id }))
       }
     })

@@ -20,7 +20,7 @@ export interface FoundFile {
 export async function findFiles(files: Files, path: string): Promise<readonly FoundFile[]> {
   const info = await statOf(files, path)
   if (info !== undefined) {
-    if (!info.isDirectory) return [{ name: baseName(path), path, info }]
+    if (!info.isDirectory) return [{ name: baseName(path), path, info: regular(path, info) }]
     return sorted(await walk(files, path, Infinity, () => true))
   }
   if (!MAGIC.test(path)) throw nothingAt(path)
@@ -34,6 +34,14 @@ const MAGIC = /[*?[{]/
 function nothingAt(path: string): StreamError {
   return new StreamError('OPTION_INVALID', `there is nothing at the path "${path}"`, {
     hint: 'Correct the "path" of fileSource; it is relative to the current directory.',
+  })
+}
+
+/** A pipe can be read once only, a device has no end: neither can be read again after a restart. */
+function regular(path: string, info: FileInfo): FileInfo {
+  if (info.isFile) return info
+  throw new StreamError('OPTION_INVALID', `"${path}" is a pipe, a socket or a device, not a file`, {
+    hint: 'fileSource reads files, which can be read again after a restart: write the data to one.',
   })
 }
 
@@ -110,7 +118,7 @@ async function walk(
       const info = await statOf(files, path)
       if (info === undefined) continue // Removed since the folder was listed.
       if (!info.isDirectory) {
-        if (matches(name)) found.push({ name, path, info })
+        if (matches(name)) found.push({ name, path, info: regular(path, info) })
       } else if (depth < depthMax && !above.includes(info.inode)) {
         // A link to a folder above would lead around for ever.
         await visit(path, `${name}/`, depth + 1, [...above, info.inode])

@@ -300,7 +300,7 @@ test('gzip that is cut off fails with the name of its file', async () => {
   const whole = gzipSync('some text\n'.repeat(10_000))
   await writeFile(at('cut.gz'), whole.subarray(0, whole.length - 20))
   await expect(readAll(at('cut.gz'))).rejects.toMatchObject({
-    code: 'SOURCE_FAILED',
+    code: 'RECORD_MALFORMED',
     place: { split: 'cut.gz' },
   })
 })

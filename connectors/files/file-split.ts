@@ -54,9 +54,24 @@ export async function identify(
   path: string,
   info: FileInfo,
 ): Promise<Omit<FileSplit, 'from' | 'to'>> {
+  if (info.bytes === 0) await refuseSizeless(files, path)
   const prefixBytes = Math.min(PREFIX_BYTES, info.bytes)
   const prefixHash = await hashPrefix(files, path, prefixBytes)
   return { path, inode: info.inode, bytes: info.bytes, prefixBytes, prefixHash }
+}
+
+/** Files of /proc and the like hold data and say that they hold none. */
+async function refuseSizeless(files: Files, path: string): Promise<void> {
+  const handle = await files.open(path, 'read')
+  try {
+    const isSizeless = (await handle.size()) === 0 && (await handle.read(0, 1)).length > 0
+    if (!isSizeless) return
+  } finally {
+    await handle.close()
+  }
+  throw new StreamError('OPTION_INVALID', `"${path}" has data, but says that it is empty`, {
+    hint: 'The system makes its content when it is read: copy it to a file, and read that.',
+  })
 }
 
 /** Throws SPLIT_CHANGED when the file at hand is not the one that was found. */

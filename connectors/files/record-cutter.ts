@@ -20,6 +20,8 @@ export class RecordCutter {
   end = 0
   /** Line breaks in the record that was cut last, its own included. */
   lines = 0
+  /** The record that was cut last ends with the input, without a line break. */
+  isUnended = false
   readonly #quoted: boolean
   #view: Buffer = Buffer.alloc(0)
   /** How far the search for the next line break has come, and what it has seen. */
@@ -76,6 +78,7 @@ export class RecordCutter {
 
   #finish(end: number, next: number): boolean {
     this.start = this.from
+    this.isUnended = end === next
     this.end = end > this.from && this.bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end
     this.lines = this.#linesSeen + 1
     this.#linesSeen = 0

@@ -69,21 +69,57 @@ class CsvDecoder implements Decoder {
   }
 }
 
-/** Where each field of the schema stands; -1 for one that is missing and may be null. */
+/**
+ * Where each field of the schema stands; -1 for one that is missing and may be null. A header that
+ * names no field at all, or one in other letters, is no header of this schema: its rows would be
+ * nulls.
+ */
 function columnsOf(schema: StructData, names: readonly string[]): number[] {
-  return schema.fields.map(({ name, schema: field }) => {
+  const columns = schema.fields.map(({ name, schema: field }) => {
     const column = names.indexOf(name)
     if (column !== names.lastIndexOf(name)) {
-      throw new StreamError('RECORD_MALFORMED', `the header names "${name}" twice`)
+      throw new StreamError('RECORD_MALFORMED', `the header names "${name}" twice`, {
+        hint: 'Rename one of the two columns in the file.',
+      })
     }
     if (column >= 0 || field.kind === 'nullable') return column
-    throw new StreamError(
-      'RECORD_MALFORMED',
-      `the header has no "${name}", it has ${shown(names)}`,
-      {
-        hint: 'Name the columns as the schema does, or declare the missing one nullable.',
-      },
-    )
+    const hint = 'Name the columns as the schema does, or declare the missing one nullable.'
+    throw headerError(`has no "${name}", it has ${shown(names)}`, names, hint)
+  })
+  if (columns.length > 0 && columns.every((column) => column < 0)) {
+    const hint = 'Name the columns as the schema does; the first record of a file is its header.'
+    throw headerError(`names none of the declared columns, it has ${shown(names)}`, names, hint)
+  }
+  for (const [index, { name }] of schema.fields.entries()) {
+    const near = columns[index]! < 0 ? names.find((found) => sameLetters(found, name)) : undefined
+    if (near === undefined || schema.fields.some((field) => field.name === near)) continue
+    const hint = `Call the column "${name}" in the file, or the field "${near}" in the schema.`
+    throw headerError(`has no "${name}", but ${shown(near)}`, names, hint)
+  }
+  return columns
+}
+
+/** "User Id", "user_id" and "userId" are one name to a person. */
+function sameLetters(left: string, right: string): boolean {
+  const lettersOf = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
+  return lettersOf(left) === lettersOf(right) && lettersOf(left) !== ''
+}
+
+const OTHER_SEPARATORS = [
+  [';', 'semicolons'],
+  ['\t', 'tabs'],
+  ['|', 'bars'],
+] as const
+
+function headerError(found: string, names: readonly string[], hint: string): StreamError {
+  const other = OTHER_SEPARATORS.find(([separator]) =>
+    names.some((name) => name.includes(separator)),
+  )
+  return new StreamError('RECORD_MALFORMED', `the header ${found}`, {
+    hint:
+      other === undefined
+        ? hint
+        : `Its columns seem to be separated by ${other[1]}; csv reads commas. Convert the file.`,
   })
 }
 
@@ -111,6 +147,7 @@ export function splitRecord(record: string): Fields {
   const texts: string[] = []
   const quoted: boolean[] = []
   if (!record.includes('"')) {
+    if (record.includes('\r')) throw carriageReturn()
     for (const text of record.split(',')) {
       texts.push(text)
       quoted.push(false)
@@ -137,7 +174,9 @@ const COMMA = 44
 function nextComma(record: string, from: number): number {
   const comma = record.indexOf(',', from)
   const end = comma < 0 ? record.length : comma
-  if (record.slice(from, end).includes('"')) throw misquoted(record)
+  const text = record.slice(from, end)
+  if (text.includes('\r')) throw carriageReturn()
+  if (text.includes('"')) throw misquoted(record)
   return end
 }
 
@@ -146,6 +185,13 @@ function closingQuote(record: string, from: number): number {
   while (at >= 0 && record.charCodeAt(at + 1) === QUOTE) at = record.indexOf('"', at + 2)
   if (at < 0) throw misquoted(record)
   return at
+}
+
+/** Within quotes it belongs to the text; elsewhere it is the line end of another system. */
+function carriageReturn(): StreamError {
+  return new StreamError('RECORD_MALFORMED', 'a carriage return stands in a field without quotes', {
+    hint: 'Lines end with a line feed, alone or behind a carriage return: convert the file, or quote the field.',
+  })
 }
 
 function misquoted(record: string): StreamError {

@@ -92,5 +92,7 @@ function objectOf(value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return value as Readonly<Record<string, unknown>>
   }
-  throw new StreamError('RECORD_MALFORMED', `a change event is an object, found ${shown(value)}`)
+  throw new StreamError('RECORD_MALFORMED', `a change event is an object, found ${shown(value)}`, {
+    hint: 'Read a topic of whole change events, written as JSON.',
+  })
 }

@@ -20,7 +20,12 @@ export interface Doors {
 }
 
 /** What comes out of the gzip members of its input, in blocks. Fails when it is cut off or damaged. */
-export type Gunzip = (compressed: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
+export type Gunzip = (compressed: AsyncIterable<Uint8Array>) => Unpacked
+
+export interface Unpacked extends AsyncIterable<Uint8Array> {
+  /** At the end: where the last member ends in the input. zlib passes over what follows a zero. */
+  inputBytes(): number
+}
 
 export function systemDoors(logger: Logger): Doors {
   return { clock: systemClock, random: systemRandom, files: systemFiles, logger }

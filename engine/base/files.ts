@@ -18,6 +18,8 @@ export interface FileHandle {
 export interface FileInfo {
   readonly bytes: number
   readonly isDirectory: boolean
+  /** False also for pipes, sockets and devices: reading those may wait for ever. */
+  readonly isFile: boolean
   readonly inode: number
   readonly modifiedMs: number
 }
@@ -63,6 +65,7 @@ export const systemFiles: Files = {
     return {
       bytes: info.size,
       isDirectory: info.isDirectory(),
+      isFile: info.isFile(),
       inode: info.ino,
       modifiedMs: info.mtimeMs,
     }
@@ -180,6 +183,14 @@ async function syncIfAllowed(files: Files, path: string): Promise<void> {
 }
 
 const CLOSED = new Set(['EACCES', 'EPERM', 'EINVAL'])
+
+/** For what a user names: a pipe or a device would be waited for, and a pipe says it has no bytes. */
+export async function readNamedFile(files: Files, path: string): Promise<Uint8Array> {
+  if (!(await files.stat(path)).isFile) {
+    throw Object.assign(new Error(`'${path}' is no regular file`), { path })
+  }
+  return readWholeFile(files, path)
+}
 
 export async function readWholeFile(files: Files, path: string): Promise<Uint8Array> {
   const handle = await files.open(path, 'read')

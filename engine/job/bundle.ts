@@ -87,7 +87,7 @@ function localInputs(inputs: readonly string[], folder: string): readonly string
 const SCRIPTS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']
 
 async function requireScript(path: string, files: Files): Promise<void> {
-  if (!(await exists(files, path)) || (await files.stat(path)).isDirectory) {
+  if (!(await exists(files, path)) || !(await files.stat(path)).isFile) {
     throw new StreamError('JOB_NOT_FOUND', `there is no job script at "${path}"`, {
       hint: 'Name the file that exports the job; paths are relative to the current directory.',
     })

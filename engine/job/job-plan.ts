@@ -7,7 +7,7 @@ import type { ParameterDeclaration, ParameterValue, SecretReference } from '../g
 import type { JobSettings, StreamGraph } from '../graph/stream-graph.ts'
 import type { RunOptions } from './protocol.ts'
 import { messageOf, StreamError } from '../base/errors.ts'
-import { readWholeFile } from '../base/files.ts'
+import { readNamedFile, readWholeFile } from '../base/files.ts'
 import { sha256Hex } from '../base/hash.ts'
 import { toJobGraph } from '../graph/chaining.ts'
 import { jobDefinition, type JobDefinition } from '../graph/job-definition.ts'
@@ -140,7 +140,7 @@ async function readSecret(reference: SecretReference, files: Files): Promise<str
     )
   }
   try {
-    const bytes = await readWholeFile(files, reference.path)
+    const bytes = await readNamedFile(files, reference.path)
     return new TextDecoder().decode(bytes).replace(/\r?\n$/, '')
   } catch (error) {
     throw new StreamError(

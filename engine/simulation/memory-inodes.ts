@@ -29,7 +29,13 @@ export class MemoryFile {
   }
 
   info(): FileInfo {
-    return { bytes: this.size, isDirectory: false, inode: this.inode, modifiedMs: this.#changes }
+    return {
+      bytes: this.size,
+      isDirectory: false,
+      isFile: true,
+      inode: this.inode,
+      modifiedMs: this.#changes,
+    }
   }
 
   read(position: number, length: number): Uint8Array {
@@ -190,7 +196,13 @@ export class MemoryDirectory {
   }
 
   info(): FileInfo {
-    return { bytes: 0, isDirectory: true, inode: this.inode, modifiedMs: this.#changes }
+    return {
+      bytes: 0,
+      isDirectory: true,
+      isFile: false,
+      inode: this.inode,
+      modifiedMs: this.#changes,
+    }
   }
 
   change(changes: readonly Change[], transaction: Transaction = { survives: undefined }): void {
