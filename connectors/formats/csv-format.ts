@@ -1,21 +1,36 @@
-import { schemaData, StreamError } from '../../engine/index.ts'
+import { formatDay, isTime, parseDay, schemaData, StreamError } from '../../engine/index.ts'
 import type { SchemaData, StructData, StructSchema } from '../../engine/index.ts'
-import { formatDecimal, parseDecimal } from './decimal.ts'
+import { formatDecimal, isNumber, parseDecimal, parseFloat64 } from './decimal.ts'
 import { literalName } from './field-code.ts'
 import { formatOf } from './format.ts'
 import type { Decoder, Encoder, Format } from './format.ts'
-import { formatDay, parseDay, parseInstant } from './iso-time.ts'
+import { parseInstant } from './iso-time.ts'
+import type { FinerTimes } from './iso-time.ts'
+import { ExactNumber } from './json-exact.ts'
+import { finerTimes } from './json-format.ts'
 import { TextReader } from './text-bytes.ts'
 import { describe, shown, unfit } from './unfit.ts'
+
+export interface CsvOptions {
+  /**
+   * What becomes of a time that is finer than a millisecond, in a `timestamp()` column: 'refuse' it
+   * (when left out), or 'cut' it to the millisecond it is in.
+   */
+  readonly finerThanMs?: FinerTimes
+}
 
 /**
  * Comma-separated values (RFC 4180), typed by `schema`. In files the first record names the
  * columns, in any order, and columns that are not declared are dropped; elsewhere there is no
  * header and the columns stand in the schema's order. A quoted field may hold commas, line breaks
  * and doubled quotes. An empty field without quotes is null where the column is nullable.
+ *
+ * A whole number is digits with a sign or none. A float64 or decimal may have a point and an
+ * exponent too, and the words NaN, Infinity and -Infinity are float64. Nothing stands around them.
  */
-export function csv<V>(schema: StructSchema<V>): Format<V> {
+export function csv<V>(schema: StructSchema<V>, options: CsvOptions = {}): Format<V> {
   const data = schemaData(schema)
+  const finer = finerTimes('csv', options.finerThanMs)
   if (data.kind !== 'struct') {
     throw new StreamError('OPTION_INVALID', `csv of ${describe(data)}`, {
       hint: 'Declare the columns with struct({ … }).',
@@ -30,10 +45,10 @@ export function csv<V>(schema: StructSchema<V>): Format<V> {
   }
   return formatOf<V>({
     kind: 'csv',
-    parameters: {},
+    parameters: finer === 'refuse' ? {} : { finerThanMs: finer },
     schema: data,
     framing: { quoted: true, header: true, skipsEmpty: true },
-    createDecoder: (header) => new CsvDecoder(data, header),
+    createDecoder: (header) => new CsvDecoder(data, finer, header),
     createEncoder: () => new CsvEncoder(data),
   })
 }
@@ -50,11 +65,11 @@ class CsvDecoder implements Decoder {
   readonly #columns: number
   readonly #build: (fields: Fields) => unknown
 
-  constructor(schema: StructData, header: string | undefined) {
+  constructor(schema: StructData, finer: FinerTimes, header: string | undefined) {
     const names =
       header === undefined ? schema.fields.map((field) => field.name) : splitRecord(header).texts
     this.#columns = names.length
-    this.#build = compileRow(schema, columnsOf(schema, names))
+    this.#build = compileRow(schema, columnsOf(schema, names), finer)
   }
 
   decode(bytes: Uint8Array, start: number, end: number): unknown {
@@ -125,8 +140,12 @@ function headerError(found: string, names: readonly string[], hint: string): Str
 
 type ReadField = (text: string, quoted: boolean) => unknown
 
-function compileRow(schema: StructData, columns: readonly number[]): (fields: Fields) => unknown {
-  const reads = schema.fields.map(({ name, schema: field }) => readingOf(name, field))
+function compileRow(
+  schema: StructData,
+  columns: readonly number[],
+  finer: FinerTimes,
+): (fields: Fields) => unknown {
+  const reads = schema.fields.map(({ name, schema: field }) => readingOf(name, field, finer))
   const cells = schema.fields.map(({ name }, index) => {
     const column = columns[index]!
     const value = column < 0 ? 'null' : `reads[${index}](texts[${column}], quoted[${column}])`
@@ -200,21 +219,22 @@ function misquoted(record: string): StreamError {
   })
 }
 
-function readingOf(name: string, schema: SchemaData): ReadField {
+function readingOf(name: string, schema: SchemaData, finer: FinerTimes): ReadField {
   if (schema.kind === 'nullable') {
-    const inner = readingOf(name, schema.of)
+    const inner = readingOf(name, schema.of, finer)
     return (text, quoted) => (text === '' && !quoted ? null : inner(text, quoted))
   }
-  const parse = parserOf(schema)
+  const parse = parserOf(schema, finer)
   return (text) => {
     const value = parse(text)
-    if (value === undefined) throw unfit(name, schema, text)
+    if (value === undefined)
+      throw unfit(name, schema, isNumber(text) ? new ExactNumber(text) : text)
     return value
   }
 }
 
 /** Undefined: the text is no such value. */
-function parserOf(schema: SchemaData): (text: string) => unknown {
+function parserOf(schema: SchemaData, finer: FinerTimes): (text: string) => unknown {
   switch (schema.kind) {
     case 'utf8':
       return (text) => (schema.oneOf?.includes(text) === false ? undefined : text)
@@ -229,22 +249,19 @@ function parserOf(schema: SchemaData): (text: string) => unknown {
         if (schema.as === 'number') {
           return Number.isSafeInteger(Number(text)) ? Number(text) : undefined
         }
-        const exact = BigInt(text.replace('+', ''))
-        return BigInt.asIntN(64, exact) === exact ? exact : undefined
+        const exact = parseDecimal(text, 19, 0)
+        return exact !== undefined && BigInt.asIntN(64, exact) === exact ? exact : undefined
       }
     case 'float64':
-      return (text) => {
-        if (text === 'NaN') return NaN
-        return text.trim() === '' || Number.isNaN(Number(text)) ? undefined : Number(text)
-      }
+      return (text) => parseFloat64(text) ?? WORDS.get(text)
     case 'bool':
       return (text) => BOOLEANS.get(text.toLowerCase())
     case 'binary':
       return (text) => (BASE64.test(text) ? new Uint8Array(Buffer.from(text, 'base64')) : undefined)
     case 'timestamp':
       return (text) => {
-        const ms = INTEGER.test(text) ? Number(text) : parseInstant(text)
-        return Number.isSafeInteger(ms) ? ms : undefined
+        const ms = INTEGER.test(text) ? Number(text) : parseInstant(text, finer)
+        return isTime(ms) ? ms : undefined
       }
     case 'date':
       return (text) => {
@@ -261,7 +278,12 @@ function parserOf(schema: SchemaData): (text: string) => unknown {
   }
 }
 
-const INTEGER = /^[+-]?\d{1,40}$/
+const INTEGER = /^[+-]?\d+$/
+const WORDS = new Map([
+  ['NaN', NaN],
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+])
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const BOOLEANS = new Map([
   ['true', true],

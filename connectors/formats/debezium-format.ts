@@ -1,16 +1,20 @@
 import { StreamError } from '../../engine/index.ts'
 import type { Change, SchemaData } from '../../engine/index.ts'
+import { inOwnUnits } from './debezium-units.ts'
 import { formatDefinition, formatOf } from './format.ts'
 import type { Format } from './format.ts'
+import type { FinerTimes } from './iso-time.ts'
+import { ExactNumber } from './json-exact.ts'
 import { JsonDecoder, JsonEncoder } from './json-format.ts'
 import { compileReading } from './json-reading.ts'
-import type { Convert } from './json-reading.ts'
+import type { Convert } from './json-numbers.ts'
 import { shown } from './unfit.ts'
 
 /**
  * Change events of Debezium, with or without their schema around them. `c` and `r` insert; `u`
  * gives the old row as -U where the event has one, then the new one as +U; `d` deletes the old row.
- * Tombstones (empty records) and messages (`m`) give nothing.
+ * Tombstones (empty records) and messages (`m`) give nothing. Where the schema is there, times and
+ * decimals are read in the units that it states; without it a time is a number of milliseconds.
  */
 export function debezium<V>(row: Format<V>): Format<Change<V>> {
   const inner = formatDefinition(row)
@@ -26,19 +30,22 @@ export function debezium<V>(row: Format<V>): Format<Change<V>> {
       { name: 'row', schema: inner.schema },
     ],
   }
+  const { finerThanMs: finer = 'refuse' } = inner.parameters as { finerThanMs?: FinerTimes }
   return formatOf<Change<V>>({
     kind: 'debezium',
-    parameters: { row: inner.kind },
+    parameters: { row: inner.kind, ...(finer === 'refuse' ? {} : { finerThanMs: finer }) },
     schema,
     framing: inner.framing,
-    createDecoder: () => new ChangeDecoder(changes(compileReading(inner.schema))),
+    createDecoder: () => new ChangeDecoder(inner.schema, finer),
     createEncoder: (owner) => new JsonEncoder(schema, owner),
   })
 }
 
 class ChangeDecoder extends JsonDecoder {
-  constructor(convert: Convert) {
-    super(convert, true)
+  override readonly many = true
+
+  constructor(row: SchemaData, finer: FinerTimes) {
+    super(row, finer, (options) => changes(row, compileReading(row, options), finer))
   }
 
   override decode(bytes: Uint8Array, start: number, end: number): unknown {
@@ -46,7 +53,7 @@ class ChangeDecoder extends JsonDecoder {
   }
 }
 
-function changes(convert: Convert): Convert {
+function changes(schema: SchemaData, convert: Convert, finer: FinerTimes): Convert {
   return (value) => {
     if (value === null) return []
     const outer = objectOf(value)
@@ -54,14 +61,13 @@ function changes(convert: Convert): Convert {
     if (event === null) return []
     const { op, before, after } = objectOf(event)
     const row = (image: unknown, name: string): unknown => {
-      if (image !== null && image !== undefined) return convert(image, name)
-      throw new StreamError(
-        'RECORD_MALFORMED',
-        `an event with op "${String(op)}" has no "${name}"`,
-        {
-          hint: 'Let the database log whole rows (in PostgreSQL: REPLICA IDENTITY FULL).',
-        },
-      )
+      if (image !== null && image !== undefined) {
+        const stated = statedOf(outer['schema'], name)
+        return convert(inOwnUnits(image, schema, stated, name, finer), name)
+      }
+      throw new StreamError('RECORD_MALFORMED', `an event with op ${shown(op)} has no "${name}"`, {
+        hint: 'Let the database log whole rows (in PostgreSQL: REPLICA IDENTITY FULL).',
+      })
     }
     switch (op) {
       case 'c':
@@ -81,15 +87,32 @@ function changes(convert: Convert): Convert {
           hint: 'Read whole change events: leave out ExtractNewRecordState, and topics of transaction metadata.',
         })
       default:
-        throw new StreamError('RECORD_MALFORMED', `a change event has the op ${shown(op)}`, {
-          hint: 'Change events have an "op" of c, r, u or d; a truncated table cannot be followed.',
-        })
+        throw new StreamError(
+          'RECORD_MALFORMED',
+          op === undefined
+            ? 'a change event has no "op"'
+            : `a change event has the op ${shown(op)}`,
+          {
+            hint: 'Change events have an "op" of c, r, u or d; a truncated table cannot be followed.',
+          },
+        )
     }
   }
 }
 
+/** What the schema around an event says of one of its fields. */
+function statedOf(schema: unknown, name: string): unknown {
+  if (typeof schema !== 'object' || schema === null) return undefined
+  const { fields } = schema as { readonly fields?: unknown }
+  if (!Array.isArray(fields)) return undefined
+  return (fields as readonly ({ readonly field?: unknown } | null)[]).find(
+    (each) => each?.field === name,
+  )
+}
+
 function objectOf(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (isObject && !(value instanceof ExactNumber)) {
     return value as Readonly<Record<string, unknown>>
   }
   throw new StreamError('RECORD_MALFORMED', `a change event is an object, found ${shown(value)}`, {

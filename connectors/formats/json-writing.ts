@@ -1,8 +1,7 @@
-import { StreamError } from '../../engine/index.ts'
+import { formatDay, isTime, parseDay, StreamError } from '../../engine/index.ts'
 import type { FieldData, SchemaData, StructData } from '../../engine/index.ts'
 import { formatDecimal, parseDecimal } from './decimal.ts'
 import { readCode } from './field-code.ts'
-import { formatDay, parseDay } from './iso-time.ts'
 import { unfit } from './unfit.ts'
 
 /**
@@ -56,7 +55,7 @@ export function compileWriting(schema: SchemaData, owner?: string): Write {
       }
     case 'timestamp':
       return (value, field) => {
-        if (!Number.isSafeInteger(value)) throw unfit(field, schema, value, owner)
+        if (!isTime(value)) throw unfit(field, schema, value, owner)
         return String(value)
       }
     case 'date':
@@ -132,12 +131,11 @@ function compileStruct(schema: StructData, owner?: string): Write {
     '  return text + "}"',
     '}',
   ]
-  const make = new Function('writes', 'refuse', 'hasOwn', body.join('\n')) as (
-    writes: readonly Write[],
-    refuse: (value: unknown, field: string) => never,
-    hasOwn: (object: object, name: string) => boolean,
+  const given = { writes, refuse, hasOwn: Object.hasOwn, isTime }
+  const make = new Function(...Object.keys(given), body.join('\n')) as (
+    ...values: readonly unknown[]
   ) => Write
-  return make(writes, refuse, Object.hasOwn)
+  return make(...Object.values(given))
 }
 
 function writeField(field: FieldData, index: number): string {
@@ -158,7 +156,7 @@ function usualCase(schema: SchemaData, value: string): string | undefined {
         ? `typeof ${value} === "string" ? JSON.stringify(${value})`
         : undefined
     case 'timestamp':
-      return `Number.isSafeInteger(${value}) ? ${value}`
+      return `isTime(${value}) ? ${value}`
     case 'int32':
       return `(${value} | 0) === ${value} ? ${value}`
     case 'float64':

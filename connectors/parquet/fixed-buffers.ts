@@ -1,6 +1,6 @@
+import { isTime, parseDay } from '../../engine/index.ts'
 import type { SchemaData } from '../../engine/index.ts'
 import { parseDecimal, parseShortDecimal } from '../formats/decimal.ts'
-import { parseDay } from '../formats/iso-time.ts'
 import { ColumnBuffer } from './column-buffer.ts'
 import type { ColumnOwner } from './column-buffer.ts'
 
@@ -79,9 +79,15 @@ const TWO_32 = 2 ** 32
 export class Int64Buffer extends ColumnBuffer {
   #values = new BigInt64Array(0)
   #halves = new Int32Array(0)
+  readonly #isTime: boolean
+
+  constructor(schema: SchemaData, nullable: boolean, owner: ColumnOwner) {
+    super(schema, nullable, owner)
+    this.#isTime = schema.kind === 'timestamp'
+  }
 
   append(value: unknown): void {
-    if (Number.isSafeInteger(value)) {
+    if (this.#isTime ? isTime(value) : Number.isSafeInteger(value)) {
       if (this.count === this.capacity) this.grow()
       const number = value as number
       this.#halves[this.count * 2] = number

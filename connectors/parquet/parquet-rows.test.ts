@@ -34,7 +34,7 @@ const rows: Row[] = [
     large: 9_223_372_036_854_775_807n,
     float: -0,
     flag: true,
-    at: 8_640_000_000_000_001,
+    at: 8_640_000_000_000_000,
     day: '1970-01-03',
     money: '0.0000000001',
     bytes: Uint8Array.of(0, 255),
@@ -59,7 +59,7 @@ const unscaled = (digits: bigint): string =>
   Buffer.from(digits.toString(16).padStart(32, '0'), 'hex').toString('base64')
 const texts = [
   '{"text":"né \\"1\\"\\n","large":9223372036854775807,"float":-0,"flag":true,' +
-    `"at":8640000000000001,"day":2,"money":"${unscaled(1n)}","bytes":"AP8=","tags":["a",null],` +
+    `"at":8640000000000000,"day":2,"money":"${unscaled(1n)}","bytes":"AP8=","tags":["a",null],` +
     '"place":{"city":null,"x":-1}}',
   '{"text":null,"large":-1,"float":"NaN","flag":false,"at":-1,"day":-1,' +
     `"money":"${unscaled(10n ** 38n - 1n)}","bytes":"","tags":[],"place":{"city":"","x":0}}`,

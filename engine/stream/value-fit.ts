@@ -1,9 +1,15 @@
 /** Whether a value is one of a schema. */
 import type { SchemaData } from './schema.ts'
+import { isDecimal } from './decimal-text.ts'
+import { parseDay } from './day.ts'
 
-const DATE = /^(\d{4})-(\d{2})-(\d{2})$/
-const DECIMAL = /^-?(\d+)(?:\.(\d+))?$/
-const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+/** The range of ECMAScript's own dates, to either side of 1970. */
+export const TIME_MS_MAX = 8_640_000_000_000_000
+
+/** Whether a value is a time as the engine stores it: whole epoch milliseconds, within the range. */
+export function isTime(value: unknown): value is number {
+  return Number.isInteger(value) && Math.abs(value as number) <= TIME_MS_MAX
+}
 
 export function isFit(schema: SchemaData, value: unknown): boolean {
   switch (schema.kind) {
@@ -22,9 +28,9 @@ export function isFit(schema: SchemaData, value: unknown): boolean {
     case 'binary':
       return value instanceof Uint8Array
     case 'timestamp':
-      return Number.isSafeInteger(value)
+      return isTime(value)
     case 'date':
-      return typeof value === 'string' && isDate(value)
+      return typeof value === 'string' && parseDay(value) !== undefined
     case 'decimal':
       return typeof value === 'string' && isDecimal(value, schema.precision, schema.scale)
     case 'list':
@@ -45,21 +51,4 @@ function hasFields(schema: Extract<SchemaData, { kind: 'struct' }>, value: objec
   return schema.fields.every((field) =>
     isFit(field.schema, Object.hasOwn(fields, field.name) ? fields[field.name] : undefined),
   )
-}
-
-function isDate(text: string): boolean {
-  const parts = DATE.exec(text)
-  if (parts === null) return false
-  const [year, month, day] = parts.slice(1).map(Number) as [number, number, number]
-  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
-  const days = month === 2 && isLeap ? 29 : DAYS[month - 1]
-  return days !== undefined && day >= 1 && day <= days
-}
-
-/** Leading zeros do not count as digits. */
-function isDecimal(text: string, precision: number, scale: number): boolean {
-  const parts = DECIMAL.exec(text)
-  if (parts === null) return false
-  const whole = parts[1]!.replace(/^0+/, '').length
-  return whole <= precision - scale && (parts[2]?.length ?? 0) <= scale
 }
