@@ -199,6 +199,15 @@ export function checkFunction(step: unknown, name: string, uid?: string): void {
   )
 }
 
+function noOrder(uid: string): StreamError {
+  return stepError(
+    'OPTION_INVALID',
+    `process "${uid}" asks for an order, and its stream has no key`,
+    'Records are put in order for each key: call keyBy before process.',
+    uid,
+  )
+}
+
 /** A definition of a process function: has what it must have, and no slip of the pen. */
 export function checkDefinition(
   definition: unknown,
@@ -218,6 +227,7 @@ export function checkDefinition(
   const known = [...required, ...optional]
   for (const name of Object.keys(definition)) {
     if (known.includes(name)) continue
+    if (name === 'order') throw noOrder(uid)
     const near = nearest(name, known)
     throw stepError(
       'OPTION_INVALID',

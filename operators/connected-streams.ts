@@ -1,4 +1,5 @@
 /** What the methods of connected streams do: two keyed ones, or a keyed with a broadcast one. */
+import { isDeepStrictEqual } from 'node:util'
 import type { KeyedParts } from './keyed-parts.ts'
 import type { Methods, StreamParts } from './planner.ts'
 import type { BroadcastConnectedStream, ConnectedStreams } from './streams.ts'
@@ -11,6 +12,7 @@ import { checkDefinition, stepError } from './checks.ts'
 import { declared, hashed, keyNames, needsEventTime, schemaOf } from './keyed-parts.ts'
 import { addStep, PARTS } from './planner.ts'
 import { planJson } from './plan-json.ts'
+import { orderJson, orderOf, withLate } from './process-order.ts'
 import { createBroadcastProcess, createCoProcess } from './runtime/factories.ts'
 import { fieldShape } from './shapes.ts'
 import { stateDescriptors } from './states.ts'
@@ -26,27 +28,41 @@ export class ConnectedStreamsSteps implements Methods<ConnectedStreams<unknown, 
 
   process(uid: unknown, definition: unknown): object {
     checkUid(uid, 'process', callSite)
-    checkDefinition(definition, ['emits', 'onLeft', 'onRight'], ['state', 'sides', 'onTimer'], uid)
+    const optional = ['order', 'state', 'sides', 'onTimer']
+    checkDefinition(definition, ['emits', 'onLeft', 'onRight'], optional, uid)
     const { states, sides } = declared(definition)
+    const order = orderOf(definition['order'], uid, sides)
     const keys = [this.#left.key, this.#right.key] as const
     const step = {
       kind: 'co-process',
       uid,
-      parameters: planJson({ keys, emits: definition['emits'], sides }),
+      parameters: planJson({ keys, emits: definition['emits'], sides, ...orderJson(order) }),
       shape: definition['emits'] as SchemaData,
       functionSlots: 2 + keys.filter((key) => key.type === 'function').length,
       keys,
-      ...needsEventTime([definition['onLeft'], definition['onRight'], definition['onTimer']]),
+      ...needsEventTime(
+        [definition['onLeft'], definition['onRight'], definition['onTimer']],
+        order,
+      ),
+      order,
       inputs: [hashed(this.#left), hashed(this.#right)],
       runtime: createCoProcess({
         keys,
+        order,
         schemas: [schemaOf(this.#left), schemaOf(this.#right)],
         definition,
         states,
         sides: Object.keys(sides),
       }),
     }
-    return addStep(this.#left.planner, step, sides)
+    return addStep(this.#left.planner, step, withLate(sides, order, this.#lateShape()))
+  }
+
+  /** What is known of a late record, which may be of either side. */
+  #lateShape(): SchemaData | undefined {
+    const left = this.#left[PARTS].shape
+    const right = this.#right[PARTS].shape
+    return left !== undefined && isDeepStrictEqual(left, right) ? left : undefined
   }
 }
 
@@ -63,6 +79,7 @@ export class BroadcastConnectedSteps implements Methods<
 
   process(uid: unknown, definition: unknown): object {
     checkUid(uid, 'process', callSite)
+    checkArrival(definition, uid)
     checkDefinition(
       definition,
       ['emits', 'broadcast', 'onRecord', 'onBroadcast'],
@@ -80,6 +97,7 @@ export class BroadcastConnectedSteps implements Methods<
       functionSlots: 2 + (key.type === 'function' ? 1 : 0),
       keys: [key, undefined],
       ...needsEventTime([definition['onRecord'], definition['onTimer']]),
+      order: 'arrival' as const,
       inputs: [hashed(this.#keyed), this.#broadcast.upstreams],
       runtime: createBroadcastProcess({
         key,
@@ -92,6 +110,18 @@ export class BroadcastConnectedSteps implements Methods<
     }
     return addStep(this.#keyed.planner, step, sides)
   }
+}
+
+/** A broadcast stream has no keys, and so no keyed state in which its records could wait. */
+function checkArrival(definition: unknown, uid: string): void {
+  const { order } = (definition ?? {}) as { readonly order?: unknown }
+  if (order === undefined) return
+  throw stepError(
+    'OPTION_INVALID',
+    `process "${uid}" asks for an order, and one of its inputs is a broadcast stream`,
+    'Let its records wait by an event-time timer, as the example 04-fraud-rules.ts does.',
+    uid,
+  )
 }
 
 function broadcastStates(

@@ -342,9 +342,11 @@ function unknownSide(name: unknown, sides: SideShapes): Error {
   const known = sides === 'any' ? [] : Object.keys(sides)
   const near = typeof name === 'string' ? nearest(name, known) : undefined
   const has = known.length === 0 ? 'It has none.' : `It has: ${known.join(', ')}.`
+  const late = "Windows have it, and process functions with order: 'event-time'."
+  const guess = name === 'late' ? late : near === undefined ? '' : `Did you mean "${near}"?`
   return stepError(
     'FIELD_UNKNOWN',
     `the step has no side output "${String(name)}"`,
-    near === undefined ? has : `Did you mean "${near}"? ${has}`,
+    `${guess} ${has}`.trim(),
   )
 }

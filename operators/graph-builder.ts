@@ -35,6 +35,7 @@ export interface Step {
   readonly functionSlots?: number
   readonly keys?: readonly (KeySelector | undefined)[]
   readonly eventTime?: 'assigns' | 'needs'
+  readonly order?: 'arrival' | 'event-time'
   readonly inputs: readonly (readonly Upstream[])[]
   readonly runtime: OperatorFactory | Exclude<NodeRuntime, { type: 'operator' }>
 }
@@ -84,6 +85,7 @@ export class GraphBuilder {
       functionSlots: step.functionSlots ?? 0,
       keys: step.keys ?? step.inputs.map(() => undefined),
       ...(step.eventTime === undefined ? {} : { eventTime: step.eventTime }),
+      ...(step.order === undefined ? {} : { order: step.order }),
       runtime: isOperator ? { type: 'operator', create: () => runtime.create() } : runtime,
     })
     for (const [input, upstreams] of step.inputs.entries()) {

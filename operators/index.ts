@@ -16,6 +16,7 @@ export type {
   CoProcess,
   KeyedContext,
   KeyedProcess,
+  Order,
   Process,
   ProcessContext,
   WindowProcess,

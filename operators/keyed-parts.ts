@@ -3,6 +3,7 @@ import type { AggregateData } from './aggregates.ts'
 import type { Step } from './graph-builder.ts'
 import type { PlannedStream, SideShapes } from './planner.ts'
 import type { AggregateOptions, UserDefinition } from './runtime/options.ts'
+import type { Order } from './process.ts'
 import type { Json } from '../engine/base/json.ts'
 import type { StateDescriptor } from '../engine/state/state.ts'
 import type { KeySelector } from '../engine/stream/keys.ts'
@@ -129,8 +130,12 @@ export function declared(definition: UserDefinition): {
   }
 }
 
-/** Whether one of the functions asks for event-time timers, as far as its text tells. */
-export function needsEventTime(functions: readonly unknown[]): { readonly eventTime?: 'needs' } {
+/** Whether the order or one of the functions asks for event time, as far as its text tells. */
+export function needsEventTime(
+  functions: readonly unknown[],
+  order: Order = 'arrival',
+): { readonly eventTime?: 'needs' } {
+  if (order === 'event-time') return { eventTime: 'needs' }
   const asks = functions.some(
     (step) => typeof step === 'function' && String(step).includes('.registerEventTimeTimer('),
   )

@@ -25,6 +25,7 @@ import {
 } from './keyed-parts.ts'
 import { addStep, PARTS, partsOf } from './planner.ts'
 import { planJson } from './plan-json.ts'
+import { orderJson, orderOf, withLate } from './process-order.ts'
 import { declaredStates, KeyedProcessFunction } from './process-function.ts'
 import { createAggregate, createKeyedProcess, createReduce } from './runtime/factories.ts'
 import { createIntervalJoin } from './runtime/interval-join.ts'
@@ -126,21 +127,24 @@ export class KeyedStreamSteps
   }
 
   #processObject(uid: string, definition: unknown): object {
-    checkDefinition(definition, ['emits', 'onRecord'], ['state', 'sides', 'onTimer'], uid)
+    const optional = ['order', 'state', 'sides', 'onTimer']
+    checkDefinition(definition, ['emits', 'onRecord'], optional, uid)
     const { states, sides } = declared(definition)
+    const order = orderOf(definition['order'], uid, sides)
     const { key } = this
     const names = Object.keys(sides)
     const form = { type: 'object', definition, states, sides: names } as const
     const step = {
       kind: 'keyed-process',
       uid,
-      parameters: planJson({ key, emits: definition['emits'], sides }),
+      parameters: planJson({ key, emits: definition['emits'], sides, ...orderJson(order) }),
       shape: definition['emits'] as SchemaData,
       functionSlots: 1,
-      ...needsEventTime([definition['onRecord'], definition['onTimer']]),
-      runtime: createKeyedProcess({ key, schema: schemaOf(this), form }),
+      ...needsEventTime([definition['onRecord'], definition['onTimer']], order),
+      order,
+      runtime: createKeyedProcess({ key, order, schema: schemaOf(this), form }),
     }
-    return addKeyed(this, step, sides)
+    return addKeyed(this, step, withLate(sides, order, this[PARTS].shape))
   }
 
   #processClass(uid: string, make: () => unknown): object {
@@ -155,16 +159,18 @@ export class KeyedStreamSteps
       )
     }
     const instance = create()
+    const order = orderOf(instance.order, uid, {})
     const { key } = this
     const form = { type: 'class', states: declaredStates(instance), create } as const
     const step = {
       kind: 'keyed-process',
       uid,
-      parameters: planJson({ key, class: instance.constructor.name }),
+      parameters: planJson({ key, class: instance.constructor.name, ...orderJson(order) }),
       functionSlots: 1,
       // eslint-disable-next-line @typescript-eslint/unbound-method -- read as text, never called
-      ...needsEventTime([instance.processElement, instance.onTimer]),
-      runtime: createKeyedProcess({ key, schema: schemaOf(this), form }),
+      ...needsEventTime([instance.processElement, instance.onTimer], order),
+      order,
+      runtime: createKeyedProcess({ key, order, schema: schemaOf(this), form }),
     }
     return addKeyed(this, step, 'any')
   }

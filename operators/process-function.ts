@@ -1,4 +1,4 @@
-import type { KeyedContext, Sides } from './process.ts'
+import type { KeyedContext, Order, Sides } from './process.ts'
 import type { ListState, MapState, StateOptions, ValueState } from './states.ts'
 import type { KeyedStateBackend, StateDescriptor } from '../engine/state/state.ts'
 import type { Key } from '../engine/stream/keys.ts'
@@ -13,12 +13,14 @@ const declarations = Symbol('declarations')
  * The class form of a process function, for operators that are shared or unit-tested as classes.
  *
  * P1. States are declared while the instance is made: `#n = this.valueState('n', int32())`.
- * P2. One instance is made for the plan, to read its states, and one a subtask; the runtime binds
+ * P2. `readonly order = 'event-time'` in the class asks for its records in event-time order.
+ * P3. One instance is made for the plan, to read its states, and one a subtask; the runtime binds
  *     the handles of the latter before `open`.
  */
 export abstract class KeyedProcessFunction<K, T, Out, O extends Sides = {}> {
   declare readonly [processes]: { record(record: T): void; readonly out: Out }
   readonly [declarations]: DeclaredHandle[] = []
+  declare readonly order?: Order
 
   protected valueState<V, E extends V | undefined = undefined>(
     name: string,

@@ -7,6 +7,16 @@ import type { TimerService } from '../engine/time/timer-service.ts'
 /** Side outputs by name, each with the type of its records. */
 export type Sides = object
 
+/**
+ * In which order a keyed process function gets its records and timers. 'arrival' (the default): as
+ * they come, at once. 'event-time': by their times, when the watermark has passed them, so that the
+ * answer for records that are on time does not depend on parallelism or speed.
+ */
+export type Order = 'arrival' | 'event-time'
+
+/** In event-time order records that come behind the watermark go to the side output `late`. */
+export type LateSide<D extends Order, T> = [D] extends ['event-time'] ? { readonly late: T } : {}
+
 /** What a process function may do with the record at hand. Its functions are bound. */
 export interface ProcessContext<Out, O extends Sides = {}> {
   /** Event time of the record at hand; NaN where none was assigned. */
@@ -33,16 +43,18 @@ export interface Process<T, Out, O extends Fields> {
   onRecord(record: T, context: ProcessContext<Out, RowOf<O>>): void
 }
 
-export interface KeyedProcess<T, K, Out, S extends States, O extends Fields> {
+export interface KeyedProcess<T, K, Out, S extends States, O extends Fields, D extends Order> {
   readonly emits: Schema<Out>
+  readonly order?: D
   readonly state?: S
   readonly sides?: O
   onRecord(record: T, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
   onTimer?(atMs: number, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
 }
 
-export interface CoProcess<L, R, K, Out, S extends States, O extends Fields> {
+export interface CoProcess<L, R, K, Out, S extends States, O extends Fields, D extends Order> {
   readonly emits: Schema<Out>
+  readonly order?: D
   readonly state?: S
   readonly sides?: O
   onLeft(record: L, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void

@@ -5,6 +5,8 @@ import type {
   BroadcastProcess,
   CoProcess,
   KeyedProcess,
+  LateSide,
+  Order,
   Process,
   Sides,
   WindowProcess,
@@ -137,10 +139,18 @@ export interface KeyedStream<T, K, F extends string> extends Keyed<T, K> {
   ): DataStream<Simplify<KeyColumns<T, K, F> & Results<T, G>>>
   reduce(uid: string, step: (left: T, right: T) => T): DataStream<T>
   window(windows: Windows): WindowedStream<T, K, F>
-  process<Out, const S extends States = {}, const P extends Fields = {}, C extends Sides = {}>(
+  process<
+    Out,
+    const S extends States = {},
+    const P extends Fields = {},
+    C extends Sides = {},
+    D extends Order = 'arrival',
+  >(
     uid: string,
-    definition: KeyedProcess<T, K, Out, S, P> | (() => KeyedProcessFunction<K, T, Out, C>),
-  ): DataStream<Out, RowOf<P> & C>
+    definition:
+      | KeyedProcess<T, K, Out, S, P, D>
+      | (() => KeyedProcessFunction<K, T, Out, C> & { readonly order?: D }),
+  ): DataStream<Out, RowOf<P> & C & LateSide<D, T>>
   connect<C extends Keyed<unknown, K> | BroadcastStream<unknown>>(other: C): Connected<T, C, K>
   intervalJoin<U, Out>(
     uid: string,
@@ -172,10 +182,15 @@ export interface WindowedStream<T, K, F extends string> {
 }
 
 export interface ConnectedStreams<L, R, K> {
-  process<Out, const S extends States = {}, const P extends Fields = {}>(
+  process<
+    Out,
+    const S extends States = {},
+    const P extends Fields = {},
+    D extends Order = 'arrival',
+  >(
     uid: string,
-    definition: CoProcess<L, R, K, Out, S, P>,
-  ): DataStream<Out, RowOf<P>>
+    definition: CoProcess<L, R, K, Out, S, P, D>,
+  ): DataStream<Out, RowOf<P> & LateSide<D, L | R>>
 }
 
 export interface BroadcastConnectedStream<T, U, K> {

@@ -11,6 +11,8 @@ export const RING_BYTES_MAX = 1_024 * 1_024
 export const RING_BYTES_MIN = 2 * BATCH_BYTES_MAX
 /** Batches by reference between two subtasks of one worker. */
 export const LOCAL_CHANNEL_BATCHES_MAX = 8
+/** Splits of one source over a job's life: their numbers, of all sources, are 32-bit integers. */
+export const SPLITS_PER_SOURCE_MAX = 4 * 1_024 * 1_024
 /** Checkpoints whose committables may wait before no new one is triggered. */
 export const UNCOMMITTED_CHECKPOINTS_MAX = 3
 /**

@@ -17,7 +17,7 @@ import {
   suffixOf,
   uint32Text,
 } from '../state/cell.ts'
-import { EVENT_TIMERS_ID, PROCESSING_TIMERS_ID } from '../state/keyed-timers.ts'
+import { isTimersId } from '../state/keyed-timers.ts'
 import type { StateDescriptor } from '../state/state.ts'
 import { StateFile, damaged } from '../state/state-file.ts'
 import { ByteReader } from '../stream/byte-buffer.ts'
@@ -205,7 +205,7 @@ class CellAudit {
     }
     if (kind !== VALUE) this.#fail(`has a cell of kind ${kind}`)
     const id = stateIdOf(cell)
-    if (id === EVENT_TIMERS_ID || id === PROCESSING_TIMERS_ID) {
+    if (isTimersId(id)) {
       this.#timer(cell)
       return
     }
@@ -264,7 +264,7 @@ class LiveCells {
 
   add(cell: Cell): void {
     const id = stateIdOf(cell)
-    if (id === EVENT_TIMERS_ID || id === PROCESSING_TIMERS_ID) this.timers += 1
+    if (isTimersId(id)) this.timers += 1
     else this.values += 1
     const name = this.#lists.get(id)
     if (name === undefined) return

@@ -104,7 +104,11 @@ export function toJobGraph(graph: StreamGraph, parallelism: number): JobGraph {
   }
   const vertices = toVertices(graph, parallelism, [...places.values()], edges)
   const needs = vertices.map((vertex) => needsPositions(vertex, edges))
-  for (let id = vertices.length - 1; id >= 0; id -= 1) spreadNeed(id, vertices, edges, needs)
+  const isSorted = vertices.map((vertex) => vertex.chain[0]!.order === 'event-time')
+  for (let id = vertices.length - 1; id >= 0; id -= 1) {
+    spreadNeed(id, vertices, edges, needs)
+    spreadSort(id, vertices, edges, needs, isSorted)
+  }
   return {
     graph,
     vertices,
@@ -197,4 +201,21 @@ function spreadNeed(
   const keepsRecords = vertex.chain.every((node) => node.keys.every((key) => key === undefined))
   if (!keepsRecords) return
   if (vertex.outputs.some((edge) => needs[edges[edge]!.toVertex] === true)) needs[id] = true
+}
+
+/**
+ * A step in event-time order sorts by positions, so every record that has one must come with it,
+ * at any parallelism: through keyed steps too.
+ */
+function spreadSort(
+  id: number,
+  vertices: readonly JobVertex[],
+  edges: readonly Omit<JobEdge, 'positions'>[],
+  needs: boolean[],
+  isSorted: boolean[],
+): void {
+  if (vertices[id]!.outputs.some((edge) => isSorted[edges[edge]!.toVertex] === true)) {
+    isSorted[id] = true
+  }
+  if (isSorted[id] === true) needs[id] = true
 }

@@ -71,8 +71,9 @@ function vertexLines(jobGraph: JobGraph, vertex: JobVertex): readonly string[] {
     const at = node.at === undefined ? '' : `  ${node.at}`
     const states = node.states.map((state) => `${state.name} (${state.type})`).join(', ')
     const holds = states === '' ? '' : `  state: ${states}`
+    const order = node.order === undefined ? '' : `  order: ${node.order}`
     lines.push(
-      `${indent}${node.name}${node.name === node.kind ? '' : `: ${node.kind}`}${at}${holds}`,
+      `${indent}${node.name}${node.name === node.kind ? '' : `: ${node.kind}`}${at}${order}${holds}`,
     )
   }
   for (const id of vertex.outputs) {

@@ -62,6 +62,8 @@ export interface StreamNode {
   readonly keys: readonly (KeySelector | undefined)[]
   /** 'assigns': makes watermarks. 'needs': does nothing useful without. */
   readonly eventTime?: 'assigns' | 'needs'
+  /** In what order a keyed process function gets its records; undefined for other steps. */
+  readonly order?: 'arrival' | 'event-time'
   readonly runtime: NodeRuntime
 }
 

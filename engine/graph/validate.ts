@@ -216,13 +216,18 @@ function checkEventTime(graph: StreamGraph): void {
     if (node.eventTime !== 'needs') continue
     const source = sourceWithoutWatermarks(graph, before, node)
     if (source === undefined) continue
-    const isWindow = node.kind.startsWith('window')
-    const what = isWindow ? `window of "${node.name}" gets` : `timers of "${node.name}" get`
-    throw new StreamError('EVENT_TIME_MISSING', `${what} no watermarks from "${source.name}"`, {
+    const what = `${eventTimeUser(node)} no watermarks from`
+    throw new StreamError('EVENT_TIME_MISSING', `${what} "${source.name}"`, {
       hint: 'Call assignTimestampsAndWatermarks behind the source.',
       place: placeOf(node),
     })
   }
+}
+
+/** What of a step asks for event time, with its verb. */
+function eventTimeUser({ kind, name, order }: StreamNode): string {
+  if (order === 'event-time') return `"${name}", a step in event-time order, gets`
+  return kind.startsWith('window') ? `window of "${name}" gets` : `timers of "${name}" get`
 }
 
 /** A source from which a path leads to `node` without a step that makes watermarks. */

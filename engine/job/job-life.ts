@@ -8,7 +8,7 @@ import type { ControlHandlers, ControlRequest } from './control-server.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { MasterResult } from './master-parts.ts'
 import type { CheckpointProgress, RunOptions, RunSummary, StepProgress } from './protocol.ts'
-import { STATE_CACHE_MB } from '../base/limits.ts'
+import { SPLITS_PER_SOURCE_MAX, STATE_CACHE_MB } from '../base/limits.ts'
 import { formatCheckpointId } from '../checkpoint/layout.ts'
 import { openWorkFolder } from '../checkpoint/work-folder.ts'
 import { storableParameters } from '../graph/parameters.ts'
@@ -111,11 +111,6 @@ export class JobLife implements ControlHandlers {
     this.#folder = folder
     this.#startedMs = startedMs
     const workers = plan.workers
-    let splits = 0
-    const nextIndex = (): number => {
-      splits += 1
-      return splits - 1
-    }
     this.#master = new JobMaster({
       doors,
       plan,
@@ -123,7 +118,7 @@ export class JobLife implements ControlHandlers {
       keeper: folder,
       sources: plan.graph.vertices
         .filter((vertex) => vertex.chain[0]!.runtime.type === 'source')
-        .map((vertex) => new SourceCoordinator(vertex, doors, nextIndex)),
+        .map((vertex, source) => new SourceCoordinator(vertex, doors, splitNumbers(source))),
       deployment: {
         workers,
         epoch: folder.epoch,
@@ -213,6 +208,18 @@ export class JobLife implements ControlHandlers {
     const { drain, savepoint, target } = request
     const folder = await this.#master.stop({ drain, savepoint, target })
     return folder === undefined ? {} : { savepoint: folder }
+  }
+}
+
+/**
+ * Numbers for the splits of one source, which no other source of the job gives. A split that is
+ * found again after a restart gets the number it had: steps in event-time order sort by it.
+ */
+function splitNumbers(source: number): () => number {
+  let next = source * SPLITS_PER_SOURCE_MAX
+  return () => {
+    next += 1
+    return next - 1
   }
 }
 

@@ -94,6 +94,23 @@ export interface TimerQueue extends TimerService {
    * `watermarkMs` is `ms` for the callbacks.
    */
   fireEventTime(ms: number, onTimer: (atMs: number) => void, mayContinue: () => boolean): boolean
+  /**
+   * Steps in event-time order: records of the current key wait for this time. One place for each
+   * key and time, however often it is asked for.
+   */
+  waitUntil(atMs: number): void
+  /**
+   * As `fireEventTime`, but one by one in the order of (time, places before timers, key bytes), so
+   * that a timer set for the time at hand or an earlier one comes next. `onPlace` takes one record
+   * of the current key and returns true when none is left at that time: the place is then removed.
+   * In a call `watermarkMs` is the time at hand − 1.
+   */
+  fireInOrder(
+    ms: number,
+    onPlace: (atMs: number) => boolean,
+    onTimer: (atMs: number) => void,
+    mayContinue: () => boolean,
+  ): boolean
   fireProcessingTime(
     nowMs: number,
     onTimer: (atMs: number) => void,

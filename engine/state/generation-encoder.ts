@@ -38,6 +38,7 @@ export async function encodeGeneration(
   heap.forget(frozen)
   timers.eventTime.forget(frozen)
   timers.processingTime.forget(frozen)
+  timers.places.forget(frozen)
   return new MemoryRun(builder.groups, blocks)
 }
 
@@ -76,7 +77,7 @@ async function encodeCells(
     const pause = pace.spend(100)
     if (pause !== undefined) await pause
   }
-  for (const line of [timers.eventTime, timers.processingTime]) {
+  for (const line of [timers.eventTime, timers.processingTime, timers.places]) {
     for (const timer of frozen.timers[line.kind]?.[index] ?? []) {
       if (timer.dirtyAt !== frozen.generation) continue
       line.encode(timer, cells)

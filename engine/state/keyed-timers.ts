@@ -25,26 +25,38 @@ import { TimerIndex } from './timer-index.ts'
 /** State ids of timers; those of declared states count up from 0. */
 export const EVENT_TIMERS_ID = 0xffff
 export const PROCESSING_TIMERS_ID = 0xfffe
+/** Times at which records wait, in steps that ask for event-time order. */
+export const PLACES_ID = 0xfffd
+
+/** Ids from here on are those of timers, not of declared states. */
+export function isTimersId(stateId: number): boolean {
+  return stateId >= PLACES_ID
+}
 
 /**
  * The timers of one operator and subtask. All of them are on the heap; they are in snapshots as
- * cells of their keys, under two state ids of their own.
+ * cells of their keys, under three state ids of their own.
  *
  * Q1. Timers fire in the order of (time, key bytes), whenever they were registered.
- * Q2. A timer is off the queue before its callback runs.
+ * Q2. A timer is off the queue before its callback runs. A place stays until its callback says that
+ *     nothing waits there any more.
  */
 export class KeyedTimers implements TimerQueue {
   readonly eventTime: TimerLine
   readonly processingTime: TimerLine
+  readonly places: TimerLine
   readonly #heap: KeyedHeap
   readonly #clock: Clock
   #watermarkMs = MIN_WATERMARK
+  /** The latest time that `fireInOrder` has come to: an overdue timer does not turn it back. */
+  #atHandMs = MIN_WATERMARK
 
   constructor(heap: KeyedHeap, clock: Clock) {
     this.#heap = heap
     this.#clock = clock
     this.eventTime = new TimerLine(heap, EVENT_TIMERS_ID, 0)
     this.processingTime = new TimerLine(heap, PROCESSING_TIMERS_ID, 1)
+    this.places = new TimerLine(heap, PLACES_ID, 2)
   }
 
   get watermarkMs(): number {
@@ -60,9 +72,24 @@ export class KeyedTimers implements TimerQueue {
     this.#watermarkMs = watermarkMs
   }
 
+  /** The timers whose cells have this state id. */
+  lineOf(stateId: number): TimerLine | undefined {
+    switch (stateId) {
+      case EVENT_TIMERS_ID:
+        return this.eventTime
+      case PROCESSING_TIMERS_ID:
+        return this.processingTime
+      case PLACES_ID:
+        return this.places
+      default:
+        return undefined
+    }
+  }
+
   freeze(frozen: FrozenGeneration): void {
     this.eventTime.freeze(frozen)
     this.processingTime.freeze(frozen)
+    this.places.freeze(frozen)
   }
 
   registerEventTimeTimer(atMs: number): void {
@@ -84,6 +111,35 @@ export class KeyedTimers implements TimerQueue {
   fireEventTime(ms: number, onTimer: (atMs: number) => void, mayContinue: () => boolean): boolean {
     this.#watermarkMs = ms
     return this.#fire(this.eventTime, ms, onTimer, mayContinue)
+  }
+
+  waitUntil(atMs: number): void {
+    this.places.register(atMs)
+  }
+
+  fireInOrder(
+    ms: number,
+    onPlace: (atMs: number) => boolean,
+    onTimer: (atMs: number) => void,
+    mayContinue: () => boolean,
+  ): boolean {
+    for (;;) {
+      const place = this.places.first
+      const timer = this.eventTime.first
+      const isPlace = place !== undefined && (timer === undefined || place.atMs <= timer.atMs)
+      const next = isPlace ? place : timer
+      if (next === undefined || next.atMs > ms) break
+      if (!mayContinue()) return false
+      if (next.atMs > this.#atHandMs) this.#atHandMs = next.atMs
+      this.#watermarkMs = this.#atHandMs - 1
+      if (!isPlace) this.eventTime.remove(next) // Q2.
+      this.#heap.setCurrentKey(next.key, next.hash)
+      if (!isPlace) onTimer(next.atMs)
+      else if (onPlace(next.atMs)) this.places.remove(next)
+    }
+    this.#atHandMs = MIN_WATERMARK
+    this.#watermarkMs = ms
+    return true
   }
 
   fireProcessingTime(

@@ -21,6 +21,8 @@ interface MapItem {
   readonly heapKey: HeapKey
   readonly sequence: number
   value: unknown
+  /** As estimated when it was put: `value` may have been changed in place since. */
+  bytes: number
 }
 
 /** A map in a slot. A changed entry is one cell. */
@@ -86,10 +88,12 @@ export class MapStateType implements StateType {
     const reader = new ByteReader(bytes)
     const sequence = reader.count()
     const key = keyOfText(suffix)
-    const item = { key, heapKey: heapKey(key), sequence, value: this.codec.read(reader) }
+    const value = this.codec.read(reader)
+    const itemSize = itemBytes(key, value)
+    const item = { key, heapKey: heapKey(key), sequence, value, bytes: itemSize }
     map.items.set(item.heapKey, item)
     map.nextSequence = Math.max(map.nextSequence, sequence + 1)
-    map.bytes += itemBytes(item.key, item.value)
+    map.bytes += itemSize
     return map
   }
 
@@ -151,11 +155,15 @@ export class MapHandle<K, V> implements MapState<K, V> {
     if (item === undefined) {
       const sequence = map.nextSequence
       map.nextSequence += 1
-      map.items.set(own, { key, heapKey: own, sequence, value })
-      map.bytes += itemBytes(key, value)
-    } else {
-      if (item.value !== value) map.bytes += estimateBytes(value) - estimateBytes(item.value)
+      const bytes = itemBytes(key, value)
+      map.items.set(own, { key, heapKey: own, sequence, value, bytes })
+      map.bytes += bytes
+    } else if (item.value !== value || Array.isArray(value)) {
+      // A list put again has grown or shrunk in place.
+      const bytes = itemBytes(key, value)
+      map.bytes += bytes - item.bytes
       item.value = value
+      item.bytes = bytes
     }
     map.changed.set(own, key)
     this.#heap.measure(this.#heap.entry!)
@@ -168,7 +176,7 @@ export class MapHandle<K, V> implements MapState<K, V> {
     const item = map.items.get(own)!
     map.items.delete(own)
     map.changed.set(own, key)
-    map.bytes -= itemBytes(key, item.value)
+    map.bytes -= item.bytes
     if (map.items.size === 0) this.#heap.entry!.setSlot(this.#index, undefined)
     this.#heap.measure(this.#heap.entry!)
   }

@@ -16,7 +16,6 @@ import { keyOfText } from './key-text.ts'
 import type { KeyValueOperation } from './key-value-store.ts'
 import type { KeyedHeap } from './keyed-heap.ts'
 import type { KeyedTimers } from './keyed-timers.ts'
-import { EVENT_TIMERS_ID, PROCESSING_TIMERS_ID } from './keyed-timers.ts'
 import { stateCursors } from './snapshot-chain.ts'
 import type { StateDescriptor } from './state.ts'
 import type { StateCache } from './state-cache.ts'
@@ -154,9 +153,8 @@ class Restore {
 
   #add(cell: Cell): void | Promise<void> {
     const stateId = stateIdOf(cell)
-    if (stateId === EVENT_TIMERS_ID || stateId === PROCESSING_TIMERS_ID) {
-      const { eventTime, processingTime } = this.#task.timers
-      const line = stateId === EVENT_TIMERS_ID ? eventTime : processingTime
+    const line = this.#task.timers.lineOf(stateId)
+    if (line !== undefined) {
       line.restore(keyTextOf(cell), suffixOf(cell), this.#table)
       return undefined
     }

@@ -58,6 +58,12 @@ export function watchedTimers(state: TimedState, faults: FaultProbe, place: Plac
     },
     fireEventTime: (ms, onTimer, mayContinue) =>
       timers.fireEventTime(ms, watched('event', onTimer), mayContinue),
+    // Records that wait are no timers: what becomes of them is told by what the step emits.
+    waitUntil(atMs) {
+      timers.waitUntil(atMs)
+    },
+    fireInOrder: (ms, onPlace, onTimer, mayContinue) =>
+      timers.fireInOrder(ms, onPlace, watched('event', onTimer), mayContinue),
     fireProcessingTime: (nowMs, onTimer, mayContinue) =>
       timers.fireProcessingTime(nowMs, watched('processing', onTimer), mayContinue),
     nextProcessingTimeMs: () => timers.nextProcessingTimeMs(),

@@ -25,7 +25,7 @@ interface MemoryEntry {
 }
 
 interface MemoryTimer {
-  readonly kind: 'event' | 'processing'
+  readonly kind: 'event' | 'processing' | 'place'
   readonly atMs: number
   readonly key: unknown
   readonly hash: number
@@ -174,6 +174,7 @@ export class MemoryTimers implements TimerQueue {
   readonly #timers = new Map<string, MemoryTimer>()
   watermarkMs = MIN_WATERMARK
   processingTimeMs = 0
+  #atHandMs = MIN_WATERMARK
 
   constructor(state: MemoryKeyedState, snapshot?: MemorySnapshot) {
     this.#state = state
@@ -199,6 +200,35 @@ export class MemoryTimers implements TimerQueue {
   fireEventTime(ms: number, onTimer: (atMs: number) => void, mayContinue: () => boolean): boolean {
     this.watermarkMs = ms
     return this.#fire('event', ms, onTimer, mayContinue)
+  }
+
+  waitUntil(atMs: number): void {
+    this.#add('place', atMs)
+  }
+
+  fireInOrder(
+    ms: number,
+    onPlace: (atMs: number) => boolean,
+    onTimer: (atMs: number) => void,
+    mayContinue: () => boolean,
+  ): boolean {
+    for (;;) {
+      const place = this.#first('place')
+      const timer = this.#first('event')
+      const isPlace = place !== undefined && (timer === undefined || place.atMs <= timer.atMs)
+      const next = isPlace ? place : timer
+      if (next === undefined || next.atMs > ms) break
+      if (!mayContinue()) return false
+      this.#atHandMs = Math.max(this.#atHandMs, next.atMs)
+      this.watermarkMs = this.#atHandMs - 1
+      this.#state.setCurrentKey(next.key, next.hash)
+      if (!isPlace) this.#timers.delete(idOf(next))
+      if (!isPlace) onTimer(next.atMs)
+      else if (onPlace(next.atMs)) this.#timers.delete(idOf(next))
+    }
+    this.#atHandMs = MIN_WATERMARK
+    this.watermarkMs = ms
+    return true
   }
 
   fireProcessingTime(

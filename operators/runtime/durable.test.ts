@@ -8,6 +8,7 @@ import type { KeySelector } from '../../engine/stream/keys.ts'
 import type { OperatorFactory } from './options.ts'
 import type { OperatorResult } from '../../engine/testing/operator-host.ts'
 import type { PendingSnapshot } from '../../engine/state/keyed-state-store.ts'
+import type { Order } from '../process.ts'
 import type { ProcessScope } from './process-context.ts'
 import type { ValueState } from '../../engine/state/state.ts'
 import type { WindowData } from '../windows.ts'
@@ -45,26 +46,28 @@ const windowed = (windows: WindowData, allowedLatenessMs: number): OperatorFacto
 
 type Scope = ProcessScope & { readonly state: { readonly last: ValueState<unknown, unknown> } }
 const last = { type: 'value', name: 'last', value: { kind: 'packed' } } as const
-const timers = createKeyedProcess({
-  key,
-  schema: undefined,
-  form: {
-    type: 'object',
-    sides: [],
-    states: { last },
-    definition: {
-      onRecord({ v }: { v: number }, { state, timers: service, timestampMs }: Scope) {
-        state.last.update({ v, seen: [timestampMs] })
-        if (v % 3 === 0) service!.deleteEventTimeTimer(timestampMs + 7)
-        else service!.registerEventTimeTimer(timestampMs + 7)
-      },
-      onTimer(atMs: number, { key: own, state, emit }: Scope) {
-        emit({ own, atMs, last: state.last.value() })
-        if (atMs % 2 === 0) state.last.clear()
+const timersIn = (order: Order): OperatorFactory =>
+  createKeyedProcess({
+    key,
+    order,
+    schema: undefined,
+    form: {
+      type: 'object',
+      sides: [],
+      states: { last },
+      definition: {
+        onRecord({ v }: { v: number }, { state, timers: service, timestampMs }: Scope) {
+          state.last.update({ v, seen: [timestampMs] })
+          if (v % 3 === 0) service!.deleteEventTimeTimer(timestampMs + 7)
+          else service!.registerEventTimeTimer(timestampMs + 7)
+        },
+        onTimer(atMs: number, { key: own, state, emit }: Scope) {
+          emit({ own, atMs, last: state.last.value() })
+          if (atMs % 2 === 0) state.last.clear()
+        },
       },
     },
-  },
-})
+  })
 
 const SUBJECTS: Readonly<Record<string, OperatorFactory>> = {
   aggregate: createAggregate({ ...common, aggregates }),
@@ -76,7 +79,8 @@ const SUBJECTS: Readonly<Record<string, OperatorFactory>> = {
       v: left.v + right.v,
     }),
   }),
-  process: timers,
+  process: timersIn('arrival'),
+  'ordered process': timersIn('event-time'),
   tumbling: windowed({ kind: 'windows', type: 'tumbling', sizeMs: 10, offsetMs: 3 }, 6),
   sliding: windowed({ kind: 'windows', type: 'sliding', sizeMs: 12, everyMs: 5 }, 4),
   session: windowed({ kind: 'windows', type: 'session', gapMs: 6 }, 9),

@@ -29,6 +29,8 @@ import type {
   CoProcessOptions,
   BroadcastProcessOptions,
 } from './options.ts'
+import type { Order } from '../process.ts'
+import type { ProcessLogic } from './process.ts'
 import { SessionWindowOperator, sessionState } from './session-window.ts'
 import { sliceStates } from './slice-table.ts'
 import { SliceWindowOperator } from './slice-window.ts'
@@ -36,6 +38,7 @@ import { aggregateCode, AggregateFold, ProcessFold, ReduceFold } from './window-
 import { slicesOf } from './window-slices.ts'
 import { AssignWatermarksOperator } from './assign-watermarks.ts'
 import { SelectOperator, WhereOperator } from './declared-steps.ts'
+import { OrderedProcessOperator } from './ordered-process.ts'
 import { ProcessOperator } from './process.ts'
 import {
   broadcastProcessLogic,
@@ -46,6 +49,7 @@ import {
 import { ReduceOperator, reduceStates } from './reduce.ts'
 import { runningAggregateStates, RunningAggregateOperator } from './running-aggregate.ts'
 import { FilterOperator, FlatMapOperator, MapOperator } from './row-steps.ts'
+import { waitingStates } from './waiting-records.ts'
 
 export function createMap(options: FunctionOptions): OperatorFactory {
   return stateless(() => new MapOperator(options.step))
@@ -117,24 +121,35 @@ export function createProcess(options: ProcessOptions): OperatorFactory {
 }
 
 export function createKeyedProcess(options: KeyedProcessOptions): OperatorFactory {
-  const states = options.form.states
-  return {
-    states: Array.isArray(states) ? (states as readonly StateDescriptor[]) : Object.values(states),
-    create: () => new ProcessOperator(() => keyedProcessLogic(options)),
-  }
+  const { order, schema, form } = options
+  const states = Array.isArray(form.states)
+    ? (form.states as readonly StateDescriptor[])
+    : Object.values(form.states)
+  return processFactory(order, states, [schema], () => keyedProcessLogic(options))
 }
 
 export function createCoProcess(options: CoProcessOptions): OperatorFactory {
-  return {
-    states: Object.values(options.states),
-    create: () => new ProcessOperator(() => coProcessLogic(options)),
-  }
+  const { order, schemas, states } = options
+  return processFactory(order, Object.values(states), schemas, () => coProcessLogic(options))
 }
 
 export function createBroadcastProcess(options: BroadcastProcessOptions): OperatorFactory {
   return {
     states: Object.values(options.states),
     create: () => new ProcessOperator(() => broadcastProcessLogic(options)),
+  }
+}
+
+function processFactory(
+  order: Order,
+  states: readonly StateDescriptor[],
+  schemas: readonly (SchemaData | undefined)[],
+  logic: () => ProcessLogic,
+): OperatorFactory {
+  if (order === 'arrival') return { states, create: () => new ProcessOperator(logic) }
+  return {
+    states: [...states, ...waitingStates(schemas)],
+    create: () => new OrderedProcessOperator(logic, schemas),
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the plan tells each step, as plain data and the user's functions; and what it gets back. */
 import type { AggregateData } from '../aggregates.ts'
 import type { ExpressionData, PredicateData } from '../expressions.ts'
+import type { Order } from '../process.ts'
 import type { AnyProcessFunction } from '../process-function.ts'
 import type { WindowData } from '../windows.ts'
 import type { StreamOperator } from '../../engine/operator/operator.ts'
@@ -92,6 +93,7 @@ export interface ProcessOptions {
 }
 
 export interface KeyedProcessOptions extends KeyedOptions {
+  readonly order: Order
   readonly form:
     | {
         readonly type: 'object'
@@ -109,6 +111,7 @@ export interface KeyedProcessOptions extends KeyedOptions {
 }
 
 export interface CoProcessOptions {
+  readonly order: Order
   readonly keys: readonly [KeySelector, KeySelector]
   readonly schemas: readonly [SchemaData | undefined, SchemaData | undefined]
   /** Has `onLeft`, `onRight` and perhaps `onTimer`. Left is input 0. */

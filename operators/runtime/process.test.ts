@@ -32,7 +32,10 @@ function keyed(definition: object, states: string[] = [], sides: string[] = []):
     states.map((name) => [name, { type: 'value', name, value: { kind: 'float64' } } as const]),
   )
   const form = { type: 'object', definition, states: descriptors, sides } as never
-  return { ...createKeyedProcess({ key: byUser, schema: undefined, form }), keys: [byUser] }
+  return {
+    ...createKeyedProcess({ key: byUser, order: 'arrival', schema: undefined, form }),
+    keys: [byUser],
+  }
 }
 
 type Context = ProcessScope & {
@@ -124,7 +127,7 @@ test('the class form declares its states as fields', () => {
   }
   const states = declaredStates(new Counter())
   const form = { type: 'class', states, create: () => new Counter() } as never
-  const factory = createKeyedProcess({ key: byUser, schema: undefined, form })
+  const factory = createKeyedProcess({ key: byUser, order: 'arrival', schema: undefined, form })
   expect(factory.states.map((state) => state.name)).toEqual(['count'])
   verifyOperator({ ...factory, keys: [byUser] })
     .input(record(click('a', 1)), record(click('b', 1)), record(click('a', 1)))
@@ -139,6 +142,7 @@ test('two keyed inputs share the state of a key', () => {
   const keys = [byUser, { type: 'field', field: 'name' }] as const
   const factory = createCoProcess({
     keys,
+    order: 'arrival',
     schemas: [undefined, undefined],
     sides: [],
     states: { limit: { type: 'value', name: 'limit', value: { kind: 'int32' }, default: 0 } },

@@ -39,6 +39,15 @@ export class VisitTracker extends KeyedProcessFunction<string, Click, Visit> {
   }
 }
 
+/** The class form in event-time order. */
+class OrderedTracker extends KeyedProcessFunction<string, Click, Visit> {
+  override readonly order = 'event-time'
+
+  override processElement(click: Click, context: KeyedContext<string, Visit>): void {
+    context.emit({ user: click.user, clicks: 1, endedAt: click.at })
+  }
+}
+
 export default defineJob('visits', (env) => {
   const clicks = env
     .fromSource(
@@ -70,6 +79,30 @@ export default defineJob('visits', (env) => {
       },
     })
     .sinkTo('lake', parquetSink({ directory: './out/visits', schema: Visit }))
+  // In event-time order clicks need no deadline that moves: they come by their times.
+  const ordered = clicks.process('visits-3', {
+    emits: Visit,
+    order: 'event-time',
+    state: { clicks: valueState(int32(), { default: 0 }) },
+    onRecord(click, { state, timers }) {
+      state.clicks.update(state.clicks.value() + 1)
+      timers.registerEventTimeTimer(click.at + minutes(30))
+    },
+    onTimer(atMs, { key, state, emit }) {
+      emit({ user: key, clicks: state.clicks.value(), endedAt: atMs })
+    },
+  })
+  ordered.sideOutput('late').sinkTo('late', parquetSink({ directory: './late', schema: Click }))
+  ordered.sinkTo('lake-3', parquetSink({ directory: './out/visits-3', schema: Visit }))
+  const byClass = clicks.process('visits-4', () => new OrderedTracker())
+  byClass.sideOutput('late').sinkTo('late-4', parquetSink({ directory: './l4', schema: Click }))
+  byClass.sinkTo('lake-4', parquetSink({ directory: './out/visits-4', schema: Visit }))
+  clicks
+    .connect(clicks)
+    .process('both', { emits: Visit, order: 'event-time', onLeft() {}, onRight() {} })
+    .sideOutput('late')
+    .sinkTo('late-5', parquetSink({ directory: './l5', schema: Click }))
+
   clicks
     .process('visits-2', () => new VisitTracker())
     .sinkTo('lake-2', parquetSink({ directory: './out/visits-2', schema: Visit }))
