@@ -17,9 +17,9 @@ export interface WatermarkStrategy {
 
 /** Records may be up to `maximum` behind the latest one. */
 export function boundedOutOfOrderness(maximum: Duration): WatermarkStrategy {
-  if (!Number.isFinite(maximum) || maximum < 0) {
+  if (!Number.isSafeInteger(maximum) || maximum < 0) {
     throw new StreamError('OPTION_INVALID', `boundedOutOfOrderness was given ${String(maximum)}`, {
-      hint: 'Give a duration of 0 or more, for example seconds(30).',
+      hint: 'Give a duration of whole milliseconds, 0 or more, for example seconds(30).',
     })
   }
   return boundedStrategy(maximum)

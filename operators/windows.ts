@@ -10,8 +10,9 @@ export interface Windows {
  * What windows are below their type.
  *
  * W1. A window is [start, end) in epoch ms; a record belongs to it when its time lies inside.
- * W2. Tumbling windows with a `timeZone` begin at local midnight plus whole sizes; without one they
- *     begin at multiples of the size since 1970-01-01T00:00Z, plus `offsetMs`.
+ * W2. Tumbling windows begin at multiples of the size since 1970-01-01T00:00Z, plus `offsetMs`.
+ *     With a `timeZone` they begin at the start of each local day plus whole sizes. A day starts
+ *     when the clocks there show midnight plus `offsetMs`, also on a day when they change.
  * W3. A session ends `gapMs` after its last record; two that touch are one.
  */
 export type WindowData =
@@ -88,10 +89,13 @@ function windowsOf(data: WindowData): Windows {
   return Object.freeze(data)
 }
 
+/** So that the end of a window, with its lateness, is a time before the end of the stream. */
+const WINDOW_MS_MAX = 1e14
+
 function positive(windows: string, name: string, ms: number): void {
-  if (Number.isSafeInteger(ms) && ms > 0) return
+  if (Number.isSafeInteger(ms) && ms > 0 && ms <= WINDOW_MS_MAX) return
   throw new StreamError('OPTION_INVALID', `${windows}: ${name} is ${String(ms)}`, {
-    hint: 'Give a duration of whole milliseconds above 0, for example minutes(5).',
+    hint: 'Give a duration of whole milliseconds above 0, at most 3,000 years, for example minutes(5).',
   })
 }
 

@@ -2,7 +2,7 @@ import type { MalformedRecord } from '../../engine/index.ts'
 import type { Decoder } from '../formats/format.ts'
 import type { BatchHeader } from './record-batch-format.ts'
 import type { AbortedTransaction } from './requests.ts'
-import { asStreamError, BATCH_RECORDS_MAX, StreamError } from '../../engine/index.ts'
+import { asStreamError, BATCH_RECORDS_MAX, isTime, StreamError } from '../../engine/index.ts'
 import { recordStart } from '../formats/malformed.ts'
 import { decompress } from './compression.ts'
 import { DECOMPRESSED_BYTES_MAX, VALUE_BYTES_MAX } from './kafka-limits.ts'
@@ -201,6 +201,7 @@ export class PartitionQueue {
     collector.valueBytes += valueEnd - valueStart
     let row: unknown
     try {
+      if (decoding.metadata) checkTime(this.#batch.timestampMs)
       row = decodeValue(decoding.decoder, bytes, valueStart, valueEnd)
     } catch (thrown) {
       collector.malformed += 1
@@ -247,6 +248,14 @@ export class PartitionQueue {
     this.#bufferedBytes = 0
     this.#batch.isOpen = false
   }
+}
+
+/** A producer may write any number as the time of a message. */
+function checkTime(ms: number): void {
+  if (isTime(ms)) return
+  throw new StreamError('VALUE_UNFIT', `the timestamp of the message is ${ms}`, {
+    hint: 'It takes milliseconds up to 8.64e15: correct the producer, or leave out metadata: true.',
+  })
 }
 
 /**

@@ -1,4 +1,6 @@
-import { MIN_WATERMARK } from '../stream/elements.ts'
+import { inspect } from 'node:util'
+import { StreamError } from '../base/errors.ts'
+import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
 
 /** Makes watermarks for one split, or for one subtask where splits are not known. */
 export interface WatermarkGenerator {
@@ -62,12 +64,36 @@ export class BoundedGenerator implements WatermarkGenerator {
   }
 
   watermarkMs(): number {
-    return this.#latestMs === -Infinity ? MIN_WATERMARK : this.#latestMs - this.#boundMs - 1
+    return Math.max(MIN_WATERMARK, this.#latestMs - this.#boundMs - 1)
   }
 }
 
 export function createGenerator(strategy: WatermarkStrategyData): WatermarkGenerator {
   return strategy.generator.type === 'bounded'
     ? new BoundedGenerator(strategy.generator.boundMs)
-    : strategy.generator.create()
+    : new WholeMsGenerator(strategy.generator.create())
+}
+
+/** A user's generator, its watermarks in whole milliseconds, as event times are. */
+class WholeMsGenerator implements WatermarkGenerator {
+  readonly #own: WatermarkGenerator
+
+  constructor(own: WatermarkGenerator) {
+    this.#own = own
+  }
+
+  onRecord(timeMs: number): void {
+    this.#own.onRecord(timeMs)
+  }
+
+  watermarkMs(): number {
+    const ms: unknown = this.#own.watermarkMs()
+    if (typeof ms !== 'number' || Number.isNaN(ms)) {
+      throw new StreamError('VALUE_UNFIT', `a watermark generator gave ${inspect(ms)}`, {
+        hint: 'watermarkMs() returns milliseconds since 1970; -Infinity before the first record.',
+      })
+    }
+    // No time lies between a fraction and the millisecond below it.
+    return Math.max(MIN_WATERMARK, Math.min(MAX_WATERMARK, Math.floor(ms)))
+  }
 }

@@ -6,6 +6,7 @@ import type { WatermarkStrategy } from '../../engine/time/watermark-strategy.ts'
 import { AssignWatermarksOperator } from './assign-watermarks.ts'
 import {
   boundedStrategy,
+  createGenerator,
   ownStrategy,
   watermarkStrategyData,
 } from '../../engine/time/watermark-strategy.ts'
@@ -87,14 +88,42 @@ test('records get their time, and the watermark follows the batch, a bound behin
   }
 })
 
-test('a time that is no finite number is refused', () => {
-  for (const at of [NaN, null, undefined, '5', Infinity]) {
+const noTimes = [NaN, null, undefined, '5', Infinity, 99.25, -0.5, 8.64e15 + 1, -8.64e15 - 1, 5n]
+
+test.each(noTimes)('a time that the engine cannot store is refused: %s', (at) => {
+  const time = (row: unknown): number => (row as { at: number }).at
+  const own: TimeSelector = { type: 'function', select: time }
+  for (const given of [byField, own]) {
     const run = (): void => {
-      verifyOperator({ create: create(boundedStrategy(0)) })
+      verifyOperator({ create: create(boundedStrategy(0), given) })
         .input(record({ at }))
         .expect()
     }
-    expect(run).toThrow('the event time of a record, by "at"')
+    expect(run).toThrow(/the event time of a record, by ("at"|the function)/)
+    expect(run).toThrow(expect.objectContaining({ code: 'VALUE_UNFIT' }))
+  }
+})
+
+test.each([-8.64e15, 8.64e15])('the ends of what the engine can store are taken: %d', (at) => {
+  verifyOperator({ create: create(boundedStrategy(0)) })
+    .input(record({ at }))
+    .expect(record({ at }, at), watermark(at - 1))
+})
+
+test('a watermark of a generator is in whole milliseconds, or refused', () => {
+  let ms: unknown = 99.75
+  const strategy = ownStrategy(() => ({
+    onRecord: () => undefined,
+    watermarkMs: () => ms as number,
+  }))
+  const generator = createGenerator(watermarkStrategyData(strategy))
+  expect(generator.watermarkMs()).toBe(99)
+  ms = -Infinity
+  expect(generator.watermarkMs()).toBe(Number.MIN_SAFE_INTEGER)
+  ms = Infinity
+  expect(generator.watermarkMs()).toBe(Number.MAX_SAFE_INTEGER)
+  for (ms of [NaN, undefined, '5', 5n]) {
+    expect(() => generator.watermarkMs()).toThrow(/a watermark generator gave/)
   }
 })
 

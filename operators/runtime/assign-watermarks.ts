@@ -10,6 +10,7 @@ import type {
 } from '../../engine/time/watermark-strategy.ts'
 import { isValid } from '../../engine/stream/columns.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../../engine/stream/elements.ts'
+import { isTime } from '../../engine/stream/value-fit.ts'
 import { createGenerator } from '../../engine/time/watermark-strategy.ts'
 import { recordError, userError } from '../../engine/operator/user-error.ts'
 
@@ -138,7 +139,7 @@ export class AssignWatermarksOperator implements StreamOperator {
     try {
       for (; index < count; index += 1) {
         const ms = timeOf(rows[index])
-        if (typeof ms !== 'number' || !Number.isFinite(ms)) throw this.#unfit(batch, index, ms)
+        if (!isTime(ms)) throw this.#unfit(batch, index, ms)
         times[index] = ms
       }
     } catch (thrown) {
@@ -156,30 +157,32 @@ export class AssignWatermarksOperator implements StreamOperator {
     const { values, validity } = column
     if (validity === undefined && values instanceof Float64Array) {
       times.set(values.length === batch.count ? values : values.subarray(0, batch.count))
-      this.#checkFinite(batch, times)
+      this.#checkTimes(batch, times)
       return times
     }
     for (let index = 0; index < batch.count; index += 1) {
-      const ms = isValid(validity, index) ? Number(values[index]) : NaN
-      if (!Number.isFinite(ms)) throw this.#unfit(batch, index, ms)
+      const found = isValid(validity, index) ? values[index] : null
+      const ms = Number(found ?? NaN)
+      if (!isTime(ms)) throw this.#unfit(batch, index, found)
       times[index] = ms
     }
     return times
   }
 
-  #checkFinite(batch: RecordBatch, times: Float64Array): void {
+  #checkTimes(batch: RecordBatch, times: Float64Array): void {
     for (let index = 0; index < times.length; index += 1) {
-      if (!Number.isFinite(times[index])) throw this.#unfit(batch, index, times[index])
+      if (!isTime(times[index])) throw this.#unfit(batch, index, times[index])
     }
   }
 
   #unfit(batch: RecordBatch, index: number, found: unknown): Error {
     const what = this.#time.type === 'field' ? `"${this.#time.field}"` : 'the function'
-    const shown = typeof found === 'number' ? String(found) : found === null ? 'null' : typeof found
+    const isShown = found === null || typeof found === 'number' || typeof found === 'bigint'
+    const shown = isShown ? String(found) : found === undefined ? 'missing' : typeof found
     return recordError(
       'VALUE_UNFIT',
       `the event time of a record, by ${what} of "${this.#context.name}", is ${shown}`,
-      'Event time is a finite number, ms since 1970; drop or mend the record before.',
+      'Event time is whole milliseconds since 1970, up to 8.64e15 either way: round it, or filter the record out before.',
       this.#context,
       batch,
       index,

@@ -4,6 +4,7 @@ import type { KeyedStateBackend, StateDescriptor } from '../../engine/state/stat
 import type { TimerService } from '../../engine/time/timer-service.ts'
 import { RowEmitter } from '../../engine/operator/row-emitter.ts'
 import { StreamError } from '../../engine/base/errors.ts'
+import { isTime } from '../../engine/stream/value-fit.ts'
 
 /** The main output and the side outputs of an operator, as one. */
 export class Emitters {
@@ -135,9 +136,9 @@ export class UserTimers implements TimerService {
 }
 
 function timeOf(atMs: number): number {
-  if (Number.isFinite(atMs)) return atMs
+  if (isTime(atMs)) return atMs
   throw new StreamError('VALUE_UNFIT', `a timer was asked for at ${String(atMs)}`, {
-    hint: 'A timer stands at a finite number of ms since 1970.',
+    hint: 'A timer stands at whole milliseconds since 1970, up to 8.64e15 either way: round it.',
   })
 }
 

@@ -42,6 +42,27 @@ type Context = ProcessScope & {
   readonly state: Readonly<Record<string, ValueState<number, number | undefined>>>
 }
 
+test.each([99.25, NaN, Infinity, 8.64e15 + 1, -8.64e15 - 1, '5', 5n, undefined])(
+  'a timer at a time that the engine cannot store is refused: %s',
+  (at) => {
+    for (const name of ['registerEventTimeTimer', 'registerProcessingTimeTimer'] as const) {
+      const step = keyed({
+        onRecord: (_: Click, { timers }: Context) => {
+          timers![name](at as number)
+        },
+        onTimer: () => undefined,
+      })
+      const run = (): void => {
+        verifyOperator(step)
+          .input(record(click('a', 10), 10))
+          .expect()
+      }
+      expect(run).toThrow(/a timer was asked for at/)
+      expect(run).toThrow(expect.objectContaining({ code: 'VALUE_UNFIT' }))
+    }
+  },
+)
+
 test('a visit ends half a minute after its last click, by a timer that moves', () => {
   const visits = keyed(
     {

@@ -82,35 +82,33 @@ class EvenSlices implements Slices {
 const DAY_MS = 86_400_000
 
 /**
- * Tumbling windows of a time zone. Of whole days: so many local days, counted from 1970-01-01.
- * Others begin at the start of each local day and every size after it; the last is cut short by
- * the next day.
+ * Tumbling windows of a time zone. A day begins `offsetMs` past midnight by the clocks of the zone.
+ * Of whole days: so many local days, counted from 1970-01-01. Others begin at the start of each
+ * local day and every size after it; the last is cut short by the next day.
  */
 class LocalSlices implements Slices {
   readonly areWindows = true
   readonly #days: LocalDays
   readonly #sizeMs: number
-  readonly #offsetMs: number
   readonly #wholeDays: number
 
   constructor(sizeMs: number, offsetMs: number, timeZone: string) {
-    this.#days = new LocalDays(timeZone)
+    this.#days = new LocalDays(timeZone, offsetMs)
     this.#sizeMs = sizeMs
-    this.#offsetMs = offsetMs
     this.#wholeDays = sizeMs % DAY_MS === 0 ? sizeMs / DAY_MS : 0
   }
 
   startOf(ms: number): number {
-    const day = this.#days.dayOf(ms - this.#offsetMs)
-    if (this.#wholeDays > 0) return this.#dayStart(day - modulo(day, this.#wholeDays))
-    const start = this.#dayStart(day)
+    const day = this.#days.dayOf(ms)
+    if (this.#wholeDays > 0) return this.#days.startOf(day - modulo(day, this.#wholeDays))
+    const start = this.#days.startOf(day)
     return ms - modulo(ms - start, this.#sizeMs)
   }
 
   endOf(sliceStart: number): number {
-    const day = this.#days.dayOf(sliceStart - this.#offsetMs)
-    if (this.#wholeDays > 0) return this.#dayStart(day + this.#wholeDays)
-    return Math.min(sliceStart + this.#sizeMs, this.#dayStart(day + 1))
+    const day = this.#days.dayOf(sliceStart)
+    if (this.#wholeDays > 0) return this.#days.startOf(day + this.#wholeDays)
+    return Math.min(sliceStart + this.#sizeMs, this.#days.startOf(day + 1))
   }
 
   firstWindowEnd(sliceStart: number): number {
@@ -131,10 +129,6 @@ class LocalSlices implements Slices {
 
   nextWindowEnd(windowEnd: number): number {
     return this.endOf(windowEnd)
-  }
-
-  #dayStart(day: number): number {
-    return this.#days.startOf(day) + this.#offsetMs
   }
 }
 
