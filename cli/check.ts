@@ -86,7 +86,8 @@ interface Compiled {
 
 async function runCompiler(compiler: string, jobPath: string): Promise<Compiled> {
   const project = await findProject(dirname(jobPath))
-  const what = project === undefined ? [...OPTIONS_ALONE, jobPath] : ['-p', project]
+  const plain = /\.[cm]?js$/.test(jobPath) ? ['--allowJs'] : []
+  const what = project === undefined ? [...OPTIONS_ALONE, ...plain, jobPath] : ['-p', project]
   const pretty = process.stdout.isTTY ? ['--pretty'] : []
   const child = spawn(process.execPath, [compiler, '--noEmit', ...pretty, ...what], {
     stdio: ['ignore', 'pipe', 'inherit'],

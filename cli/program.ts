@@ -113,7 +113,7 @@ function addRun(root: Command, done: Done): void {
   const command = root
     .command('run')
     .description('run a job, in the foreground; the same command again resumes it')
-    .argument('<job>', 'the script that exports the job (.ts, .mts, .js, .mjs)')
+    .argument('<job>', 'the script that exports the job (.ts, .mts, .cts, .js, .mjs, .cjs)')
   withJobFlags(command)
     .option('--work-dir <dir>', 'where state and checkpoints live (default: .millrace/<job name>)')
     .option('--from <savepoint>', 'begin from a savepoint, unless the folder has gone on since')

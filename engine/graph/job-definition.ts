@@ -23,7 +23,8 @@ export function defineJobOn<J extends object>(job: J, definition: JobDefinition)
 }
 
 /** The definition of what a module exports as its default. Throws JOB_INVALID when it is no job. */
-export function jobDefinition(job: unknown): JobDefinition {
+export function jobDefinition(exported: unknown): JobDefinition {
+  const job = defaultOf(exported)
   const definition =
     typeof job === 'object' && job !== null
       ? (job as { readonly [DEFINITION]?: JobDefinition })[DEFINITION]
@@ -34,6 +35,12 @@ export function jobDefinition(job: unknown): JobDefinition {
     job === undefined ? 'the module has no default export' : 'the default export is not a job',
     { hint: "Write: export default defineJob('name', (env) => { … })." },
   )
+}
+
+/** A module that was compiled to CommonJS has its default export one level down. */
+function defaultOf(exported: unknown): unknown {
+  if (typeof exported !== 'object' || exported === null) return exported
+  return '__esModule' in exported && 'default' in exported ? exported.default : exported
 }
 
 /** The same job with other runtimes in its steps: `replace` gives a node's own back, or another. */

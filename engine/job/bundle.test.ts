@@ -70,6 +70,54 @@ test('a local CommonJS file may require a package', async () => {
   expect(await run('project/job.ts')).toBe('42/')
 })
 
+test('a CommonJS job: its own places, a local helper, and what is required at run time', async () => {
+  await write('project/shops.json', '{ "berlin": 3 }')
+  await write('project/node_modules/old/package.json', '{ "name": "old", "version": "1.0.0" }')
+  await write('project/node_modules/old/index.js', 'module.exports = 2')
+  await write('project/lib/helper.cjs', `exports.where = [__dirname, __filename]`)
+  await write(
+    'project/job.cjs',
+    `const { where } = require('./lib/helper.cjs')
+     const path = require('node:path')
+     const shops = require(path.join(__dirname, 'shops.json'))
+     const found = require.resolve('old')
+     module.exports = [...where, __dirname, __filename, shops.berlin * require('old'), found]`,
+  )
+  const at = (path: string): string => join(root, 'project', path)
+  expect(await run('project/job.cjs')).toEqual([
+    at('lib'),
+    at('lib/helper.cjs'),
+    at('.'),
+    at('job.cjs'),
+    6,
+    at('node_modules/old/index.js'),
+  ])
+})
+
+test('a __dirname that a module declares is its own', async () => {
+  await write(
+    'project/job.ts',
+    `const __dirname: string = new URL('x', import.meta.url).pathname\nexport default __dirname`,
+  )
+  expect(await run('project/job.ts')).toBe(join(root, 'project/x'))
+})
+
+test('millrace is imported once, also where it is required', async () => {
+  await write('project/helper.cjs', `exports.n = require('millrace').int32()`)
+  await write('project/job.ts', `import { n } from './helper.cjs'\nexport default n`)
+  const { code } = await bundle('project/job.ts')
+  const own = pathToFileURL(join(import.meta.dirname, '../../dist/operators/index.js')).href
+  expect(code).toContain(`from ${JSON.stringify(own)}`)
+  expect(code).not.toContain(`__require(${JSON.stringify(own)}`)
+})
+
+test('the hash of a job with a require is not of its place', async () => {
+  for (const folder of ['a', 'b']) {
+    await write(`${folder}/job.cjs`, `module.exports = (name) => require(name)`)
+  }
+  expect((await bundle('b/job.cjs')).hash).toBe((await bundle('a/job.cjs')).hash)
+})
+
 test('a linked workspace folder is local', async () => {
   await write('libs/units/package.json', '{ "name": "units", "exports": "./units.ts" }')
   await write('libs/units/units.ts', 'export const unit: string = "km"')

@@ -20,7 +20,7 @@ import {
  * B1. Local files and JSON are in the bundle; packages are not. A package is resolved from the file
  *     that imports it and stands there as an absolute URL, so the bundle runs from anywhere.
  * B2. `millrace` is always the running package, so that a job and its engine share their classes.
- * B3. `import.meta.url` and its kin stay those of the source file.
+ * B3. `import.meta.url` and its kin, `__dirname` and `__filename` stay those of the source file.
  * B4. The hash covers the code and, by name and version, the packages; not where things lie.
  *
  * esbuild is loaded when it is needed and its helper process is stopped before this returns.
@@ -58,7 +58,7 @@ export async function bundleJob(
       logLevel: 'silent',
       plugins: [{ name: 'millrace', setup: (build) => setUp(build, packages, files) }],
     })
-    const code = result.outputFiles[0]?.text ?? ''
+    const code = packages.withRequire(result.outputFiles[0]?.text ?? '', path)
     await makeDirectories(files, into)
     await writeWholeFile(files, outfile, code)
     const inputs = localInputs(Object.keys(result.metafile.inputs), dirname(path))
@@ -111,7 +111,10 @@ function setUp(build: PluginBuild, packages: PackageResolver, files: Files): voi
     }
 
     const own = await packages.ownEntry(found.path)
-    if (own !== undefined) return { path: packages.address(own), external: true }
+    if (own !== undefined) {
+      const address = packages.address(own)
+      return required ? { path: address, namespace: OWN } : { path: address, external: true }
+    }
 
     const { kind, importer, resolveDir } = found
     const options = { kind, importer, resolveDir, pluginData: RESOLVING }
@@ -136,6 +139,12 @@ function setUp(build: PluginBuild, packages: PackageResolver, files: Files): voi
     loader: 'js',
   }))
 
+  // A `require` of millrace itself: an import all the same, so that all share its classes (B2).
+  build.onLoad({ filter: /./, namespace: OWN }, (found) => ({
+    contents: `export * from ${JSON.stringify(found.path)}`,
+    loader: 'js',
+  }))
+
   build.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: 'file' }, (found) =>
     loadWithOwnUrl(build, found.path, files),
   )
@@ -143,6 +152,7 @@ function setUp(build: PluginBuild, packages: PackageResolver, files: Files): voi
 
 const RESOLVING = Symbol('resolving')
 const REQUIRED = 'millrace-require'
+const OWN = 'millrace-own'
 
 function isBuiltin(specifier: string): boolean {
   return (
@@ -150,14 +160,14 @@ function isBuiltin(specifier: string): boolean {
   )
 }
 
-/** Puts a file's own address where it asks for `import.meta.url` (B3). */
+/** Puts a file's own address where it asks for `import.meta.url` or `__dirname` (B3). */
 async function loadWithOwnUrl(
   build: PluginBuild,
   path: string,
   files: Files,
 ): Promise<OnLoadResult | undefined> {
   const text = new TextDecoder().decode(await readWholeFile(files, path))
-  if (!text.includes('import.meta')) return undefined
+  if (!/import\.meta|__dirname|__filename/.test(text)) return undefined
   const extension = extname(path).replace(/^\.[cm]/, '.')
   try {
     const { code } = await build.esbuild.transform(text, {
@@ -169,6 +179,9 @@ async function loadWithOwnUrl(
         'import.meta.url': JSON.stringify(pathToFileURL(path).href),
         'import.meta.filename': JSON.stringify(path),
         'import.meta.dirname': JSON.stringify(dirname(path)),
+        // Only where the file does not declare them itself.
+        __filename: JSON.stringify(path),
+        __dirname: JSON.stringify(dirname(path)),
       },
     })
     return { contents: code, loader: 'js' }
@@ -228,6 +241,17 @@ class PackageResolver {
       sourcefile: 'millrace-dev.js',
       loader: 'js',
     }
+  }
+
+  /**
+   * Gives the bundle a `require` where a CommonJS file calls one that is known at run time only, or
+   * `require.resolve`: that of the job's file. It stands on the first line, as lines count.
+   */
+  withRequire(code: string, path: string): string {
+    if (!code.includes('__require')) return code
+    const address = this.address(path)
+    this.#names.set(address, 'job')
+    return `import { createRequire as requireFrom } from "node:module"; const require = requireFrom(${JSON.stringify(address)}); ${code}`
   }
 
   #ownPackage(): Promise<OwnPackage> {
