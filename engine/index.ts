@@ -47,6 +47,7 @@ export type {
   Recording,
   RecordingLimits,
   RemoteInput,
+  SequencePlaces,
   Source,
   SourceDefinition,
   SourceOutput,
@@ -54,6 +55,7 @@ export type {
   SourceSplit,
   SplitEnumerator,
   SplitPosition,
+  SplitSequence,
 } from './operator/source.ts'
 export type { Change } from './stream/change.ts'
 export { isValid } from './stream/columns.ts'

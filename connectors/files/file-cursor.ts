@@ -13,6 +13,7 @@ import type {
   Files,
   Gunzip,
   MalformedRecord,
+  SplitSequence,
 } from '../../engine/index.ts'
 import type { Decoder, FormatDefinition } from '../formats/format.ts'
 import { recordStart } from '../formats/malformed.ts'
@@ -52,6 +53,7 @@ export class FileCursor {
   readonly id: string
   readonly index: number
   readonly split: FileSplit
+  readonly sequence: SplitSequence | undefined
   /** Size of a watched file when it was last found to hold no further record. */
   sizeAtEnd = -1
   #at: number
@@ -82,6 +84,7 @@ export class FileCursor {
     this.id = split.id
     this.index = split.index
     this.split = split.start as FileSplit
+    this.sequence = split.sequence
     const position = split.position as FilePosition | undefined
     this.#at = position?.at ?? this.split.from
     this.#line = position?.line ?? 0

@@ -7,24 +7,35 @@ import type {
 } from '../../engine/index.ts'
 import { findFiles } from './file-pattern.ts'
 import type { FoundFile } from './file-pattern.ts'
-import { changed, hashPrefix, identify, isGzip, verifyInfo } from './file-split.ts'
+import { changed, hashPrefix, identify, isGzip, isRange, verifyInfo } from './file-split.ts'
 import type { FileSplit } from './file-split.ts'
 
 /** A large file of lines is read in ranges of this size, by several subtasks. */
 export const RANGE_BYTES = 64 * 1_024 * 1_024
+const RANGE_DIGITS = 15
 const WATCH_INTERVAL_MS = 1_000
+
+export interface FileSearch {
+  readonly path: string
+  readonly watch: boolean
+  /** Whether a line's beginning can be found from anywhere in a file. */
+  readonly cuttable: boolean
+  readonly inOrder: boolean
+}
 
 /**
  * Finds the files of a source.
  *
  * E1. Bounded: the files are those of the first search, also after a restart.
  * E2. A file that was found once stays a split, and is checked against what it was.
+ * E3. The ranges of a file follow each other; with `inOrder` all files do, by name.
  */
 export class FileEnumerator implements SplitEnumerator {
   readonly discoveryIntervalMs = WATCH_INTERVAL_MS
   readonly #path: string
   readonly #watch: boolean
   readonly #cuttable: boolean
+  readonly #inOrder: boolean
   readonly #files: Files
   readonly #logger: Logger
   readonly #uid: string
@@ -32,10 +43,11 @@ export class FileEnumerator implements SplitEnumerator {
   readonly #verified = new Set<string>()
   #warned = false
 
-  constructor(path: string, watch: boolean, cuttable: boolean, context: EnumeratorContext) {
-    this.#path = path
-    this.#watch = watch
-    this.#cuttable = cuttable
+  constructor(options: FileSearch, context: EnumeratorContext) {
+    this.#path = options.path
+    this.#watch = options.watch
+    this.#cuttable = options.cuttable
+    this.#inOrder = options.inOrder
     this.#files = context.doors.files
     this.#logger = context.doors.logger
     this.#uid = context.uid
@@ -58,11 +70,20 @@ export class FileEnumerator implements SplitEnumerator {
       this.#warned = true
       this.#logger.warn({ uid: this.#uid, path: this.#path }, 'no file was found')
     }
-    return { splits, complete: !this.#watch }
+    return { splits: splits.map((split) => this.#placed(split)), complete: !this.#watch }
   }
 
   close(): Promise<void> {
     return Promise.resolve()
+  }
+
+  /** E3. */
+  #placed({ id, start }: SourceSplit): SourceSplit {
+    const split = start as FileSplit
+    if (!this.#inOrder && !isRange(split)) return { id, start }
+    const name = isRange(split) ? id.slice(0, id.lastIndexOf('#')) : id
+    const place = `${name}\0${String(split.from).padStart(RANGE_DIGITS, '0')}`
+    return { id, start, sequence: { name: this.#inOrder ? 'files' : `file ${name}`, place } }
   }
 
   /** A file that is gone is no error here: it may have been read. The reader knows. */
@@ -93,7 +114,7 @@ export class FileEnumerator implements SplitEnumerator {
     const ranges: SourceSplit[] = []
     for (let from = 0; from < bytes; from += RANGE_BYTES) {
       const to = Math.min(from + RANGE_BYTES, bytes)
-      const id = `${name}#${String(from).padStart(15, '0')}`
+      const id = `${name}#${String(from).padStart(RANGE_DIGITS, '0')}`
       ranges.push({ id, start: { ...identity, from, to } })
     }
     return ranges

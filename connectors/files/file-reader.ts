@@ -3,6 +3,7 @@ import type {
   AssignedSplit,
   OnMalformed,
   ReaderContext,
+  SequencePlaces,
   SourceOutput,
   SourceReader,
   SplitPosition,
@@ -24,6 +25,10 @@ const GROWTH_INTERVAL_MS = 250
  *
  * A cursor is queued → open → finished; a watched one whose end was reached is parked instead, its
  * file closed, until the file has grown: then it is queued again.
+ *
+ * R1. Of files that follow each other a parked one rests when it was looked at once more after a
+ *     later one was found: what was written to it before the later one was begun has been read.
+ *     A parked file that was removed rests too.
  */
 export class FileReader implements SourceReader {
   readonly #context: ReaderContext
@@ -31,8 +36,14 @@ export class FileReader implements SourceReader {
   readonly #cursors: FileCursor[] = []
   readonly #finished = new Set<FileCursor>()
   #queued: FileCursor[] = []
+  /** Indices of all that are queued or open. */
+  readonly #waiting = new Set<number>()
   #open: FileCursor[] = []
   #parked: FileCursor[] = []
+  readonly #resting = new Set<FileCursor>()
+  /** Whose rest has begun or ended since the last poll. */
+  #turned: FileCursor[] = []
+  #places: SequencePlaces = {}
   #complete = false
   #timer: Timer | undefined
   #looking = false
@@ -66,9 +77,17 @@ export class FileReader implements SourceReader {
     for (const split of splits) {
       const cursor = new FileCursor(split, this.#host)
       this.#cursors.push(cursor)
-      this.#queued.push(cursor)
+      this.#queue(cursor)
     }
     this.#openNext()
+  }
+
+  sequencesGrew(places: SequencePlaces): void {
+    this.#places = places
+  }
+
+  isQueued(index: number): boolean {
+    return this.#waiting.has(index) && this.#open[0]?.index !== index
   }
 
   noMoreSplits(): void {
@@ -76,6 +95,9 @@ export class FileReader implements SourceReader {
   }
 
   poll(output: SourceOutput): 'more' | 'waiting' | 'finished' {
+    for (const cursor of this.#turned.splice(0)) {
+      output.restSplit?.(cursor.index, this.#resting.has(cursor))
+    }
     const cursor = this.#open[0]
     if (cursor === undefined) {
       return this.#complete && this.#parked.length === 0 ? 'finished' : 'waiting'
@@ -89,6 +111,7 @@ export class FileReader implements SourceReader {
       return 'more'
     }
     this.#open.shift()
+    this.#waiting.delete(cursor.index)
     cursor.stop().catch(this.#host.fail)
     if (cursor.watched) {
       this.#parked.push(cursor)
@@ -116,6 +139,11 @@ export class FileReader implements SourceReader {
     await Promise.all(this.#cursors.map((cursor) => cursor.stop()))
   }
 
+  #queue(cursor: FileCursor): void {
+    this.#queued.push(cursor)
+    this.#waiting.add(cursor.index)
+  }
+
   #openNext(): void {
     while (this.#open.length < OPEN_MAX && this.#queued.length > 0) {
       const cursor = this.#queued.shift()!
@@ -140,18 +168,36 @@ export class FileReader implements SourceReader {
 
   async #look(): Promise<void> {
     for (const cursor of [...this.#parked]) {
+      const isFollowed = this.#isFollowed(cursor)
       const bytes = await this.#sizeOf(cursor)
-      if (bytes <= cursor.position.at || bytes === cursor.sizeAtEnd) continue
+      if (bytes === undefined || bytes <= cursor.position.at || bytes === cursor.sizeAtEnd) {
+        if (isFollowed || bytes === undefined) this.#rest(cursor, true)
+        continue
+      }
       cursor.sizeAtEnd = bytes
       this.#parked = this.#parked.filter((other) => other !== cursor)
-      this.#queued.push(cursor)
+      this.#queue(cursor)
+      this.#rest(cursor, false)
       this.#openNext()
       this.#context.kick()
     }
   }
 
-  /** A file that was removed after its end had been read does not grow any more. */
-  async #sizeOf(cursor: FileCursor): Promise<number> {
+  #isFollowed({ sequence }: FileCursor): boolean {
+    return sequence !== undefined && sequence.place < (this.#places[sequence.name] ?? '')
+  }
+
+  /** R1. */
+  #rest(cursor: FileCursor, resting: boolean): void {
+    if (this.#resting.has(cursor) === resting) return
+    if (resting) this.#resting.add(cursor)
+    else this.#resting.delete(cursor)
+    this.#turned.push(cursor)
+    this.#context.kick()
+  }
+
+  /** Undefined: removed after its end had been read. */
+  async #sizeOf(cursor: FileCursor): Promise<number | undefined> {
     try {
       const info = await this.#host.files.stat(cursor.split.path)
       verifyInfo(cursor.split, info, true)
@@ -160,7 +206,7 @@ export class FileReader implements SourceReader {
       }
       return info.bytes
     } catch (thrown) {
-      if (errnoOf(thrown) === 'ENOENT') return 0
+      if (errnoOf(thrown) === 'ENOENT') return undefined
       throw asStreamError(thrown, 'SOURCE_FAILED', { split: cursor.id })
     }
   }

@@ -25,6 +25,11 @@ export interface FileSourceOptions<V> {
    * file whose header is wrong, or that cannot be read at all, always fails the job.
    */
   readonly onMalformed?: OnMalformed
+  /**
+   * The files follow each other in event time, in the order of their names, character by character:
+   * a watermark waits for the earliest that has not been read, not for all.
+   */
+  readonly inOrder?: boolean
 }
 
 /**
@@ -34,7 +39,7 @@ export interface FileSourceOptions<V> {
 export function fileSource<V, const M extends OnMalformed = 'fail'>(
   options: FileSourceOptions<V> & { readonly onMalformed?: M },
 ): Source<V, MalformedOutput<M>> {
-  const { path, watch = false } = options
+  const { path, watch = false, inOrder = false } = options
   if (typeof path !== 'string' || path === '') {
     throw new StreamError('OPTION_INVALID', 'the "path" of fileSource is empty', {
       hint: 'Name a file, a folder or a pattern.',
@@ -46,13 +51,13 @@ export function fileSource<V, const M extends OnMalformed = 'fail'>(
   const cuttable = !framing.header && !framing.quoted
   return sourceOf<V, MalformedOutput<M>>({
     kind: 'files',
-    parameters: { path, format: format.kind, watch, onMalformed },
+    parameters: { path, format: format.kind, watch, ...(inOrder ? { inOrder } : {}), onMalformed },
     schema: format.schema,
     bounded: !watch,
     onMalformed,
     offsetUnit: (start) => (isRange(start as unknown as FileSplit) ? 'byte' : 'line'),
     inputs: async (files) => (await findFiles(files, path)).map((file) => resolve(file.path)),
-    createEnumerator: (context) => new FileEnumerator(path, watch, cuttable, context),
+    createEnumerator: (context) => new FileEnumerator({ path, watch, cuttable, inOrder }, context),
     createReader: (context) => new FileReader(format, onMalformed, context),
   })
 }

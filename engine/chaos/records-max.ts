@@ -2,6 +2,7 @@ import type { Json } from '../base/json.ts'
 import type {
   AssignedSplit,
   MalformedRecord,
+  SequencePlaces,
   SourceDefinition,
   SourceOutput,
   SourceReader,
@@ -59,6 +60,14 @@ class CappedReader implements SourceReader {
     this.#reader.addSplits(inner)
   }
 
+  sequencesGrew(places: SequencePlaces): void {
+    this.#reader.sequencesGrew?.(places)
+  }
+
+  isQueued(index: number): boolean {
+    return this.#reader.isQueued?.(index) ?? false
+  }
+
   noMoreSplits(): void {
     this.#isComplete = true
     this.#reader.noMoreSplits()
@@ -75,6 +84,9 @@ class CappedReader implements SourceReader {
       },
       finishSplit: (index) => {
         this.#finish(index, output)
+      },
+      restSplit: (index, resting) => {
+        if (!this.#ended.has(index)) output.restSplit?.(index, resting)
       },
     })
     this.#passMalformed(output)

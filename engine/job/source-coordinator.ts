@@ -3,17 +3,23 @@ import type { Timer } from '../base/clock.ts'
 import type { Doors } from '../base/doors.ts'
 import type { EnumeratorSplit, SourceState, SplitState } from '../checkpoint/snapshot.ts'
 import type { JobVertex } from '../graph/job-graph.ts'
-import type { SourceDefinition, SplitEnumerator } from '../operator/source.ts'
+import type {
+  SequencePlaces,
+  SourceDefinition,
+  SourceSplit,
+  SplitEnumerator,
+} from '../operator/source.ts'
+import type { SplitDeal } from '../task/source-driver.ts'
 import type { RestoredSplit } from '../worker/protocol.ts'
 import { assert } from '../base/assert.ts'
 import { asStreamError, messageOf } from '../base/errors.ts'
 
 /** Splits for one subtask of the source. */
-export interface SplitAssignment {
+export interface SplitAssignment extends SplitDeal {
   readonly subtask: number
-  readonly splits: readonly RestoredSplit[]
-  readonly complete: boolean
 }
+
+type KnownSplit = EnumeratorSplit & Pick<SourceSplit, 'sequence'>
 
 /**
  * Knows every split of one source and who reads it (architecture A13).
@@ -22,6 +28,7 @@ export interface SplitAssignment {
  *     is assigned.
  * E2. What a restore deals out is the union of what was enumerated and what readers had, sorted by
  *     id; the reader's position wins.
+ * E3. Splits of a sequence are dealt in its order, so that each subtask reads its share in order.
  */
 export class SourceCoordinator {
   readonly uid: string
@@ -30,7 +37,8 @@ export class SourceCoordinator {
   readonly #doors: Doors
   readonly #enumerator: SplitEnumerator
   readonly #nextIndex: () => number
-  readonly #known = new Map<string, EnumeratorSplit>()
+  readonly #known = new Map<string, KnownSplit>()
+  #places: SequencePlaces = {}
   #complete = false
   #timer: Timer | undefined
   #closed = false
@@ -91,10 +99,11 @@ export class SourceCoordinator {
           watermarkMs: undefined,
           finished: false,
         }))
+        const isNews = this.#complete || found.some(({ sequence }) => sequence !== undefined)
         const assignments = this.#deal(
           splits,
           (split) => split.index % this.#vertex.parallelism,
-          this.#complete,
+          isNews,
         )
         if (assignments.length > 0) await assign(assignments)
         this.watch(assign, fail)
@@ -109,7 +118,7 @@ export class SourceCoordinator {
       uid: this.uid,
       kind: this.#definition.kind,
       complete: this.#complete,
-      enumerated: [...this.#known.values()],
+      enumerated: [...this.#known.values()].map(({ id, start, index }) => ({ id, start, index })),
       splits: [],
     }
   }
@@ -126,20 +135,21 @@ export class SourceCoordinator {
     }
   }
 
-  async #discover(): Promise<readonly EnumeratorSplit[]> {
+  async #discover(): Promise<readonly KnownSplit[]> {
     const { splits, complete } = await this.#enumerator
       .discover([...this.#known.values()])
       .catch((thrown: unknown) => {
         throw asStreamError(thrown, undefined, { operator: this.uid })
       })
-    const found: EnumeratorSplit[] = []
-    for (const { id, start } of splits) {
-      if (this.#known.has(id)) continue
-      const split = { id, start, index: this.#nextIndex() }
+    const found: KnownSplit[] = []
+    for (const { id, start, sequence } of [...splits].sort(byPlace)) {
+      const known = this.#known.get(id)
+      const split = { id, start, sequence, index: known?.index ?? this.#nextIndex() }
       this.#known.set(id, split)
-      found.push(split)
+      if (known === undefined) found.push(split)
     }
     this.#complete = complete
+    this.#places = placesOf(this.#known.values())
     return found
   }
 
@@ -152,7 +162,12 @@ export class SourceCoordinator {
     const dealt: RestoredSplit[][] = Array.from({ length: this.#vertex.parallelism }, () => [])
     for (const [order, split] of splits.entries()) dealt[subtaskOf(split, order)]!.push(split)
     return dealt
-      .map((mine, subtask) => ({ subtask, splits: mine, complete: this.#complete }))
+      .map((mine, subtask) => ({
+        subtask,
+        splits: mine,
+        complete: this.#complete,
+        places: this.#places,
+      }))
       .filter((assignment) => tellAll || this.#complete || assignment.splits.length > 0)
   }
 }
@@ -162,11 +177,11 @@ export class SourceCoordinator {
  * read come first, so that each subtask gets its share of them when they are dealt out in turn.
  */
 export function splitsToRead(
-  known: readonly EnumeratorSplit[],
+  known: readonly KnownSplit[],
   states: readonly SplitState[],
 ): readonly RestoredSplit[] {
   const positions = new Map(states.map((state) => [state.id, state]))
-  const all = [...known].sort(byId).map((split): RestoredSplit => {
+  const all = [...known].sort(byPlace).map((split): RestoredSplit => {
     const state = positions.get(split.id)
     return {
       ...split,
@@ -178,6 +193,18 @@ export function splitsToRead(
   return [...all.filter((split) => !split.finished), ...all.filter((split) => split.finished)]
 }
 
-function byId(left: EnumeratorSplit, right: EnumeratorSplit): number {
-  return left.id < right.id ? -1 : left.id > right.id ? 1 : 0
+/** E2, E3. */
+function byPlace(left: SourceSplit, right: SourceSplit): number {
+  const [a, b] = [left.sequence?.place ?? left.id, right.sequence?.place ?? right.id]
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function placesOf(splits: Iterable<KnownSplit>): SequencePlaces {
+  const places: Record<string, string> = {}
+  for (const { sequence } of splits) {
+    if (sequence === undefined) continue
+    const { name, place } = sequence
+    if (place > (places[name] ?? '')) places[name] = place
+  }
+  return places
 }

@@ -18,6 +18,7 @@ function assignments(...counts: readonly number[]): SplitAssignment[] {
       finished: false,
     })),
     complete: false,
+    places: {},
   }))
 }
 

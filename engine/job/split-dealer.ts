@@ -1,5 +1,4 @@
 import type { FaultProbe } from '../faults/probe.ts'
-import type { ToWorker } from '../worker/protocol.ts'
 import type { SourceCoordinator, SplitAssignment } from './source-coordinator.ts'
 import type { WorkerGroup } from './worker-group.ts'
 import { deferred, type Deferred } from '../base/deferred.ts'
@@ -26,10 +25,10 @@ export class SplitDealer {
   }
 
   deal(source: SourceOf, assignments: readonly SplitAssignment[]): void {
-    for (const { subtask, splits, complete } of assignments) {
+    for (const assignment of assignments) {
+      const { subtask } = assignment
       this.#faults?.reach('master.splits', { uid: source.uid, subtask })
-      const message: ToWorker = { type: 'splits', vertex: source.vertex, subtask, splits, complete }
-      this.#workers.tellSubtask(subtask, message)
+      this.#workers.tellSubtask(subtask, { type: 'splits', vertex: source.vertex, ...assignment })
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Doors } from '../base/doors.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
+import type { SplitSequence } from './source.ts'
 import type { KeyedStateBackend, MapState, StateDescriptor } from '../state/state.ts'
 import type { TimerService } from '../time/timer-service.ts'
 
@@ -46,14 +47,25 @@ export interface StreamOperator {
  * `expected` the watermark waits; each deal ends with `dealt` or, when it was the last, `complete`.
  */
 export type SplitChange =
-  | { readonly type: 'added'; readonly index: number; readonly watermarkMs: number | undefined }
+  | AddedSplit
   | { readonly type: 'finished'; readonly index: number }
+  /** Nothing is expected of it for now, or something after all. */
+  | { readonly type: 'resting'; readonly index: number; readonly resting: boolean }
   /** Splits are about to be dealt, perhaps to other subtasks first. */
   | { readonly type: 'expected' }
   /** All splits of a deal are added; more may come later. */
   | { readonly type: 'dealt' }
   /** The same, and no more come; with all finished the task takes the watermark to its end. */
   | { readonly type: 'complete' }
+
+export interface AddedSplit {
+  readonly type: 'added'
+  readonly index: number
+  readonly watermarkMs: number | undefined
+  readonly sequence?: SplitSequence | undefined
+  /** Whether others are read first. */
+  readonly isQueued?: () => boolean
+}
 
 export interface OperatorContext {
   readonly uid: string

@@ -113,6 +113,16 @@ export interface EnumeratorContext {
 export interface SourceSplit {
   readonly id: string
   readonly start: Json
+  readonly sequence?: SplitSequence | undefined
+}
+
+/**
+ * Splits of one sequence follow each other in event time, in ascending order of `place`: the one
+ * that is read first gives the watermark, and those behind it do not hold it back.
+ */
+export interface SplitSequence {
+  readonly name: string
+  readonly place: string
 }
 
 export interface SplitEnumerator {
@@ -150,6 +160,9 @@ export interface AssignedSplit extends SourceSplit {
   readonly position: Json | undefined
 }
 
+/** By name of the sequence. */
+export type SequencePlaces = Readonly<Record<string, string>>
+
 export interface SplitPosition {
   readonly id: string
   /** Where the next record is read. */
@@ -177,6 +190,11 @@ export interface SourceOutput {
   emit(batch: RecordBatch): void
   /** The split has ended; called once, after its last record. */
   finishSplit(index: number): void
+  /**
+   * `resting`: nothing more is expected of the split for now, and it holds no watermark back. False:
+   * more has come after all, perhaps behind others that are read first.
+   */
+  restSplit?(index: number, resting: boolean): void
 }
 
 /**
@@ -187,6 +205,10 @@ export interface SourceReader {
   addSplits(splits: readonly AssignedSplit[]): void
   /** No further `addSplits` will come. */
   noMoreSplits(): void
+  /** The greatest `place` of each sequence of the source, also of splits that others read. */
+  sequencesGrew?(places: SequencePlaces): void
+  /** Whether an assigned split waits for others to be read first. It is not silent then. */
+  isQueued?(index: number): boolean
   /**
    * Emits at most one batch. 'more': call again soon. 'waiting': nothing here, call after a kick.
    * 'finished': every split has ended and no more come.

@@ -1,6 +1,11 @@
 import type { Clock } from '../base/clock.ts'
 import type { StreamNode } from '../graph/stream-graph.ts'
-import type { AssignedSplit, SourceOutput, SourceReader } from '../operator/source.ts'
+import type {
+  AssignedSplit,
+  SequencePlaces,
+  SourceOutput,
+  SourceReader,
+} from '../operator/source.ts'
 
 export interface SourcePace {
   /** Most records of a batch. */
@@ -60,6 +65,14 @@ class PacedReader implements SourceReader {
 
   addSplits(splits: readonly AssignedSplit[]): void {
     this.#reader.addSplits(splits)
+  }
+
+  sequencesGrew(places: SequencePlaces): void {
+    this.#reader.sequencesGrew?.(places)
+  }
+
+  isQueued(index: number): boolean {
+    return this.#reader.isQueued?.(index) ?? false
   }
 
   noMoreSplits(): void {

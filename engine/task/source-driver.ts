@@ -2,6 +2,7 @@ import type { SplitState } from '../checkpoint/snapshot.ts'
 import type { SplitChange } from '../operator/operator.ts'
 import type {
   MalformedRecord,
+  SequencePlaces,
   SourceOutput,
   SourceReader,
   SplitPosition,
@@ -31,6 +32,13 @@ export function atSource(thrown: unknown, place: SourcePlace): unknown {
     thrown.place.operator === undefined &&
     thrown.place.split !== undefined
   return isReaders ? thrown.at(place) : thrown
+}
+
+/** Splits that a subtask is to read from now on, and what is known of the whole source. */
+export interface SplitDeal {
+  readonly splits: readonly RestoredSplit[]
+  readonly complete: boolean
+  readonly places: SequencePlaces
 }
 
 /**
@@ -67,7 +75,7 @@ export class SourceDriver implements SourceOutput {
     this.#tell({ type: 'expected' })
   }
 
-  addSplits(splits: readonly RestoredSplit[], complete: boolean): void {
+  addSplits({ splits, complete, places }: SplitDeal): void {
     const active: RestoredSplit[] = []
     for (const split of splits) {
       if (split.finished) {
@@ -81,8 +89,9 @@ export class SourceDriver implements SourceOutput {
       }
       active.push(split)
       this.#splits.set(split.index, split)
-      const { index, watermarkMs } = split
-      this.#tell({ type: 'added', index, watermarkMs })
+      const { index, watermarkMs, sequence } = split
+      const isQueued = (): boolean => this.#reader.isQueued?.(index) ?? false
+      this.#tell({ type: 'added', index, watermarkMs, sequence, isQueued })
     }
     this.#openSplits += active.length
     const isLast = complete && !this.#complete
@@ -90,6 +99,7 @@ export class SourceDriver implements SourceOutput {
     this.#tell({ type: this.#complete ? 'complete' : 'dealt' })
     this.#setIdle(this.#openSplits === 0 && !this.#complete)
     if (active.length > 0) this.#reader.addSplits(active)
+    this.#reader.sequencesGrew?.(places)
     if (isLast) this.#reader.noMoreSplits()
   }
 
@@ -120,6 +130,10 @@ export class SourceDriver implements SourceOutput {
     this.#openSplits -= 1
     this.#tell({ type: 'finished', index })
     this.#setIdle(this.#openSplits === 0 && !this.#complete)
+  }
+
+  restSplit(index: number, resting: boolean): void {
+    this.#tell({ type: 'resting', index, resting })
   }
 
   snapshot(): readonly SplitState[] {

@@ -1,10 +1,11 @@
 import type { CheckpointBarrier, CheckpointId } from '../stream/elements.ts'
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
-import type { RestoredSplit, SubtaskMetrics } from '../worker/protocol.ts'
+import type { SubtaskMetrics } from '../worker/protocol.ts'
 import type { JobVertex } from '../graph/job-graph.ts'
 import type { FaultPlace } from '../faults/place.ts'
 import type { FaultProbe } from '../faults/probe.ts'
 import type { GateEvent, InputGate } from './input-gate.ts'
+import type { SplitDeal } from './source-driver.ts'
 import type { TaskParts } from './task-parts.ts'
 import { headName } from '../graph/job-graph.ts'
 import { asStreamError, type ErrorCode } from '../base/errors.ts'
@@ -130,9 +131,9 @@ export class StreamTask {
     this.#expecting = true
   }
 
-  addSplits(splits: readonly RestoredSplit[], complete: boolean): void {
+  addSplits(deal: SplitDeal): void {
     this.#parts.faults?.reach('source.splits', this.place)
-    this.#parts.source!.addSplits(splits, complete)
+    this.#parts.source!.addSplits(deal)
     this.#waiting = false
   }
 

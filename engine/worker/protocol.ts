@@ -6,7 +6,7 @@ import type {
   FileReference,
   SubtaskSnapshot,
 } from '../checkpoint/snapshot.ts'
-import type { AssignedSplit } from '../operator/source.ts'
+import type { AssignedSplit, SequencePlaces } from '../operator/source.ts'
 import type { StateDescriptor } from '../state/state.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 
@@ -39,6 +39,7 @@ export type ToWorker =
       readonly subtask: number
       readonly splits: readonly RestoredSplit[]
       readonly complete: boolean
+      readonly places: SequencePlaces
     }
   | { readonly type: 'trigger'; readonly checkpointId: CheckpointId; readonly stop: boolean }
   | { readonly type: 'confirmed'; readonly checkpointId: CheckpointId }

@@ -81,7 +81,7 @@ export class WorkerRuntime {
         this.#task(message.vertex, message.subtask).expectSplits()
         break
       case 'splits':
-        this.#task(message.vertex, message.subtask).addSplits(message.splits, message.complete)
+        this.#task(message.vertex, message.subtask).addSplits(message)
         break
       case 'trigger':
         this.#trigger(message)

@@ -255,3 +255,78 @@ test("a user's generator makes the watermarks", () => {
   expect(splits.read(3, 12, 20, 33)).toEqual([20])
   expect(splits.read(3, 10)).toEqual([])
 })
+
+const inOrder = (index: number, watermarkMs?: number, name = 'files'): SplitChange => ({
+  type: 'added',
+  index,
+  watermarkMs,
+  sequence: { name, place: String(index) },
+})
+
+test('of splits that follow each other those not yet read hold nothing back', () => {
+  const splits = new Splits(boundedStrategy(0))
+  for (const index of [2, 0, 1]) splits.change(inOrder(index))
+  splits.change({ type: 'dealt' })
+  expect(splits.read(0, 100)).toEqual([99])
+  // Read early, it does not count before its turn; the next one goes on from where the last ended.
+  expect(splits.read(1, 500)).toEqual([])
+  expect(splits.change({ type: 'finished', index: 0 })).toEqual([499])
+  expect(splits.change({ type: 'finished', index: 1 })).toEqual([])
+  expect(splits.operator.splitWatermark(2)).toBe(499)
+  expect(splits.read(2, 400, 600)).toEqual([599])
+})
+
+test('each sequence counts by itself, and a split beside them too', () => {
+  const splits = new Splits(boundedStrategy(0))
+  splits.change(inOrder(0, undefined, 'a'))
+  splits.change(inOrder(1, undefined, 'a'))
+  splits.change(inOrder(2, undefined, 'b'))
+  splits.add(3)
+  splits.change({ type: 'dealt' })
+  splits.read(0, 100)
+  splits.read(2, 70)
+  expect(splits.read(3, 80)).toEqual([69])
+  expect(splits.change({ type: 'finished', index: 2 })).toEqual([79])
+  expect(splits.read(3, 300)).toEqual([99])
+})
+
+test('restored splits of a sequence give the watermark of the earliest', () => {
+  const splits = new Splits(boundedStrategy(0))
+  splits.change(inOrder(5, 300))
+  splits.change(inOrder(4, 200))
+  splits.change(inOrder(6))
+  expect(splits.change({ type: 'dealt' })).toEqual([200])
+  expect(splits.change({ type: 'finished', index: 4 })).toEqual([300])
+})
+
+test('a split at rest lets the next one count, until it has more after all', () => {
+  const splits = new Splits(boundedStrategy(0))
+  splits.change(inOrder(0))
+  splits.change({ type: 'dealt' })
+  expect(splits.read(0, 100)).toEqual([99])
+  splits.change(inOrder(1))
+  splits.change({ type: 'dealt' })
+  expect(splits.read(1, 500)).toEqual([])
+  expect(splits.change({ type: 'resting', index: 0, resting: true })).toEqual([499])
+  expect(splits.change({ type: 'resting', index: 0, resting: false })).toEqual([])
+  expect(splits.read(1, 600)).toEqual([])
+  splits.read(0, 110)
+  expect(splits.change({ type: 'resting', index: 0, resting: true })).toEqual([599])
+  expect(splits.change({ type: 'resting', index: 1, resting: true })).toEqual([true])
+})
+
+test('a split that waits for others to be read first is not idle', () => {
+  const splits = new Splits(boundedStrategy(0).withIdleness(1_000))
+  let isQueued = true
+  splits.add(0)
+  splits.change({ type: 'added', index: 1, watermarkMs: undefined, isQueued: () => isQueued })
+  splits.read(0, 100)
+  splits.advance(900)
+  splits.read(0, 200)
+  expect(splits.advance(1_800)).toEqual([])
+  isQueued = false
+  splits.read(0, 300)
+  expect(splits.advance(2_700)).toEqual([])
+  splits.read(0, 400)
+  expect(splits.advance(2_800)).toEqual([399])
+})

@@ -1,8 +1,10 @@
 import type {
+  AddedSplit,
   OperatorContext,
   SplitChange,
   StreamOperator,
 } from '../../engine/operator/operator.ts'
+import type { SplitSequence } from '../../engine/operator/source.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
 import type {
   WatermarkGenerator,
@@ -32,6 +34,8 @@ export type TimeSelector =
  * T6. Behind a source, a subtask that has been dealt its splits and has none open is idle while
  *     more may come. Before the first deal, and from \`expected\` to the deal, it holds.
  * T7. Elsewhere it is idle when its whole input is.
+ * T8. Of open splits that follow each other only the earliest counts that is not idle. The next one
+ *     goes on from its watermark. A split that waits for others to be read first is not idle.
  */
 export class AssignWatermarksOperator implements StreamOperator {
   readonly emitsWatermarks = true
@@ -47,6 +51,8 @@ export class AssignWatermarksOperator implements StreamOperator {
   #inputIdle = false
   #emittedMs = MIN_WATERMARK
   #idle = false
+  /** The splits whose least watermark is the subtask's (T1, T8); undefined: to be found anew. */
+  #counting: readonly SplitClock[] | undefined
   /** No split turns idle before this. */
   #checkAtMs: number | undefined
 
@@ -71,15 +77,21 @@ export class AssignWatermarksOperator implements StreamOperator {
     switch (change.type) {
       case 'added':
         this.#openSplits += 1
-        if (this.#perSplit) this.#add(change.index, change.watermarkMs)
+        if (this.#perSplit) this.#add(change)
         break
       case 'finished':
         this.#openSplits -= 1
-        this.#splits.delete(change.index)
+        this.#finish(change.index)
         break
+      case 'resting': {
+        const split = this.#splits.get(change.index)
+        if (split !== undefined) split.idle = change.resting
+        break
+      }
       default:
         this.#deal = change.type
     }
+    this.#counting = undefined
     if (change.type !== 'added') this.#refresh()
     this.#planCheck()
   }
@@ -117,18 +129,39 @@ export class AssignWatermarksOperator implements StreamOperator {
     const blocked = !this.#context.output.hasCredit()
     for (const split of this.#splits.values()) {
       // A split that was held up by what is downstream has not been silent.
-      if (blocked) split.seenAtMs = nowMs
+      if (blocked || split.isQueued?.() === true) split.seenAtMs = nowMs
       else if (nowMs - split.seenAtMs >= idleMs) split.idle = true
     }
+    this.#counting = undefined
     this.#refresh()
     this.#planCheck()
     return true
   }
 
   /** Emits no watermark: others may be about to be added that are further behind (T5). */
-  #add(index: number, watermarkMs: number | undefined): void {
+  #add({ index, watermarkMs, sequence, isQueued }: AddedSplit): void {
     const nowMs = this.#context.doors.clock.nowMs()
-    this.#splits.set(index, new SplitClock(this.#strategy, watermarkMs, nowMs))
+    const split = new SplitClock(this.#strategy, watermarkMs, nowMs)
+    split.sequence = sequence
+    split.isQueued = isQueued
+    this.#splits.set(index, split)
+  }
+
+  /** T8. */
+  #finish(index: number): void {
+    const ended = this.#splits.get(index)
+    this.#splits.delete(index)
+    if (ended?.sequence === undefined) return
+    const { name, place } = ended.sequence
+    let next: SplitClock | undefined
+    for (const split of this.#splits.values()) {
+      const { sequence } = split
+      if (sequence?.name !== name || sequence.place < place) continue
+      if (next === undefined || sequence.place < next.sequence!.place) next = split
+    }
+    if (next !== undefined && next.watermarkMs < ended.watermarkMs) {
+      next.watermarkMs = ended.watermarkMs
+    }
   }
 
   #timesByFunction(batch: RecordBatch, select: (record: never) => number): Float64Array {
@@ -212,6 +245,10 @@ export class AssignWatermarksOperator implements StreamOperator {
     if (clock === undefined) {
       clock = new SplitClock(this.#strategy, undefined, nowMs)
       this.#splits.set(split, clock)
+      this.#counting = undefined
+    } else if (clock.idle) {
+      clock.idle = false
+      this.#counting = undefined
     }
     return clock
   }
@@ -238,14 +275,13 @@ export class AssignWatermarksOperator implements StreamOperator {
 
   /** T1: emits the combined watermark and status when they have changed. */
   #refresh(): void {
-    let least = MAX_WATERMARK
-    let greatest = MIN_WATERMARK
-    let active = false
-    for (const split of this.#splits.values()) {
-      if (split.watermarkMs > greatest) greatest = split.watermarkMs
-      if (split.idle) continue
-      active = true
-      if (split.watermarkMs < least) least = split.watermarkMs
+    let ms = MAX_WATERMARK
+    const counting = (this.#counting ??= splitsThatCount(this.#splits.values()))
+    const active = counting.length > 0
+    for (const split of counting) if (split.watermarkMs < ms) ms = split.watermarkMs
+    if (!active) {
+      ms = MIN_WATERMARK
+      for (const split of this.#splits.values()) ms = Math.max(ms, split.watermarkMs)
     }
     const isEmpty = this.#isBehindSource && this.#openSplits === 0
     const idle = isEmpty
@@ -256,7 +292,6 @@ export class AssignWatermarksOperator implements StreamOperator {
       this.#context.output.emitIdle(false)
     }
     if (this.#deal === 'expected') return
-    const ms = active ? least : greatest
     if (ms > this.#emittedMs) {
       this.#emittedMs = ms
       this.#context.output.emitWatermark(ms)
@@ -271,8 +306,29 @@ export class AssignWatermarksOperator implements StreamOperator {
 /** Index of the one generator where splits are not known. */
 const UNSPLIT = -1
 
+/** T1, T8. */
+function splitsThatCount(splits: Iterable<SplitClock>): readonly SplitClock[] {
+  const counting: SplitClock[] = []
+  const earliest = new Map<string, SplitClock>()
+  for (const split of splits) {
+    const { sequence } = split
+    if (split.idle) continue
+    if (sequence === undefined) {
+      counting.push(split)
+      continue
+    }
+    const other = earliest.get(sequence.name)
+    if (other === undefined || sequence.place < other.sequence!.place) {
+      earliest.set(sequence.name, split)
+    }
+  }
+  return [...counting, ...earliest.values()]
+}
+
 class SplitClock {
   readonly #generator: WatermarkGenerator
+  sequence: SplitSequence | undefined
+  isQueued: (() => boolean) | undefined
   watermarkMs: number
   idle = false
   seenAtMs: number
@@ -288,7 +344,6 @@ class SplitClock {
     for (let index = from; index < to; index += 1) generator.onRecord(times[index]!)
     const ms = generator.watermarkMs()
     if (ms > this.watermarkMs) this.watermarkMs = ms
-    this.idle = false
     this.seenAtMs = nowMs
   }
 }

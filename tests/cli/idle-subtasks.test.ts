@@ -106,6 +106,20 @@ test('a folder that is empty at the start holds nothing back when files come', a
   expect(shown(project)).toEqual(revenue(260, 3))
 })
 
+test('of watched files in order only the last holds event time back', async ({ project }) => {
+  project.write('job.ts', JOB.replace('watch: true', 'watch: true, inOrder: true'))
+  project.write('orders/a.jsonl', lines(0, 100))
+  project.write('orders/b.jsonl', lines(100, 200))
+  const run = project.start(['run', 'job.ts', '--parallelism', '2'])
+  await until('windows of both', () => shown(project).length >= 6)
+  expect(shown(project)).toEqual(revenue(200, 2))
+  project.write('orders/c.jsonl', lines(200, 330))
+  await until('later windows', () => shown(project).length >= 15)
+  expect(shown(project)).toEqual(revenue(330, 5))
+  run.child.kill('SIGTERM')
+  expect((await run.ended).exitCode).toBe(143)
+})
+
 test('a subtask whose last file has ended, and a restore with another parallelism, hold nothing back', async ({
   project,
 }) => {
