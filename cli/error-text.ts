@@ -1,9 +1,9 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { styleText } from 'node:util'
 import type { ErrorData, ErrorPlace } from '../engine/base/errors.ts'
 import { ERRORS } from '../engine/base/errors.ts'
 import { packageRoot } from './own-package.ts'
+import { painter } from './terminal.ts'
 
 /**
  * An error as a person reads it: what was found, where, why, what to do, where more is written.
@@ -16,8 +16,7 @@ export interface ErrorTextOptions {
 }
 
 export function formatError(error: ErrorData, options: ErrorTextOptions): string {
-  const paint = (style: 'red' | 'bold' | 'dim', text: string): string =>
-    options.color ? styleText(style, text, { validateStream: false }) : text
+  const paint = painter(options.color)
   const lines = [`${paint('red', `error ${error.code}`)}: ${paint('bold', error.message)}`]
   const add = (name: string, text: string): void => {
     lines.push(`  ${paint('dim', name.padEnd(5))} ${text.replaceAll('\n', '\n        ')}`)

@@ -4,6 +4,7 @@ import { asStreamError } from '../engine/base/errors.ts'
 import { formatError } from './error-text.ts'
 import { packageVersion } from './own-package.ts'
 import { program } from './program.ts'
+import { hasColor } from './terminal.ts'
 
 /** The entry of `millrace`: gives what a command throws to the person, and its exit code. */
 // Whoever reads us (`| head`) may have seen enough; what cannot be said is not said.
@@ -25,7 +26,7 @@ async function main(): Promise<number> {
     // Help and version end in a throw too, with 0; help in the place of a missing command with 2.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
     const error = asStreamError(thrown)
-    const color = process.stderr.isTTY && process.env['NO_COLOR'] === undefined
+    const color = hasColor(process.stderr, process.env)
     const verbose = process.argv.includes('--verbose')
     process.stderr.write(`${formatError(error.toData(), { color, verbose })}\n`)
     return error.consequence.exit

@@ -1,6 +1,9 @@
 import type { CheckpointProgress, StepProgress } from '../engine/job/protocol.ts'
 import { formatDuration } from './duration.ts'
 import { formatBytes, formatCount, formatRate } from './numbers.ts'
+import { cut, sharesOf, stepTable } from './step-table.ts'
+import type { Paint } from './terminal.ts'
+import { formatWatermark, lagMs, type Watermark } from './watermark.ts'
 
 /** What one progress report shows: counters made into rates by the report before it. */
 export interface ProgressView {
@@ -43,78 +46,107 @@ function rate(count: number, last: number | undefined, atMs: number, lastMs = 0)
   return ((count >= last ? count - last : count) * 1_000) / (atMs - lastMs)
 }
 
-/** A table for a terminal of `columns`, a line a step. */
-export function renderTable(view: ProgressView, columns: number): readonly string[] {
-  const head = ['step', 'in', 'in/s', 'out/s', 'busy', 'held back', 'lag']
-  const rows = view.steps.map((step) => [
-    step.parallelism > 1 ? `${step.name} ×${step.parallelism}` : step.name,
-    formatCount(step.recordsIn),
-    formatRate(step.inPerSecond),
-    formatRate(step.outPerSecond),
-    formatShare(step.busy),
-    formatShare(step.backPressured),
-    formatLag(step),
-  ])
-  const widths = head.map((name, column) =>
-    Math.max(name.length, ...rows.map((row) => row[column]!.length)),
-  )
-  const malformed = malformedText(view)
-  const lines = [head, ...rows].map((row) =>
-    row
-      .map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!),
-      )
-      .join('  '),
-  )
-  const title = `${view.job}  ${formatDuration(view.sinceMs)}  ${checkpointText(view)}`
-  return [title, ...lines, ...(malformed === '' ? [] : [malformed])].map((line) =>
-    line.slice(0, Math.max(20, columns - 1)),
-  )
+/** Room of a terminal. A line as wide as the terminal would wrap on some. */
+export interface Room {
+  readonly columns: number
+  readonly rows: number
 }
 
-/** One line for a log: what goes in at the sources, out at the end, and what is notable. */
-export function renderLine(view: ProgressView): string {
-  const first = view.steps[0]
-  const last = view.steps.at(-1)
-  const parts = [`${view.job} ${formatDuration(view.sinceMs)}`]
-  if (first !== undefined && last !== undefined) {
-    parts.push(`in ${formatCount(first.recordsIn)} (${formatRate(first.inPerSecond)}/s)`)
-    parts.push(`to "${last.name}" ${formatCount(last.recordsIn)}`)
+const COLUMNS_MIN = 20
+/** Lines of the table that are no step: title, head, notes, and the one with the cursor. */
+const ROWS_OTHER = 5
+
+/** A table for a terminal: a title, then a line a step, each step's name at the left. */
+export function renderTable(view: ProgressView, room: Room, paint: Paint): readonly string[] {
+  const width = Math.max(COLUMNS_MIN, room.columns - 1)
+  const { steps, nowMs } = view
+  const lines = stepTable({ steps, nowMs, width, paint, isLive: true })
+  const shown = Math.max(1, room.rows - ROWS_OTHER)
+  const hidden = steps.length - shown
+  const more = hidden > 0 ? [paint('dim', cut(`and ${hidden} more steps`, width))] : []
+  const notes = notesOf(view).map((note) => paint('yellow', cut(note, width)))
+  return [titleLine(view, width, paint), ...lines.slice(0, shown + 1), ...more, ...notes]
+}
+
+/** The job, for how long it runs, and its last checkpoint: as much of that as there is room for. */
+function titleLine(view: ProgressView, width: number, paint: Paint): string {
+  const job = cut(view.job, width)
+  let rest = `  ${formatDuration(view.sinceMs)}  `
+  for (const part of checkpointParts(view)) {
+    const next = rest.endsWith('  ') ? `${rest}${part}` : `${rest}, ${part}`
+    if (job.length + next.length > width) break
+    rest = next
   }
-  const held = view.steps.filter((step) => step.backPressured > HELD_BACK_SHARE)
-  if (held.length > 0) parts.push(`held back: ${held.map((step) => step.name).join(', ')}`)
-  const lag = view.steps.map(formatLag).find((text) => text !== '')
-  if (lag !== undefined) parts.push(`lag ${lag}`)
-  const malformed = malformedText(view)
-  if (malformed !== '') parts.push(malformed)
-  parts.push(checkpointText(view))
-  return parts.join(', ')
+  return `${paint('bold', job)}${rest.trimEnd()}`
 }
 
-/** Above this share of waiting for credit, a step counts as held back by those behind it. */
-const HELD_BACK_SHARE = 0.5
-
-/** Records that sources have passed over; empty: none. */
-function malformedText(view: ProgressView): string {
-  const passed = view.steps.filter(({ malformed = 0 }) => malformed > 0)
-  if (passed.length === 0) return ''
-  const counts = passed.map(({ name, malformed = 0 }) => `${name} ${formatCount(malformed)}`)
-  return `malformed: ${counts.join(', ')}`
+/** One line for a log: what goes in, what has arrived at each sink, and what is notable. */
+export function renderLine(view: ProgressView): string {
+  const sources = view.steps.filter(({ type }) => type === 'source')
+  const total = (of: (step: StepView) => number): number =>
+    sources.reduce((sum, step) => sum + of(step), 0)
+  const read = formatCount(total((step) => step.recordsIn))
+  const perSecond = formatRate(total((step) => step.inPerSecond))
+  const sinks = view.steps
+    .filter(({ type }) => type === 'sink')
+    .map(({ name, recordsIn }) => `"${name}" ${formatCount(recordsIn)}`)
+  const held = view.steps.filter((step) => !step.chained && sharesOf(step).heldBack > HELD_BACK_MAX)
+  const parts = [
+    `${view.job} ${formatDuration(view.sinceMs)}: in ${read} (${perSecond}/s)`,
+    `out ${sinks.join(', ')}`,
+    ...watermarkParts(view),
+    ...(held.length === 0 ? [] : [`held back: ${held.map(({ name }) => name).join(', ')}`]),
+    ...notesOf(view),
+    checkpointParts(view).join(', '),
+  ]
+  return parts.join('; ')
 }
 
-function checkpointText(view: ProgressView): string {
-  const last = view.lastCheckpoint
-  if (last === undefined) return 'no checkpoint yet'
-  const age = formatDuration(Math.max(0, view.nowMs - last.completedAtMs))
-  const size = formatBytes(last.bytes)
-  return `checkpoint ${last.count} was ${age} ago, took ${formatDuration(last.durationMs)}, ${size}`
+/** Above this share of waiting for credit, in percent, a step is held back by those behind it. */
+const HELD_BACK_MAX = 50
+
+/** Of the step that is furthest behind. */
+function watermarkParts({ steps, nowMs }: ProgressView): readonly string[] {
+  const reached = steps.flatMap(({ watermark }) => (watermark === undefined ? [] : [watermark]))
+  if (reached.length === 0) return []
+  const lowest = lowestOf(reached)
+  const lag = lagMs(lowest, nowMs)
+  const behind = lag === undefined ? '' : `, ${formatDuration(lag)} behind`
+  return [`watermark ${formatWatermark(lowest, 'full')}${behind}`]
 }
 
-function formatShare(share: number): string {
-  return `${Math.round(share * 100)} %`
+function lowestOf(watermarks: readonly Watermark[]): Watermark {
+  if (watermarks.includes('none')) return 'none'
+  const times = watermarks.filter((watermark) => typeof watermark === 'number')
+  return times.length === 0 ? 'end' : Math.min(...times)
 }
 
-function formatLag(step: StepProgress): string {
-  if (step.lagRecords !== undefined) return `${formatCount(step.lagRecords)} records`
-  return step.lagMs === undefined ? '' : formatDuration(step.lagMs)
+/** What a person should know besides the counts: records that sources have passed over. */
+function notesOf({ steps }: ProgressView): readonly string[] {
+  const passed = steps.filter(({ malformed = 0 }) => malformed > 0)
+  if (passed.length === 0) return []
+  const counts = passed.map(({ name, malformed = 0 }) => `"${name}" ${formatCount(malformed)}`)
+  return [`malformed: ${counts.join(', ')}`]
+}
+
+function checkpointParts({ lastCheckpoint, nowMs }: ProgressView): readonly string[] {
+  if (lastCheckpoint === undefined) return ['no checkpoint yet']
+  const { name, completedAtMs, durationMs, bytes } = lastCheckpoint
+  return [
+    `checkpoint ${name}`,
+    `${formatDuration(Math.max(0, nowMs - completedAtMs))} ago`,
+    `took ${formatDuration(durationMs)}`,
+    formatBytes(bytes),
+  ]
+}
+
+/** What each step has done in the end. */
+export function renderSteps(
+  steps: readonly StepProgress[],
+  columns: number,
+  paint: Paint,
+): readonly string[] {
+  const views = steps.map((step) => ({ ...step, inPerSecond: 0, outPerSecond: 0 }))
+  const width = Math.max(COLUMNS_MIN, columns - 1)
+  return stepTable({ steps: views, nowMs: 0, width, paint, isLive: false })
 }

@@ -1,10 +1,13 @@
+import { stripVTControlCharacters } from 'node:util'
 import type { Clock } from '../engine/base/clock.ts'
 import type { ErrorData } from '../engine/base/errors.ts'
-import type { FromEngine, RunSummary } from '../engine/job/protocol.ts'
+import type { LogLevel } from '../engine/base/logger.ts'
+import type { FromEngine, RunSummary, StepProgress } from '../engine/job/protocol.ts'
 import { formatDuration } from './duration.ts'
 import { formatError } from './error-text.ts'
 import { formatCount } from './numbers.ts'
-import { RateMeter, renderLine, renderTable } from './progress-view.ts'
+import { RateMeter, renderLine, renderSteps, renderTable, type Room } from './progress-view.ts'
+import { painter, type Paint, type Style } from './terminal.ts'
 
 /**
  * What a person sees of a run. On a terminal a table at the bottom is drawn anew with each report
@@ -13,47 +16,62 @@ import { RateMeter, renderLine, renderTable } from './progress-view.ts'
  */
 export interface ScreenOptions {
   readonly write: (text: string) => void
-  /** Columns of the terminal; undefined: not a terminal. */
-  readonly columns: number | undefined
+  /** Room of the terminal now; undefined: not a terminal. */
+  readonly room: (() => Room) | undefined
   readonly color: boolean
   readonly verbose: boolean
   readonly clock: Clock
 }
 
 const PLAIN_EVERY_MS = 10_000
+/** Of the table of steps where there is no terminal. */
+const PLAIN_COLUMNS = 100
 const LINE_FEED = 10
 
 export class RunScreen {
   readonly #options: ScreenOptions
+  readonly #paint: Paint
   readonly #rates = new RateMeter()
   readonly #startMs: number
   #job = 'job'
-  #drawn = 0
+  /** Visible widths of the lines of the table on the screen. */
+  #drawn: readonly number[] = []
   #table: readonly string[] = []
   #plainMs: number
+  #steps: readonly StepProgress[] = []
+  #isResumed = false
   /** The last line of each output, while it has no end. */
   readonly #waiting = new Map<(bytes: Uint8Array) => void, readonly Uint8Array[]>()
 
   constructor(options: ScreenOptions) {
     this.#options = options
+    this.#paint = painter(options.color)
     this.#startMs = options.clock.monotonicMs()
     this.#plainMs = this.#startMs
+  }
+
+  /** Before anything is known of the job but its file: planning it takes a moment. */
+  begin(file: string): void {
+    if (this.#options.room === undefined) this.line(`starting ${file}`)
+    else this.#show([`starting ${file}`])
   }
 
   onMessage(message: FromEngine): void {
     switch (message.type) {
       case 'started': {
-        this.#job = message.job
-        const from =
-          message.restoredFrom === undefined ? '' : `, from checkpoint ${message.restoredFrom}`
-        this.line(`${message.job} runs in ${message.workDir}${from}`)
+        const { job, workDir, restoredFrom } = message
+        this.#job = job
+        this.#isResumed = restoredFrom !== undefined
+        const from = restoredFrom === undefined ? '' : `, from checkpoint ${restoredFrom}`
+        this.#table = []
+        this.line(`${this.#paint('bold', job)} runs in ${workDir}${from}`)
         break
       }
       case 'progress':
         this.#onProgress(message)
         break
       case 'log':
-        this.line(`${message.level} ${message.message}${fieldsText(message.fields)}`)
+        this.line(`${this.#level(message.level)} ${message.message}${fieldsText(message.fields)}`)
         break
       case 'bundled':
       case 'failed':
@@ -66,7 +84,7 @@ export class RunScreen {
 
   /** A line that stays. */
   line(text: string): void {
-    this.#above(`${text}\n`)
+    this.#write(`${this.#eraser()}${text}\n${this.#drawer()}`)
   }
 
   /** Output of the job itself: whole lines go above the table, the rest waits for its end. */
@@ -75,10 +93,10 @@ export class RunScreen {
     const waiting = this.#waiting.get(write) ?? []
     this.#waiting.set(write, end === 0 ? [...waiting, chunk] : [chunk.subarray(end)])
     if (end === 0) return
-    this.#erase()
+    this.#write(this.#eraser())
     for (const part of waiting) write(part)
     write(chunk.subarray(0, end))
-    this.#draw()
+    this.#write(this.#drawer())
   }
 
   restarting(error: ErrorData, afterMs: number, attempt: number): void {
@@ -93,21 +111,28 @@ export class RunScreen {
   }
 
   finished(summary: RunSummary, restarts: number): void {
+    const { room } = this.#options
     this.#table = []
+    if (summary.status !== 'already-finished' && this.#steps.length > 0) {
+      if (this.#isResumed) this.line(this.#paint('dim', 'steps, since the latest start'))
+      const columns = room?.().columns ?? PLAIN_COLUMNS
+      for (const line of renderSteps(this.#steps, columns, this.#paint)) this.line(line)
+    }
     this.line(summaryText(summary, restarts))
   }
 
   /** Takes the table away; called last. */
   close(): void {
-    this.#erase()
     this.#table = []
+    this.#write(this.#eraser())
     for (const [write, parts] of this.#waiting) parts.forEach(write)
     this.#waiting.clear()
   }
 
   #onProgress(message: Extract<FromEngine, { type: 'progress' }>): void {
-    const { clock, columns } = this.#options
+    const { clock, room } = this.#options
     const atMs = clock.monotonicMs()
+    this.#steps = message.steps
     const view = {
       job: this.#job,
       sinceMs: atMs - this.#startMs,
@@ -115,34 +140,52 @@ export class RunScreen {
       lastCheckpoint: message.lastCheckpoint,
       nowMs: clock.nowMs(),
     }
-    if (columns === undefined) {
-      if (atMs - this.#plainMs < PLAIN_EVERY_MS) return
+    if (room !== undefined) {
+      this.#show(renderTable(view, room(), this.#paint))
+    } else if (atMs - this.#plainMs >= PLAIN_EVERY_MS) {
       this.#plainMs = atMs
       this.line(renderLine(view))
-    } else {
-      this.#table = renderTable(view, columns)
-      this.#erase()
-      this.#draw()
     }
   }
 
-  #above(text: string): void {
-    this.#erase()
-    this.#options.write(text)
-    this.#draw()
+  #level(level: LogLevel): string {
+    const style = LEVEL_STYLES[level]
+    return style === undefined ? level : this.#paint(style, level)
   }
 
-  #erase(): void {
-    if (this.#drawn === 0) return
-    this.#options.write(`\u001b[${this.#drawn}A\r\u001b[J`)
-    this.#drawn = 0
+  #show(table: readonly string[]): void {
+    this.#table = table
+    this.#write(`${this.#eraser()}${this.#drawer()}`)
   }
 
-  #draw(): void {
-    if (this.#table.length === 0) return
-    this.#options.write(`${this.#table.join('\n')}\n`)
-    this.#drawn = this.#table.length
+  #write(text: string): void {
+    if (text !== '') this.#options.write(text)
   }
+
+  /** Takes the table off the screen. A terminal that has become narrower has wrapped its lines. */
+  #eraser(): string {
+    if (this.#drawn.length === 0) return ''
+    const columns = this.#options.room?.().columns ?? Infinity
+    const lines = this.#drawn.reduce(
+      (sum, width) => sum + Math.max(1, Math.ceil(width / columns)),
+      0,
+    )
+    this.#drawn = []
+    return `\u001b[${lines}A\r\u001b[J`
+  }
+
+  #drawer(): string {
+    if (this.#table.length === 0) return ''
+    this.#drawn = this.#table.map((line) => stripVTControlCharacters(line).length)
+    return `${this.#table.join('\n')}\n`
+  }
+}
+
+const LEVEL_STYLES: Readonly<Record<LogLevel, Style | undefined>> = {
+  error: 'red',
+  warn: 'yellow',
+  info: undefined,
+  debug: 'dim',
 }
 
 function fieldsText(fields: Readonly<Record<string, unknown>>): string {

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { FromEngine, RunOptions } from '../engine/job/protocol.ts'
 import type { RunResult, StopSignal } from '../engine/job/supervisor.ts'
 import type { RunFlags } from './run-options.ts'
@@ -11,6 +11,7 @@ import { Supervisor } from '../engine/job/supervisor.ts'
 import { builtRoot } from './own-package.ts'
 import { configOf, runOptions } from './run-options.ts'
 import { RunScreen } from './run-screen.ts'
+import { hasColor, terminalSize } from './terminal.ts'
 
 /**
  * `millrace run`: a small parent of the engine process. It loads nothing of the engine, so that
@@ -34,12 +35,12 @@ export async function runJobProcess(
   flags: { readonly json?: boolean; readonly verbose?: boolean },
   hooks: RunHooks = {},
 ): Promise<number> {
-  const terminal = process.stderr.isTTY && flags.json !== true
+  const terminal = flags.json === true ? undefined : terminalSize(process.stderr, process.env)
   const startMs = systemClock.monotonicMs()
   const screen = new RunScreen({
     write: (text) => process.stderr.write(text),
-    columns: terminal ? process.stderr.columns || COLUMNS_USUAL : undefined,
-    color: terminal && process.env['NO_COLOR'] === undefined,
+    room: terminal && (() => terminalSize(process.stderr, process.env) ?? terminal),
+    color: hasColor(process.stderr, process.env),
     verbose: flags.verbose ?? false,
     clock: systemClock,
   })
@@ -53,7 +54,7 @@ export async function runJobProcess(
     options,
     execArgv: ENGINE_FLAGS,
     // On a terminal what the job prints must not tear the table.
-    output: terminal ? 'pipe' : 'inherit',
+    output: terminal === undefined ? 'inherit' : 'pipe',
     onOutput: (chunk, stream) => screen.pass(chunk, writers[stream]),
     onMessage: (message) => {
       if (message.type === 'started') job = message.job
@@ -64,6 +65,7 @@ export async function runJobProcess(
   })
   hooks.onSupervisor?.(supervisor)
 
+  screen.begin(basename(options.jobPath))
   const forget = forwardSignals(supervisor, screen)
   try {
     const result = await supervisor.run()
@@ -81,8 +83,6 @@ export async function runJobProcess(
   }
 }
 
-/** Where a terminal does not say. */
-const COLUMNS_USUAL = 80
 /**
  * Frames of the user's own files in stacks; and a heap that is collected when it has grown by half,
  * not when it is four times what lives: a state cache of 32 MiB took 1,000 MiB without.

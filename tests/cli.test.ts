@@ -140,7 +140,15 @@ test('check finds what types find, by the typescript of the project', async () =
 test('a job runs to its end, sums up in one line, and says so when it is run again', async () => {
   project.write('job.ts', COUNTING)
   const ended = await project.run(['run', 'job.ts', '--json', '--parallelism', '2'])
-  expect(ended.stderr).not.toMatch(/error/)
+  const [starting, , ...told] = ended.stderr.trimEnd().split('\n')
+  expect(starting).toBe('starting job.ts')
+  expect(told.filter((line) => !/^(info|counting \d)/.test(line)).slice(0, -1)).toEqual([
+    'step           in    out',
+    'numbers ×2  1,000  1,000',
+    '└ map-1     1,000  1,000',
+    'count ×2    1,000  1,000',
+    '└ files     1,000',
+  ])
   expect(ended.exitCode).toBe(0)
   expect(lastLine(ended)).toMatchObject({
     status: 'finished',

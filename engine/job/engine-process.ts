@@ -107,7 +107,7 @@ async function bundleOf(options: RunOptions, { files, logger }: Doors): Promise<
   return bundleJob(jobPath, bundleDir, { dev })
 }
 
-/** Reports every so often, and once more when it is told to stop. */
+/** Reports at once, every so often, and once more when it is told to stop. */
 function reportProgress(life: JobLife, doors: Doors, everyMs: number): () => void {
   if (everyMs === 0) return () => undefined
   let timer: Timer | undefined
@@ -126,6 +126,7 @@ function reportProgress(life: JobLife, doors: Doors, everyMs: number): () => voi
       again()
     })
   }
+  report()
   again()
   return () => {
     timer?.cancel()

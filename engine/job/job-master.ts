@@ -130,7 +130,7 @@ export class JobMaster {
   }
 
   steps(): readonly StepProgress[] {
-    return this.#progress.steps(this.#parts.doors.clock.nowMs())
+    return this.#progress.steps()
   }
 
   /** Since the job's first start. */

@@ -34,9 +34,12 @@ export function addCounts(base: StepCounts, snapshots: readonly SubtaskSnapshot[
 export class Progress {
   readonly #graph: JobGraph
   readonly #latest = new Map<string, SubtaskMetrics>()
+  /** Whether a step assigns times: without, a watermark says nothing. */
+  readonly #hasEventTime: boolean
 
   constructor(graph: JobGraph) {
     this.#graph = graph
+    this.#hasEventTime = graph.graph.nodes.some(({ eventTime }) => eventTime === 'assigns')
   }
 
   update(subtasks: readonly SubtaskMetrics[]): void {
@@ -45,8 +48,8 @@ export class Progress {
     }
   }
 
-  steps(nowMs: number): readonly StepProgress[] {
-    return this.#graph.vertices.flatMap((vertex) => this.#stepsOf(vertex, nowMs))
+  steps(): readonly StepProgress[] {
+    return this.#graph.vertices.flatMap((vertex) => this.#stepsOf(vertex))
   }
 
   /** What sources have read, and what has arrived at sinks. */
@@ -78,10 +81,9 @@ export class Progress {
     return found
   }
 
-  #stepsOf(vertex: JobVertex, nowMs: number): readonly StepProgress[] {
+  #stepsOf(vertex: JobVertex): readonly StepProgress[] {
     const subtasks = this.#metricsOf(vertex)
-    const watermarkMs = Math.min(...subtasks.map((metrics) => metrics.watermarkMs))
-    const hasLag = watermarkMs > MIN_WATERMARK && watermarkMs < MAX_WATERMARK
+    const { busy, backPressured } = leastIdle(subtasks)
     return vertex.chain.map((node, index) => ({
       name: node.name,
       parallelism: vertex.parallelism,
@@ -90,11 +92,32 @@ export class Progress {
       ...(node.runtime.type === 'source'
         ? { malformed: sum(subtasks.map((metrics) => metrics.malformed)) }
         : {}),
-      busy: Math.max(0, ...subtasks.map((metrics) => metrics.busy)),
-      backPressured: Math.max(0, ...subtasks.map((metrics) => metrics.backPressured)),
-      ...(hasLag ? { lagMs: Math.max(0, nowMs - watermarkMs) } : {}),
+      type: node.runtime.type,
+      chained: index > 0,
+      busy,
+      backPressured,
+      ...(this.#hasEventTime
+        ? { watermark: slowest(subtasks.map((metrics) => metrics.watermarkMs)) }
+        : {}),
     }))
   }
+}
+
+/** The shares of the subtask that has the least left of its time; of equals, the busiest. */
+function leastIdle(
+  subtasks: readonly SubtaskMetrics[],
+): Pick<SubtaskMetrics, 'busy' | 'backPressured'> {
+  const share = ({ busy, backPressured }: SubtaskMetrics): number => busy + backPressured
+  const sorted = [...subtasks].sort(
+    (left, right) => share(right) - share(left) || right.busy - left.busy,
+  )
+  return sorted[0] ?? { busy: 0, backPressured: 0 }
+}
+
+function slowest(watermarks: readonly number[]): number | 'none' | 'end' {
+  const least = watermarks.length === 0 ? MIN_WATERMARK : Math.min(...watermarks)
+  if (least === MIN_WATERMARK) return 'none'
+  return least === MAX_WATERMARK ? 'end' : least
 }
 
 function sum(values: readonly number[]): number {

@@ -109,18 +109,20 @@ export interface RunOptions {
 /** Counters are totals since this life of the engine began; the parent makes rates of them. */
 export interface StepProgress {
   readonly name: string
+  readonly type: 'source' | 'operator' | 'sink'
+  /** It shares the thread of the step before it; `busy` and `backPressured` are of both. */
+  readonly chained: boolean
   readonly parallelism: number
   readonly recordsIn: number
   readonly recordsOut: number
   /** Of a source: records that it could not decode and passed over. */
   readonly malformed?: number
-  /** Share of the last interval spent working, 0 to 1, the busiest subtask's. */
+  /** Shares of the last interval, 0 to 1, spent working and waiting for credit: one subtask's, the
+   * one with the least left of its time, so that both are together at most 1. */
   readonly busy: number
-  /** Share of the last interval spent waiting for credit, 0 to 1, the worst subtask's. */
   readonly backPressured: number
-  /** Event-time lag, ms, or what the source itself knows to be still unread, records. */
-  readonly lagMs?: number
-  readonly lagRecords?: number
+  /** Of the subtask furthest behind, epoch ms. Undefined: the job has no event time. */
+  readonly watermark?: number | 'none' | 'end'
 }
 
 export interface CheckpointProgress {

@@ -162,6 +162,11 @@ export class StreamTask {
     const { chain, vertex, subtask, clock } = this.#parts
     const nowMs = clock.monotonicMs()
     const passedMs = Math.max(nowMs - this.#measuredMs, 1)
+    if (this.#blockedSinceMs !== undefined) {
+      this.#blockedMs += nowMs - this.#blockedSinceMs
+      this.#blockedSinceMs = nowMs
+    }
+    const busy = Math.min(this.#busyMs / passedMs, 1)
     const metrics: SubtaskMetrics = {
       vertex: vertex.id,
       subtask,
@@ -169,8 +174,8 @@ export class StreamTask {
       recordsOut: chain.links.map((link) => link.recordsOut),
       malformed: this.#parts.source?.malformedCount ?? 0,
       watermarkMs: chain.links[chain.links.length - 1]!.reachedMs,
-      busy: Math.min(this.#busyMs / passedMs, 1),
-      backPressured: Math.min(this.#blockedMs / passedMs, 1),
+      busy,
+      backPressured: Math.min(this.#blockedMs / passedMs, 1 - busy),
     }
     this.#busyMs = 0
     this.#blockedMs = 0
