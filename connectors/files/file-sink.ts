@@ -31,6 +31,7 @@ export function fileSink<V>(options: FileSinkOptions<V>): Sink<V> {
   return sinkOf<V>({
     kind: 'files',
     parameters: { directory, format: format.kind },
+    folder: directory,
     schema: schemaData(options.schema),
     createWriter: (context) =>
       new FileSinkWriter(directory, format.createEncoder(context.uid), context),

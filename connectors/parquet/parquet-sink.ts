@@ -61,6 +61,7 @@ export function parquetSink<V>(options: ParquetSinkOptions<V>): Sink<V> {
       fileBytesMax,
       partitioned: partitionBy !== undefined,
     },
+    folder: directory,
     schema,
     createWriter: (context) =>
       new ParquetWriter({ directory, layout, fileBytesMax, partitionBy }, context),

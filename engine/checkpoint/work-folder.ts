@@ -13,6 +13,7 @@ import { WorkFolder, type Target } from './held-folder.ts'
 import { epochName, epochOf, formatCheckpointId, workLayout, type WorkLayout } from './layout.ts'
 import { manifestFiles, type CheckpointManifest } from './manifest.ts'
 import type { TakeLock } from './owner-lock.ts'
+import { refuseForeignPlace } from './own-place.ts'
 import { acquireOwnership, type Ownership } from './ownership.ts'
 import { systemProcesses, type Processes } from './processes.ts'
 import { decideRecovery, type RecoveryDecision } from './recovery.ts'
@@ -69,7 +70,8 @@ export type OpenedWorkFolder =
  */
 export async function openWorkFolder(parts: WorkFolderParts): Promise<OpenedWorkFolder> {
   const layout = workLayout(parts.root)
-  const { faults } = parts.doors
+  const { faults, files } = parts.doors
+  await refuseForeignPlace(files, layout, parts.graph, parts.options.fresh)
   await faults?.hold('recover.own', {})
   const { ownership, epochFloor } = await own(parts, layout)
   const targets: Target[] = []

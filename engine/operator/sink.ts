@@ -19,6 +19,8 @@ export interface SinkDefinition {
   readonly kind: string
   readonly parameters: Json
   readonly schema?: SchemaData
+  /** The folder that it publishes into, where it is one: the work folder must lie elsewhere. */
+  readonly folder?: string
   createWriter(context: WriterContext): SinkWriter
   /** Undefined: the sink does not commit (print); it is at-least-once and says so in `explain`. */
   createCommitter?(context: CommitterContext): Committer
