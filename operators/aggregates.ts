@@ -4,7 +4,13 @@
  * G1. Nulls are skipped: a count is of records, everything else of values that are not null.
  * G2. With no value at all, count and sum are 0, and min, max and average are null.
  */
-import type { ExpressionData, NumberExpression, Predicate, PredicateData } from './expressions.ts'
+import type {
+  ExpressionData,
+  NumberExpression,
+  Predicate,
+  PredicateData,
+  TextOrder,
+} from './expressions.ts'
 import type { Has, Numeric, requires, ValueOf, yields } from './types.ts'
 import type { Key } from '../engine/stream/keys.ts'
 import type { Schema } from '../engine/stream/schema.ts'
@@ -18,6 +24,8 @@ export type AggregateData =
       readonly type: 'sum' | 'min' | 'max' | 'average' | 'countDistinct'
       readonly of: ExpressionData
       readonly where?: PredicateData
+      /** How min and max compare texts; set when the step is planned. */
+      readonly as?: TextOrder
     }
   | {
       readonly type: 'function'

@@ -1,6 +1,6 @@
 /** What a step checks of its arguments against what is known of the records. */
 import type { AggregateData } from './aggregates.ts'
-import type { ExpressionData, PredicateData } from './expressions.ts'
+import type { ExpressionData, PredicateData, TextOrder } from './expressions.ts'
 import type { Scalar } from './types.ts'
 import type { ErrorCode, ErrorPlace } from '../engine/base/errors.ts'
 import type { ValueKind } from '../engine/graph/schema-fit.ts'
@@ -9,10 +9,13 @@ import { StreamError } from '../engine/base/errors.ts'
 import { valueKind } from '../engine/graph/schema-fit.ts'
 import { nearest } from '../engine/graph/suggest.ts'
 import { unknownField } from '../engine/graph/validate.ts'
+import { parseDay } from '../engine/stream/day.ts'
+import { compareDecimals } from '../engine/stream/decimal-text.ts'
 import { fieldNames } from '../engine/stream/schema.ts'
 import { callSite } from './call-site.ts'
 import { fieldsOfExpression } from './expressions.ts'
 import { fieldShape } from './shapes.ts'
+import { textOrder } from './text-order.ts'
 
 /** An error about the step being made; `uid` names it where it has one. */
 export function stepError(
@@ -128,12 +131,33 @@ function checkComparable(
 ): void {
   const found = of.type === 'field' ? valueKind(fieldShape(shape, of.field)) : 'a number'
   const given = scalarKind(value)
-  if (found === undefined || found === given) return
   const name = of.type === 'field' ? `"${of.field}"` : 'an expression'
+  if (found === given)
+    checkText(textOrder(shape, of), value, `${stepText(step, uid)} compares ${name}`, uid)
+  if (found === undefined || found === given) return
   throw stepError(
     'FIELD_TYPE',
     `${stepText(step, uid)} compares ${name}, which is ${found}, with ${given}`,
     `Compare it with ${found}: values of different types are never equal.`,
+    uid,
+  )
+}
+
+/** A decimal or a date is compared with one: any other text would be neither less nor greater. */
+function checkText(
+  as: TextOrder | undefined,
+  value: Scalar,
+  compares: string,
+  uid: string | undefined,
+): void {
+  if (as === undefined || typeof value !== 'string') return
+  const isOne =
+    as === 'decimal' ? compareDecimals(value, value) === 0 : parseDay(value) !== undefined
+  if (isOne) return
+  throw stepError(
+    'FIELD_TYPE',
+    `${compares}, which is a ${as}, with ${JSON.stringify(value)}`,
+    as === 'decimal' ? "Give a decimal such as '9.50'." : "Give a day such as '2026-11-22'.",
     uid,
   )
 }

@@ -45,6 +45,7 @@ import {
   shapeOf,
   WINDOW_COLUMNS,
 } from './shapes.ts'
+import { orderedPredicate } from './text-order.ts'
 import { createTopN, WINDOW_KEY } from './runtime/top-n.ts'
 import { fieldNames } from '../engine/stream/schema.ts'
 import type { TopNOptions } from './runtime/top-n.ts'
@@ -76,8 +77,9 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
   }
 
   where(given: unknown): object {
-    const predicate = predicateData(given)
-    checkPredicate(this.#shape, predicate, 'where')
+    const asked = predicateData(given)
+    checkPredicate(this.#shape, asked, 'where')
+    const predicate = orderedPredicate(this.#shape, asked)
     return this.#add({
       kind: 'where',
       parameters: planJson({ predicate }),

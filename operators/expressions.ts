@@ -5,6 +5,8 @@
  * X1. Comparing with null is false, also `ne`; `not` turns false into true all the same.
  * X2. Arithmetic with null is null. Otherwise numbers behave as in JavaScript.
  * X3. Values of different types are never equal, nor greater or less: 1, 1n and '1' differ.
+ * X4. Fields declared decimal or date compare as the numbers and days they are: 9.5 is less than
+ *     10.00, and 1.5 equals 1.50. Where nothing is declared they are texts, and compare as such.
  */
 import type { FieldName, Has, requires, Scalar, Widen, yields } from './types.ts'
 import { StreamError } from '../engine/base/errors.ts'
@@ -27,8 +29,14 @@ export type PredicateData =
       readonly operator: CompareOperator
       readonly left: ExpressionData
       readonly value: Scalar
+      readonly as?: TextOrder
     }
-  | { readonly type: 'oneOf'; readonly of: ExpressionData; readonly values: readonly Scalar[] }
+  | {
+      readonly type: 'oneOf'
+      readonly of: ExpressionData
+      readonly values: readonly Scalar[]
+      readonly as?: TextOrder
+    }
   | { readonly type: 'isNull'; readonly of: ExpressionData }
   | {
       readonly type: 'and' | 'or'
@@ -36,6 +44,9 @@ export type PredicateData =
       readonly right: PredicateData
     }
   | { readonly type: 'not'; readonly of: PredicateData }
+
+/** What a text stands for where it is compared as that: set when the step is planned (X4). */
+export type TextOrder = 'decimal' | 'date'
 
 export type CompareOperator = 'eq' | 'ne' | 'gt' | 'gte' | 'lt' | 'lte'
 

@@ -10,6 +10,7 @@ import type { KeySelector } from '../engine/stream/keys.ts'
 import type { SchemaData } from '../engine/stream/schema.ts'
 import { aggregateData } from './aggregates.ts'
 import { checkAggregate, checkColumns, stepError } from './checks.ts'
+import { orderedAggregate } from './text-order.ts'
 import { addStep, PARTS, repartitioned } from './planner.ts'
 import { planJson } from './plan-json.ts'
 import {
@@ -62,11 +63,11 @@ export function aggregation(
   isWindow: boolean,
 ): Aggregation {
   const { shape: from } = keyed[PARTS]
-  const aggregates = Object.entries(given ?? {}).map(([name, aggregate]) => ({
+  const asked = Object.entries(given ?? {}).map(([name, aggregate]) => ({
     name,
     aggregate: aggregateData(aggregate),
   }))
-  if (aggregates.length === 0) {
+  if (asked.length === 0) {
     throw stepError(
       'OPTION_INVALID',
       `aggregate "${uid}" has no aggregates`,
@@ -74,7 +75,10 @@ export function aggregation(
       uid,
     )
   }
-  for (const { aggregate } of aggregates) checkAggregate(from, aggregate, uid)
+  for (const { aggregate } of asked) checkAggregate(from, aggregate, uid)
+  const aggregates = asked.map(({ name, aggregate }) => {
+    return { name, aggregate: orderedAggregate(from, aggregate) }
+  })
   const names = keyNames(keyed.key)
   const bounds = isWindow ? WINDOW_COLUMNS : []
   checkColumns([...names, ...aggregates.map(({ name }) => name), ...bounds], uid)

@@ -29,10 +29,11 @@ export function formatDay(day: number): string {
   return `${digits}-${String(month).padStart(2, '0')}-${String(date).padStart(2, '0')}`
 }
 
-/** Below 0, 0 or above 0, as `left` is before, the same as, or behind `right`. Texts of days. */
+/**
+ * Below 0, 0 or above 0, as the day `left` is before, the same as, or behind `right`; NaN where one
+ * of them is no day.
+ */
 export function compareDays(left: string, right: string): number {
-  // Four digits and no sign: the texts are in the order of the days.
-  if (left.length === 10 && right.length === 10) return left < right ? -1 : left === right ? 0 : 1
   return dayFrom(left) - dayFrom(right)
 }
 

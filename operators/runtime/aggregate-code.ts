@@ -1,11 +1,11 @@
 import type { AggregateData } from '../aggregates.ts'
-import type { ExpressionData } from '../expressions.ts'
+import type { ExpressionData, TextOrder } from '../expressions.ts'
 import type { KernelInput, Reference } from './kernel-fields.ts'
 import type { SchemaData } from '../../engine/stream/schema.ts'
 import { schemaData } from '../../engine/stream/schema.ts'
 import * as values from './aggregate-values.ts'
 import { compileKernel, fieldCode } from './kernel-fields.ts'
-import { ExpressionCompiler, isNotNull, numberOf } from './kernel-expressions.ts'
+import { EXPRESSION_SCOPE, ExpressionCompiler, isNotNull } from './kernel-expressions.ts'
 import { fieldsOfExpression, fieldsOfPredicate } from '../expressions.ts'
 
 export interface NamedAggregate {
@@ -75,7 +75,7 @@ export class AggregateCode {
     const functions = this.aggregates.map(({ aggregate }) =>
       aggregate.type === 'function' ? aggregate.definition : undefined,
     )
-    return { ...values, numberOf, functions }
+    return { ...values, ...EXPRESSION_SCOPE, functions }
   }
 
   /** An expression: an accumulator of nothing, in layout 'object'. */
@@ -120,9 +120,8 @@ export class AggregateCode {
         case 'sum':
           return `${left} = mergeSums(${left}, ${right})`
         case 'min':
-          return `${left} = mergeMins(${left}, ${right})`
         case 'max':
-          return `${left} = mergeMaxes(${left}, ${right})`
+          return `${left} = mergeExtremes(${left}, ${right}, ${foldName(aggregate.type, aggregate.as)})`
         case 'average':
           return `${left}.sum += ${right}.sum; ${left}.count += ${right}.count`
         case 'countDistinct':
@@ -266,7 +265,12 @@ export class AggregateCode {
       }
       case 'min':
       case 'max': {
-        const code = this.#updateValue(aggregate.type, index, value, `${aggregate.type}Of`)
+        const code = this.#updateValue(
+          aggregate.type,
+          index,
+          value,
+          foldName(aggregate.type, aggregate.as),
+        )
         return { code: when(conditions, code), kind: isNumber ? nullable : 'any' }
       }
       case 'average': {
@@ -339,6 +343,11 @@ export function compileWith<K>(
   more: Readonly<Record<string, unknown>> = {},
 ): K {
   return compileKernel(source, { ...code.scope, ...more }) as K
+}
+
+/** The function that folds a value into a least or greatest one. */
+function foldName(type: 'min' | 'max', as: TextOrder | undefined): string {
+  return `${type}${as === undefined ? 'Of' : as === 'decimal' ? 'Decimal' : 'Date'}`
 }
 
 function fieldsOf(aggregate: AggregateData): readonly string[] {

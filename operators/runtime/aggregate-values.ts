@@ -1,4 +1,6 @@
 import { StreamError } from '../../engine/base/errors.ts'
+import { compareDays } from '../../engine/stream/day.ts'
+import { compareDecimals } from '../../engine/stream/decimal-text.ts'
 import { heapKey } from '../../engine/stream/key-codec.ts'
 
 /** What generated aggregates compute with. Nulls have been left out before (G1). */
@@ -58,12 +60,50 @@ export function maxOf(greatest: unknown, value: unknown): unknown {
   throw mixed('max', greatest, value)
 }
 
-export function mergeMins(left: unknown, right: unknown): unknown {
-  return right === null ? left : minOf(left, right)
+export function minDecimal(least: unknown, value: unknown): unknown {
+  return lesserText('min', 'decimal', compareDecimals, least, value, 1)
 }
 
-export function mergeMaxes(left: unknown, right: unknown): unknown {
-  return right === null ? left : maxOf(left, right)
+export function maxDecimal(greatest: unknown, value: unknown): unknown {
+  return lesserText('max', 'decimal', compareDecimals, greatest, value, -1)
+}
+
+export function minDate(least: unknown, value: unknown): unknown {
+  return lesserText('min', 'date', compareDays, least, value, 1)
+}
+
+export function maxDate(greatest: unknown, value: unknown): unknown {
+  return lesserText('max', 'date', compareDays, greatest, value, -1)
+}
+
+/** The lesser text, or with `sign` -1 the greater one. Of equal ones (1.5, 1.50) always the same. */
+function lesserText(
+  aggregate: string,
+  kind: 'decimal' | 'date',
+  compare: (left: string, right: string) => number,
+  kept: unknown,
+  value: unknown,
+  sign: 1 | -1,
+): unknown {
+  if (typeof value !== 'string') throw mixed(aggregate, kept, value)
+  if (kept !== null && typeof kept !== 'string') throw mixed(aggregate, kept, value)
+  const order = compare(value, kept ?? value)
+  if (order !== order) {
+    throw new StreamError('VALUE_UNFIT', `${aggregate} found ${JSON.stringify(value)}`, {
+      hint: `The field is declared a ${kind}: give it one in the step before.`,
+    })
+  }
+  if (kept === null) return value
+  if (order === 0) return value < kept ? value : kept
+  return order * sign < 0 ? value : kept
+}
+
+export function mergeExtremes(
+  left: unknown,
+  right: unknown,
+  fold: (kept: unknown, value: unknown) => unknown,
+): unknown {
+  return right === null ? left : fold(left, right)
 }
 
 export function averaged(value: unknown): number {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { AggregateData } from '../aggregates.ts'
+import type { TextOrder } from '../expressions.ts'
 import type { KeySelector } from '../../engine/stream/keys.ts'
 import type { OperatorSubject } from '../../engine/testing/operator-host.ts'
 import type { SchemaData } from '../../engine/stream/schema.ts'
@@ -49,6 +50,23 @@ test('where compares fields; with null nothing is greater, less, equal or unequa
   keeps(field('t').oneOf(['b', 'c']), [one, two, nothing], [two])
   keeps(field('n').isNull(), [one, two, nothing], [nothing])
   keeps(field('n').isNull().or(field('t').gt('a')), [one, two, nothing], [two, nothing])
+})
+
+test('texts that stand for decimals and dates compare as those, over rows and columns', () => {
+  const rows = ['9.50', '10.00', '-1.00', '+010000-01-01', '9999-12-31'].map((t) => ({ t }))
+  const compare = (operator: 'gt' | 'lt', value: string, as: TextOrder): OperatorSubject => {
+    const left = { type: 'field', field: 't' } as const
+    const predicate = { type: 'compare', operator, left, value, as } as const
+    return createWhere({ predicate, schema: undefined })
+  }
+  const check = (subject: OperatorSubject, kept: readonly object[]): void => {
+    verifyOperator(subject)
+      .input(...rows.map((row) => record(row)))
+      .expect(...kept.map((row) => record(row)))
+  }
+  check(compare('gt', '9.6', 'decimal'), [rows[1]!])
+  check(compare('lt', '0', 'decimal'), [rows[2]!])
+  check(compare('gt', '9999-12-31', 'date'), [rows[3]!])
 })
 
 test('values of different types are never equal', () => {

@@ -8,7 +8,7 @@ import { BATCH_RECORDS_MAX } from '../../engine/base/limits.ts'
 import { FieldColumns } from '../../engine/stream/column-set.ts'
 import { TEXT_FORM } from '../../engine/stream/wire-schema.ts'
 import { columnInput, compileKernel, fieldCode, KernelCache, kernelInput } from './kernel-fields.ts'
-import { ExpressionCompiler, isNotNull, numberOf } from './kernel-expressions.ts'
+import { EXPRESSION_SCOPE, ExpressionCompiler, isNotNull } from './kernel-expressions.ts'
 import { fieldsOfExpression, fieldsOfPredicate } from '../expressions.ts'
 import { userError } from '../../engine/operator/user-error.ts'
 
@@ -61,7 +61,7 @@ function whereKernel(
     } catch (thrown) { throw failAt(thrown, i) }
     return keptCount
   }`
-  return compileKernel(source, { numberOf }) as WhereKernel
+  return compileKernel(source, EXPRESSION_SCOPE) as WhereKernel
 }
 
 /** One column of a select: its name, and what it is made of. */
@@ -155,7 +155,7 @@ function selectRowsKernel(columns: readonly SelectColumn[], fields: readonly str
       }
     } catch (thrown) { throw failAt(thrown, i) }
   }`
-  return compileKernel(source, { numberOf })
+  return compileKernel(source, EXPRESSION_SCOPE)
 }
 
 /** Arithmetic over columns: numbers in, a column of numbers out. */
@@ -199,6 +199,6 @@ function columnKernel(
       ${store}
     }
   }`
-  const run = compileKernel(source, { numberOf }) as ColumnKernel
+  const run = compileKernel(source, EXPRESSION_SCOPE) as ColumnKernel
   return { run, isNullable: value.isNullable }
 }

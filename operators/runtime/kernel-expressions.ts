@@ -1,7 +1,9 @@
-import type { ExpressionData, PredicateData } from '../expressions.ts'
+import type { ExpressionData, PredicateData, TextOrder } from '../expressions.ts'
 import type { Reference } from './kernel-fields.ts'
 import type { Scalar } from '../types.ts'
 import { StreamError } from '../../engine/base/errors.ts'
+import { compareDays } from '../../engine/stream/day.ts'
+import { compareDecimals } from '../../engine/stream/decimal-text.ts'
 
 const ARITHMETIC = { plus: '+', minus: '-', times: '*', dividedBy: '/', modulo: '%' } as const
 const COMPARE = { eq: '===', ne: '!==', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const
@@ -9,7 +11,7 @@ const COMPARE = { eq: '===', ne: '!==', gt: '>', gte: '>=', lt: '<', lte: '<=' }
 /**
  * Turns expressions into JavaScript: statements that come before, and a reference to the value.
  * Names and literals go in as quoted data, never as code. The rules are those of `expressions.ts`
- * (X1–X3). Code that is generated here needs `numberOf` in its scope.
+ * (X1–X3). Code that is generated here needs `EXPRESSION_SCOPE`.
  */
 export class ExpressionCompiler {
   readonly #references: ReadonlyMap<string, Reference>
@@ -44,10 +46,10 @@ export class ExpressionCompiler {
   predicate(data: PredicateData): string {
     switch (data.type) {
       case 'compare':
-        return compare(this.expression(data.left), data.operator, data.value)
+        return compare(this.expression(data.left), data.operator, data.value, data.as)
       case 'oneOf': {
         const of = this.expression(data.of)
-        const equals = data.values.map((value) => compare(of, 'eq', value))
+        const equals = data.values.map((value) => compare(of, 'eq', value, data.as))
         return equals.length === 0 ? 'false' : `(${equals.join(' || ')})`
       }
       case 'isNull':
@@ -99,7 +101,13 @@ function isNull({ code, type, isNullable }: Reference): string {
   return type === 'any' ? `(${code} === null || ${code} === undefined)` : `(${code} === null)`
 }
 
-function compare(of: Reference, operator: keyof typeof COMPARE, value: Scalar): string {
+function compare(
+  of: Reference,
+  operator: keyof typeof COMPARE,
+  value: Scalar,
+  as: TextOrder | undefined,
+): string {
+  if (as !== undefined) return compareTexts(of, operator, value, as)
   const type = typeof value
   const holds = `${of.code} ${COMPARE[operator]} ${literal(value)}`
   if (operator === 'eq') return of.type === 'any' || of.type === type ? `(${holds})` : 'false'
@@ -111,6 +119,21 @@ function compare(of: Reference, operator: keyof typeof COMPARE, value: Scalar): 
   if (of.type !== type) return 'false'
   return of.isNullable ? `(${of.code} !== null && ${holds})` : `(${holds})`
 }
+
+/** Texts that stand for numbers or days: a field that holds anything else than text fits nothing. */
+function compareTexts(
+  of: Reference,
+  operator: keyof typeof COMPARE,
+  value: Scalar,
+  as: TextOrder,
+): string {
+  const isText = of.type === 'string' && !of.isNullable ? '' : `typeof ${of.code} === "string" && `
+  const order = `${as === 'decimal' ? 'compareDecimals' : 'compareDays'}(${of.code}, ${literal(value)})`
+  return `(${isText}${order} ${COMPARE[operator]} 0)`
+}
+
+/** What the generated code calls. */
+export const EXPRESSION_SCOPE = { numberOf, compareDecimals, compareDays }
 
 /** A scalar as JavaScript. */
 export function literal(value: Scalar): string {
