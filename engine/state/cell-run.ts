@@ -12,7 +12,7 @@ import { crc32c } from '@node-rs/crc32'
 import { assert } from '../base/assert.ts'
 import { ByteReader, ByteWriter } from '../stream/byte-buffer.ts'
 import type { Cell, CellKind } from './cell.ts'
-import { NO_BYTES, VALUE, textOfBytes } from './cell.ts'
+import { NO_BYTES, VALUE } from './cell.ts'
 
 /** Cells of a block, bytes: large enough to read in one go, small enough to build in a slice. */
 export const BLOCK_BYTES = 32 * 1_024
@@ -38,6 +38,8 @@ export interface CellRun {
 /** Takes cells in order and cuts them into blocks. */
 export class BlockBuilder {
   readonly groups: GroupIndex[] = []
+  /** No cell so far hides an older one. */
+  hasOnlyValues = true
   /** Bytes of all blocks so far, without the open one; the first starts at `start`. */
   #offset: number
   readonly #emit: (block: Uint8Array) => void
@@ -80,6 +82,7 @@ export class BlockBuilder {
     writer.count(cell.prefixLength)
     writer.byte(cell.kind)
     if (cell.kind === VALUE) writer.block(cell.value)
+    else this.hasOnlyValues = false
     this.#last = cell.sort
     this.#groupCells += 1
     if (writer.length >= BLOCK_BYTES) this.#cut()
@@ -129,10 +132,12 @@ function sharedLength(left: string, right: string): number {
 /** The cells of one block, one after the other. */
 export class BlockReader {
   readonly #reader: ByteReader
+  readonly #bytes: Buffer
   #last = ''
 
   constructor(cells: Uint8Array) {
     this.#reader = new ByteReader(cells)
+    this.#bytes = Buffer.from(cells.buffer, cells.byteOffset, cells.byteLength)
   }
 
   /** Undefined at the end. The value is a view of the block. */
@@ -140,7 +145,9 @@ export class BlockReader {
     const reader = this.#reader
     if (reader.isAtEnd) return undefined
     const shared = reader.count()
-    const rest = textOfBytes(reader.block())
+    const length = reader.count()
+    const start = reader.skip(length)
+    const rest = this.#bytes.toString('latin1', start, start + length)
     const sort = shared === 0 ? rest : this.#last.slice(0, shared) + rest
     const prefixLength = reader.count()
     const kind = reader.byte() as CellKind
@@ -158,10 +165,13 @@ export class MemoryRun implements CellRun {
   readonly groups: readonly GroupIndex[]
   readonly blocks: readonly Uint8Array[]
   readonly bytes: number
+  /** Nothing in it hides older cells: it can be a base as it is. */
+  readonly hasOnlyValues: boolean
   readonly #offsets = new Map<number, number>()
 
-  constructor(groups: readonly GroupIndex[], blocks: readonly Uint8Array[]) {
-    this.groups = groups
+  constructor(builder: BlockBuilder, blocks: readonly Uint8Array[]) {
+    this.groups = builder.groups
+    this.hasOnlyValues = builder.hasOnlyValues
     this.blocks = blocks
     let offset = 0
     for (const [index, block] of blocks.entries()) {

@@ -29,6 +29,9 @@ export const VALUE = 0
 export const TOMBSTONE = 1
 export const CLEAR = 2
 
+/** Estimated heap bytes of a cell, without its key and value. */
+export const CELL_BYTES = 150
+
 export const STATE_ID_BYTES = 2
 export const NO_BYTES = new Uint8Array(0)
 

@@ -1,4 +1,5 @@
 import type { Cell } from './cell.ts'
+import { CELL_BYTES } from './cell.ts'
 import type { KeyedTimer } from './keyed-timer.ts'
 import type { StateEntry } from './state-entry.ts'
 
@@ -15,6 +16,9 @@ export class FrozenGeneration {
   readonly entries: (StateEntry[] | undefined)[] = []
   readonly timers: (KeyedTimer[] | undefined)[][] = []
   readonly #early: (Cell[] | undefined)[] = []
+  readonly #earlyBytes: number[] = []
+  /** Estimated heap bytes of all cells that were encoded early and wait for the writer. */
+  earlyBytes = 0
 
   constructor(generation: number, checkpointId: number) {
     this.generation = generation
@@ -31,10 +35,23 @@ export class FrozenGeneration {
     return (this.#early[table] ??= [])
   }
 
+  /** The cells of the table from `first` on are new. */
+  countEarly(table: number, first: number): void {
+    const cells = this.earlyCells(table)
+    let bytes = 0
+    for (let index = first; index < cells.length; index += 1) {
+      bytes += CELL_BYTES + cells[index]!.sort.length + cells[index]!.value.length
+    }
+    this.#earlyBytes[table] = (this.#earlyBytes[table] ?? 0) + bytes
+    this.earlyBytes += bytes
+  }
+
   /** The table is done: nothing can be encoded early any more. */
   takeEarlyCells(table: number): Cell[] {
     const cells = this.#early[table] ?? []
     this.#early[table] = undefined
+    this.earlyBytes -= this.#earlyBytes[table] ?? 0
+    this.#earlyBytes[table] = 0
     return cells
   }
 }

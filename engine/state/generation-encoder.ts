@@ -12,6 +12,7 @@ const SORTED_CELLS = 512
 /**
  * Turns a frozen generation into a run, table by table and in slices, beside the record path.
  *
+ * `onTable` is called after each table: what was encoded early of it waits no longer.
  * Its memory is that of the encoded cells: what was dirty on the heap, a few times smaller.
  */
 export async function encodeGeneration(
@@ -19,12 +20,14 @@ export async function encodeGeneration(
   heap: KeyedHeap,
   timers: KeyedTimers,
   pace: Pace,
+  onTable: () => void,
 ): Promise<MemoryRun> {
   const blocks: Uint8Array[] = []
   const builder = new BlockBuilder((block) => blocks.push(block))
   for (const [index, table] of heap.tables.entries()) {
     const sorted = await encodeTable(frozen, index, heap, timers, pace)
     if (sorted.length === 0) continue
+    onTable()
     builder.startGroup(table.keyGroup)
     await mergeCells(
       sorted,
@@ -39,7 +42,7 @@ export async function encodeGeneration(
   timers.eventTime.forget(frozen)
   timers.processingTime.forget(frozen)
   timers.places.forget(frozen)
-  return new MemoryRun(builder.groups, blocks)
+  return new MemoryRun(builder, blocks)
 }
 
 /** Sorted pieces of one table's cells. No cell is in two of them (G1). Most tables have none. */
@@ -90,6 +93,8 @@ async function encodeCells(
   for (const cell of frozen.takeEarlyCells(index)) {
     cells.push(cell)
     cut(SORTED_CELLS)
+    const pause = pace.spend(0)
+    if (pause !== undefined) await pause
   }
   cut(1)
   frozen.entries[index] = undefined
@@ -118,5 +123,5 @@ export async function runOfCells(
     )
   }
   builder.finish()
-  return new MemoryRun(builder.groups, blocks)
+  return new MemoryRun(builder, blocks)
 }

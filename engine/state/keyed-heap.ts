@@ -180,7 +180,11 @@ export class KeyedHeap {
   #encodeFrozen(entry: StateEntry): void {
     const frozen = this.#frozen.get(entry.dirtyAt)
     assert(frozen !== undefined, 'a frozen entry belongs to a generation that is being written')
-    this.encodeChanges(entry, frozen.earlyCells(entry.table.keyGroup - this.#first))
+    const table = entry.table.keyGroup - this.#first
+    const cells = frozen.earlyCells(table)
+    const first = cells.length
+    this.encodeChanges(entry, cells)
+    frozen.countEarly(table, first)
   }
 
   #foreignKey(key: unknown, hash: number): StreamError {

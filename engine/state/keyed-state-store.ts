@@ -7,6 +7,7 @@ import type { CheckpointId } from '../stream/elements.ts'
 import type { KeyGroupRange } from '../stream/keys.ts'
 import { VALUE_CODEC_VERSION } from '../stream/value-codec.ts'
 import { stateIdText } from './cell.ts'
+import type { Pace } from './cell-merge.ts'
 import type { CellRun } from './cell-run.ts'
 import { FrozenGeneration } from './frozen-generation.ts'
 import { encodeGeneration } from './generation-encoder.ts'
@@ -16,7 +17,6 @@ import { KeyedTimers } from './keyed-timers.ts'
 import { ListHandle, ListStateType } from './list-state.ts'
 import { MapHandle, MapStateType } from './map-state.ts'
 import { checkStateFits, isSameSchema } from './schema-evolution.ts'
-import { SlicePace } from './slice-pace.ts'
 import { SnapshotChain } from './snapshot-chain.ts'
 import { Spill } from './spill.ts'
 import type {
@@ -33,6 +33,10 @@ import { restoreState } from './state-restore.ts'
 import { StateRegistry } from './state-registry.ts'
 import type { StateType } from './state-type.ts'
 import { ValueHandle, ValueStateType } from './value-state.ts'
+import { WorkShare } from './work-share.ts'
+
+/** What may be set aside for snapshots however small the cache is. */
+const ASIDE_BYTES_MIN = 1_024 * 1_024
 
 export interface KeyedStateOptions {
   readonly uid: string
@@ -50,6 +54,8 @@ export interface KeyedStateOptions {
   readonly name: () => string
   /** An empty scratch store of this operator's and subtask's own; opened when first needed. */
   readonly openStore: () => KeyValueStore | Promise<KeyValueStore>
+  /** What snapshots may take of the worker's time; all of it when left out. */
+  readonly share?: WorkShare
 }
 
 export interface RestoreOptions {
@@ -86,6 +92,8 @@ export interface PendingSnapshot {
  * K2. One snapshot is written at a time; the next waits. They are written in order.
  * K3. What a snapshot could not write goes into the next one.
  * K4. Nothing flows before `restore` has settled.
+ * K5. What records have encoded early, for snapshots that are not written yet, stays within the
+ *     cache's size: beyond it no record is taken in, so the snapshots get all of the time.
  */
 export class KeyedStateStore implements KeyedStateBackend {
   readonly timers: KeyedTimers
@@ -95,6 +103,7 @@ export class KeyedStateStore implements KeyedStateBackend {
   readonly #spill: Spill
   readonly #chain: SnapshotChain
   readonly #registry = new StateRegistry()
+  readonly #share: WorkShare
   /** Generations that no write has taken yet, oldest first. */
   readonly #cut: {
     readonly frozen: FrozenGeneration
@@ -103,10 +112,14 @@ export class KeyedStateStore implements KeyedStateBackend {
   /** Runs of a write that failed, oldest first (K3). */
   #carried: CellRun[] = []
   #writing: Promise<unknown> = Promise.resolve()
+  readonly #asideBytesMax: number
+  #asideWaiting: (() => void)[] = []
 
   constructor(options: KeyedStateOptions) {
     this.#options = options
     const { range, maxParallelism, cacheBytes, doors, workDir, name } = options
+    this.#asideBytesMax = Math.max(cacheBytes, ASIDE_BYTES_MIN)
+    this.#share = options.share ?? new WorkShare(doors.clock)
     const header = (): StateFileHeader => this.#header()
     this.#spill = new Spill({
       files: doors.files,
@@ -153,7 +166,7 @@ export class KeyedStateStore implements KeyedStateBackend {
       chains,
       directory,
       files: doors.files,
-      pace: new SlicePace(doors.clock),
+      pace: this.#share.pace(),
       uid,
       range,
       maxParallelism,
@@ -198,13 +211,32 @@ export class KeyedStateStore implements KeyedStateBackend {
     return this.#heap.currentKey
   }
 
-  /** The scratch store is behind: take no records in until `whenReady` has settled. */
+  /**
+   * False: the scratch store is behind, or too much is set aside for the snapshots under way (K5).
+   * Take no records in until `whenReady` has settled.
+   */
   get isReady(): boolean {
-    return !this.#cache.isBehind
+    return !this.#cache.isBehind && !this.#isAsideFull
   }
 
-  whenReady(): Promise<void> {
-    return this.#cache.whenRelieved()
+  async whenReady(): Promise<void> {
+    while (!this.isReady) {
+      if (this.#cache.isBehind) await this.#cache.whenRelieved()
+      else await new Promise<void>((resolve) => this.#asideWaiting.push(resolve))
+    }
+  }
+
+  get #isAsideFull(): boolean {
+    if (this.#cut.length === 0) return false
+    let bytes = 0
+    for (const { frozen } of this.#cut) bytes += frozen.earlyBytes
+    return bytes > this.#asideBytesMax && !this.#cache.hasFailed
+  }
+
+  #asideTaken(): void {
+    const waiting = this.#asideWaiting
+    this.#asideWaiting = []
+    for (const resolve of waiting) resolve()
   }
 
   /** Estimated heap bytes of entries: for metrics. */
@@ -247,7 +279,7 @@ export class KeyedStateStore implements KeyedStateBackend {
         `a later checkpoint has overtaken this one of "${this.#options.uid}"`,
       )
     }
-    const pace = new SlicePace(this.#options.doors.clock)
+    const pace = this.#share.pace()
     const news = await this.#takeNews(frozen, pace)
     let bytesWritten: number
     try {
@@ -261,19 +293,24 @@ export class KeyedStateStore implements KeyedStateBackend {
   }
 
   /** Encodes all generations up to `frozen`. An error leaves holes: the task has to fail. */
-  async #takeNews(frozen: FrozenGeneration, pace: SlicePace): Promise<CellRun[]> {
+  async #takeNews(frozen: FrozenGeneration, pace: Pace): Promise<CellRun[]> {
     const news = this.#carried
     this.#carried = []
     try {
       for (;;) {
         const cut = this.#cut[0]!
         news.push(...(await cut.spilled()))
-        news.push(await encodeGeneration(cut.frozen, this.#heap, this.timers, pace))
+        news.push(
+          await encodeGeneration(cut.frozen, this.#heap, this.timers, pace, () => {
+            this.#asideTaken()
+          }),
+        )
         this.#cut.shift()
         if (cut.frozen === frozen) return news
       }
     } catch (error) {
       this.#cache.fail(error)
+      this.#asideTaken()
       throw asStreamError(error, 'STATE_STORE_FAILED', { operator: this.#options.uid })
     }
   }

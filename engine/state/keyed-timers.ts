@@ -286,7 +286,11 @@ export class TimerLine {
       const frozen = this.#frozen.get(timer.dirtyAt)
       assert(frozen !== undefined, 'a frozen timer belongs to a generation that is being written')
       const wasRemoved = !timer.isRegistered
-      this.encode(timer, frozen.earlyCells(timer.table.keyGroup - this.#firstGroup))
+      const table = timer.table.keyGroup - this.#firstGroup
+      const cells = frozen.earlyCells(table)
+      const first = cells.length
+      this.encode(timer, cells)
+      frozen.countEarly(table, first)
       if (wasRemoved) this.#index.add(timer) // It is about to be registered again.
     }
     timer.dirtyAt = generation

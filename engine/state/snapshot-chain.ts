@@ -140,7 +140,8 @@ export class SnapshotChain {
     const writer = await StateFileWriter.create(files, join(workDir, path), header())
     try {
       const [only] = runs
-      if (runs.length === 1 && only instanceof MemoryRun && !isBase) await writer.appendRun(only)
+      const isOne = runs.length === 1 && only instanceof MemoryRun
+      if (isOne && (!isBase || only.hasOnlyValues)) await writer.appendRun(only)
       else await this.#mergeInto(writer, runs, isBase, pace)
       const { bytes, sha256 } = await writer.finish({ durable: true })
       return { path, bytes, sha256 }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Files } from '../base/files.ts'
 import { exists, makeDirectories } from '../base/files.ts'
 import type { Cell } from './cell.ts'
+import { CELL_BYTES } from './cell.ts'
 import type { CellRun, MemoryRun } from './cell-run.ts'
 import { runOfCells } from './generation-encoder.ts'
 import type { StateFileHeader } from './state-file.ts'
@@ -9,7 +10,6 @@ import { StateFile, StateFileWriter } from './state-file.ts'
 
 /** Cells kept in memory before they become a scratch file. */
 const BUFFER_BYTES = 4 * 1_024 * 1_024
-const CELL_BYTES = 150
 
 export interface SpillOptions {
   readonly files: Files

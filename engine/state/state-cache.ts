@@ -64,7 +64,7 @@ export class StateCache implements HeapCache {
   /** The heap is far above its budget because the store is behind: take no more records in. */
   get isBehind(): boolean {
     // After an error the next record shall come, and meet it.
-    return this.#heap.bytes - this.#stuckBytes > this.#budgetBytes * SLACK && !this.#hasFailed
+    return this.#heap.bytes - this.#stuckBytes > this.#budgetBytes * SLACK && !this.hasFailed
   }
 
   /** Settles when the store has caught up, or cannot. Never rejects. */
@@ -201,14 +201,15 @@ export class StateCache implements HeapCache {
         this.#batches -= 1
         this.#leavingBytes -= bytes
         // Goes on by itself: no record may come for a while.
-        if (!this.#isClosed && !this.#hasFailed) this.relieve()
+        if (!this.#isClosed && !this.hasFailed) this.relieve()
         const waiting = this.#waiting
         this.#waiting = []
         for (const resolve of waiting) resolve()
       })
   }
 
-  get #hasFailed(): boolean {
+  /** Whoever calls next meets the error. */
+  get hasFailed(): boolean {
     return this.#error !== undefined
   }
 

@@ -45,7 +45,7 @@ const MAGIC = Buffer.from('MRSTATE1', 'latin1')
 const FRONT_BYTES = 16
 const TAIL_BYTES = 24
 /** Bytes of one write: hashing them stays well below a slice. */
-const WRITE_BYTES = 128 * 1_024
+const WRITE_BYTES = 256 * 1_024
 const READ_BYTES = 256 * 1_024
 
 export interface FinishedFile {
@@ -138,6 +138,9 @@ export class StateFile implements CellRun {
   readonly header: StateFileHeader
   readonly groups: readonly GroupIndex[]
   readonly #handle: FileHandle
+  /** A merge reads from front to back, and waits a turn of the worker's loop for each read. */
+  #ahead: Uint8Array = new Uint8Array(0)
+  #aheadOffset = 0
 
   private constructor(
     path: string,
@@ -179,8 +182,16 @@ export class StateFile implements CellRun {
     }
   }
 
-  read(offset: number, bytes: number): Promise<Uint8Array> {
-    return this.#handle.read(offset, bytes)
+  read(offset: number, bytes: number): Promise<Uint8Array> | Uint8Array {
+    const at = offset - this.#aheadOffset
+    if (at < 0 || at + bytes > this.#ahead.length) return this.#readAhead(offset, bytes)
+    return this.#ahead.subarray(at, at + bytes)
+  }
+
+  async #readAhead(offset: number, bytes: number): Promise<Uint8Array> {
+    this.#ahead = await this.#handle.read(offset, Math.max(bytes, READ_BYTES))
+    this.#aheadOffset = offset
+    return this.#ahead.subarray(0, bytes)
   }
 
   close(): Promise<void> {

@@ -182,6 +182,11 @@ export class ByteReader {
     return (first & 1) === 1 ? -magnitude : magnitude
   }
 
+  /** Steps over the next `length` bytes; returns where they begin. */
+  skip(length: number): number {
+    return this.#take(length)
+  }
+
   /** A view of the next `length` bytes. */
   raw(length: number): Uint8Array {
     const start = this.#take(length)

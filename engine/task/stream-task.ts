@@ -21,6 +21,9 @@ const TOLERABLE: ReadonlySet<ErrorCode> = new Set([
   'FILE_IO',
 ])
 
+/** Units of work that a step is by itself, whatever it carries. */
+const STEP_UNITS = 16
+
 type Step = 'worked' | 'idle' | 'blocked'
 
 /**
@@ -49,6 +52,7 @@ export class StreamTask {
   #answering: Promise<unknown> = Promise.resolve()
   #alignmentStartedMs: number | undefined
   #flushedMs = 0
+  #steps = 0
   #busyMs = 0
   #blockedMs = 0
   #blockedSinceMs: number | undefined
@@ -96,9 +100,11 @@ export class StreamTask {
       worked = true
     }
     let step: Step = 'worked'
-    for (let taken = 0; taken < SLICE_STEPS_MAX && step === 'worked'; taken += 1) {
+    for (let taken = 0; taken < SLICE_STEPS_MAX; taken += 1) {
       step = this.#step()
-      if (step === 'worked') worked = true
+      if (step !== 'worked') break
+      worked = true
+      this.#steps += 1
     }
     const endedMs = worked ? clock.monotonicMs() : startedMs
     if (step === 'idle' || endedMs - this.#flushedMs >= bufferTimeoutMs) {
@@ -108,6 +114,16 @@ export class StreamTask {
     this.#busyMs += endedMs - startedMs
     if (step === 'blocked') this.#blockedSinceMs = endedMs
     return worked
+  }
+
+  /**
+   * All work so far, in units that take about as long as each other: records in and out of each
+   * operator, and steps. Snapshots are paid for by it.
+   */
+  get workDone(): number {
+    let units = this.#steps * STEP_UNITS
+    for (const { recordsIn, recordsOut } of this.#parts.chain.links) units += recordsIn + recordsOut
+    return units
   }
 
   /** Whether `runSlice` would find something to do: asked once more before parking. */

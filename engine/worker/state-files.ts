@@ -7,6 +7,7 @@ import type { CheckpointId } from '../stream/elements.ts'
 import type { OpenStore } from '../state/key-value-store.ts'
 import type { OperatorStores } from '../task/subtask-state.ts'
 import type { Deployment } from './protocol.ts'
+import type { WorkShare } from '../state/work-share.ts'
 import { readWholeFile, writeDurably } from '../base/files.ts'
 import { sha256Hex } from '../base/hash.ts'
 import { stateFileName, uidHash } from '../checkpoint/layout.ts'
@@ -26,6 +27,7 @@ export class StateFiles {
   readonly #deployment: Deployment
   readonly #subtask: number
   readonly #openStore: OpenStore
+  readonly #share: WorkShare
   #sequence = 0
   /** Of the checkpoint under way; before the first, the start of this life's ids. */
   checkpointId: CheckpointId
@@ -34,12 +36,14 @@ export class StateFiles {
     doors: Doors,
     deployment: Deployment,
     subtask: number,
+    share: WorkShare,
     openStore: OpenStore = openLevelStore,
   ) {
     this.#doors = doors
     this.#deployment = deployment
     this.#subtask = subtask
     this.#openStore = openStore
+    this.#share = share
     this.checkpointId = deployment.epoch * 2 ** 32
   }
 
@@ -94,6 +98,7 @@ export class StateFiles {
       workDir,
       name: () => this.name(uid),
       openStore: () => this.#openStore(scratch, stateCacheBytes),
+      share: this.#share,
     })
     const restored = restore[uid]
     await store.open()

@@ -6,6 +6,7 @@ import type { OpenStore } from '../state/key-value-store.ts'
 import type { StreamOperator } from '../operator/operator.ts'
 import type { SourceReader } from '../operator/source.ts'
 import type { Deployment } from './protocol.ts'
+import type { WorkShare } from '../state/work-share.ts'
 import type { GateChannel } from '../task/input-gate.ts'
 import type { OperatorStores } from '../task/subtask-state.ts'
 import type { TaskOwner } from '../task/task-parts.ts'
@@ -35,6 +36,8 @@ export interface BuilderParts {
   readonly owner: TaskOwner
   /** Wakes the worker's loop. */
   readonly kick: () => void
+  /** Of the worker's time, what snapshots get. */
+  readonly share: WorkShare
   /** For state beyond its cache; LevelDB when left out. */
   readonly openStore: OpenStore | undefined
 }
@@ -54,7 +57,8 @@ export class TaskBuilder {
     this.#parts = parts
     this.#vertex = vertex
     this.#subtask = subtask
-    this.#files = new StateFiles(parts.doors, parts.deployment, subtask, parts.openStore)
+    const { doors, deployment, share, openStore } = parts
+    this.#files = new StateFiles(doors, deployment, subtask, share, openStore)
   }
 
   async build(): Promise<StreamTask> {

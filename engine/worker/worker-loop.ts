@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { WorkShare } from '../state/work-share.ts'
 import type { StreamTask } from '../task/stream-task.ts'
 import { PARK_MS } from '../base/limits.ts'
 
@@ -14,6 +15,9 @@ export interface Parking {
   wake(): void
 }
 
+/** What the loop needs of a task. */
+export type LoopTask = Pick<StreamTask, 'vertex' | 'runSlice' | 'hasWork' | 'workDone'>
+
 /**
  * The one loop of a worker (hot-path §3): runs its tasks in slices, lets I/O in between two turns,
  * and parks when none has work.
@@ -21,23 +25,33 @@ export interface Parking {
  * L1. Before it parks it announces so, and looks at its tasks once more: what was committed before
  *     the announcement is seen, what comes after it wakes.
  * L2. Downstream tasks go first, so that what is on its way leaves before more is read.
+ * L3. A turn pays the snapshots under way for the work that it did; a loop with no work leaves
+ *     them all of the time.
  */
 export class WorkerLoop {
   readonly #clock: Clock
   readonly #parking: Parking
-  #tasks: readonly StreamTask[] = []
+  readonly #share: WorkShare
+  #tasks: readonly LoopTask[] = []
+  #workDone = 0
   #scheduled = false
   #parked = false
   #closed = false
   readonly #onFailure: (error: unknown) => void
 
-  constructor(clock: Clock, parking: Parking, onFailure: (error: unknown) => void) {
+  constructor(
+    clock: Clock,
+    parking: Parking,
+    share: WorkShare,
+    onFailure: (error: unknown) => void,
+  ) {
     this.#clock = clock
     this.#parking = parking
+    this.#share = share
     this.#onFailure = onFailure
   }
 
-  start(tasks: readonly StreamTask[]): void {
+  start(tasks: readonly LoopTask[]): void {
     this.#tasks = [...tasks].sort((left, right) => right.vertex.id - left.vertex.id)
     this.kick()
   }
@@ -53,6 +67,7 @@ export class WorkerLoop {
 
   close(): void {
     this.#closed = true
+    this.#share.idle()
     if (this.#parked) this.#parking.wake()
   }
 
@@ -66,14 +81,30 @@ export class WorkerLoop {
     this.#scheduled = false
     if (this.#closed) return
     try {
+      this.#share.turnBegins()
+      const startedMs = this.#clock.monotonicMs()
       let worked = false
       for (const task of this.#tasks) if (task.runSlice()) worked = true
-      if (worked) this.#schedule()
-      else this.#park()
+      if (worked) {
+        this.#share.turnEnds(this.#work(), this.#clock.monotonicMs() - startedMs)
+        this.#schedule()
+      } else {
+        this.#park()
+      }
     } catch (error) {
       this.#closed = true
+      this.#share.idle()
       this.#onFailure(error)
     }
+  }
+
+  /** Units of work since it was last asked. */
+  #work(): number {
+    let done = 0
+    for (const task of this.#tasks) done += task.workDone
+    const units = done - this.#workDone
+    this.#workDone = done
+    return units
   }
 
   #park(): void {
@@ -85,6 +116,7 @@ export class WorkerLoop {
       return
     }
     this.#parked = true
+    this.#share.idle()
     this.#parking.wait(PARK_MS, () => {
       this.#parked = false
       this.#schedule()

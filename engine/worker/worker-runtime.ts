@@ -10,6 +10,7 @@ import { asStreamError, messageOf } from '../base/errors.ts'
 import { assert } from '../base/assert.ts'
 import { METRICS_EVERY_MS } from '../base/limits.ts'
 import { formatCheckpointId } from '../checkpoint/layout.ts'
+import { WorkShare } from '../state/work-share.ts'
 import { TaskBuilder } from './task-builder.ts'
 import { WorkerLoop, type Parking } from './worker-loop.ts'
 
@@ -107,7 +108,9 @@ export class WorkerRuntime {
   async #deploy(deployment: Deployment): Promise<void> {
     this.#deployment = deployment
     const graph = await this.#place.loadGraph(deployment)
-    const loop = new WorkerLoop(this.#doors.clock, this.#place.parking(deployment), (error) => {
+    const share = new WorkShare(this.#doors.clock)
+    const parking = this.#place.parking(deployment)
+    const loop = new WorkerLoop(this.#doors.clock, parking, share, (error) => {
       this.#fail(error)
     })
     this.#loop = loop
@@ -120,7 +123,8 @@ export class WorkerRuntime {
           loop.kick()
         }
         const { openStore } = this.#place
-        const parts = { doors: this.#doors, deployment, graph, channels, owner, kick, openStore }
+        const doors = this.#doors
+        const parts = { doors, deployment, graph, channels, owner, kick, share, openStore }
         this.#tasks.push(await new TaskBuilder(parts, vertex, subtask).build())
       }
     }
