@@ -114,14 +114,12 @@ function addRun(root: Command, done: Done): void {
     .command('run')
     .description('run a job, in the foreground; the same command again resumes it')
     .argument('<job>', 'the script that exports the job (.ts, .mts, .cts, .js, .mjs, .cjs)')
-  withJobFlags(command)
+  withStateFlags(withJobFlags(command))
     .option('--work-dir <dir>', 'where state and checkpoints live (default: .millrace/<job name>)')
     .option('--from <savepoint>', 'begin from a savepoint, unless the folder has gone on since')
     .option('--fresh', 'set the work folder aside and begin anew; deletes no output')
     .option('--take-over', 'kill the process that holds the work folder, then run')
     .option('--fork', 'begin another lineage from --from, beside the one it came from')
-    .option('--drop-state <uid>', 'leave the state of this step behind (may be repeated)', collect)
-    .option('--rename-uid <old=new>', 'find state under its old uid (may be repeated)', collect)
     .option('--grace <duration>', 'how long a stop may take before it is at once (default: 20s)')
     .option('--log-level <level>', 'error, warn, info or debug (default: info)')
     .option('--log-format <format>', 'text, or json for lines on standard error (default: text)')
@@ -240,6 +238,23 @@ function withJobFlags(command: Command): Command {
     .option('--set <name=value>', 'a parameter of the job (may be repeated)', collect)
     .option('--config <file>', 'a JSON file with settings')
     .option('--parallelism <n>', 'subtasks a step (default: the cores of this machine)')
+}
+
+/** How a changed job goes on with the state it has. */
+function withStateFlags(command: Command): Command {
+  return command
+    .option(
+      '--rename-uid <old=new>',
+      'the step or sink "old" is now "new" (may be repeated)',
+      collect,
+    )
+    .option('--rename-state <uid:old=new>', 'the same of one state of a step', collect)
+    .option('--drop-state <uid[:state]>', 'lose the state of a step, or one state of it', collect)
+    .option(
+      '--keep-state <uid>',
+      'the key of this step is the same, only written differently',
+      collect,
+    )
 }
 
 function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { LogLevel } from '../engine/base/logger.ts'
+import type { FitOptions } from '../engine/checkpoint/fit-options.ts'
 import type { CheckpointSettings, RestartSettings } from '../engine/graph/stream-graph.ts'
 import type { RunOptions } from '../engine/job/protocol.ts'
 import type { Config, SettingName, SettingValue } from './config.ts'
@@ -22,6 +23,8 @@ export interface RunFlags {
   readonly fork?: boolean
   readonly dropState?: readonly string[]
   readonly renameUid?: readonly string[]
+  readonly renameState?: readonly string[]
+  readonly keepState?: readonly string[]
   readonly grace?: string
   readonly logLevel?: string
   readonly logFormat?: string
@@ -88,10 +91,7 @@ export function runOptions(jobPath: string, flags: RunFlags, config: Config): Ru
     fresh: flags.fresh ?? false,
     takeOver: flags.takeOver ?? false,
     fork: flags.fork ?? false,
-    dropState: flags.dropState ?? [],
-    renameUid: Object.fromEntries(
-      (flags.renameUid ?? []).map((pair) => splitPair(pair, '--rename-uid', 'OLD=NEW')),
-    ),
+    ...fitOptions(flags),
     graceMs: valueOf('grace') as number,
     stateCacheMb: valueOf('state.cacheMb') as number,
     ...(checkpointing === undefined ? {} : { checkpointing }),
@@ -101,6 +101,26 @@ export function runOptions(jobPath: string, flags: RunFlags, config: Config): Ru
     logs: valueOf('logFormat') === 'json' ? 'json' : 'parent',
     logLevel: valueOf('logLevel') as LogLevel,
     progressMs: 1_000,
+  }
+}
+
+/** What becomes of the state of a changed job. */
+function fitOptions(flags: RunFlags): FitOptions {
+  const pairs = (given: readonly string[] | undefined, flag: string, form: string) =>
+    Object.fromEntries(
+      (given ?? []).map((pair) => {
+        const [old, to] = splitPair(pair, flag, form)
+        if (to !== '' && old.includes(':') === form.includes(':')) return [old, to]
+        throw new StreamError('USAGE', `${flag} has "${pair}", which is not ${form}`, {
+          hint: `Write ${flag} ${form}.`,
+        })
+      }),
+    )
+  return {
+    dropState: flags.dropState ?? [],
+    renameUid: pairs(flags.renameUid, '--rename-uid', 'OLD=NEW'),
+    renameState: pairs(flags.renameState, '--rename-state', 'UID:OLD=NEW'),
+    keepState: flags.keepState ?? [],
   }
 }
 

@@ -9,7 +9,14 @@ import { valueKind } from '../engine/graph/schema-fit.ts'
 import { checkUid } from '../engine/graph/validate.ts'
 import { callSite } from './call-site.ts'
 import { checkDefinition, stepError } from './checks.ts'
-import { declared, hashed, keyNames, needsEventTime, schemaOf } from './keyed-parts.ts'
+import {
+  declared,
+  handlesTimers,
+  hashed,
+  keyNames,
+  needsEventTime,
+  schemaOf,
+} from './keyed-parts.ts'
 import { addStep, PARTS } from './planner.ts'
 import { planJson } from './plan-json.ts'
 import { orderJson, orderOf, withLate } from './process-order.ts'
@@ -36,7 +43,13 @@ export class ConnectedStreamsSteps implements Methods<ConnectedStreams<unknown, 
     const step = {
       kind: 'co-process',
       uid,
-      parameters: planJson({ keys, emits: definition['emits'], sides, ...orderJson(order) }),
+      parameters: planJson({
+        keys,
+        emits: definition['emits'],
+        sides,
+        ...orderJson(order),
+        ...handlesTimers(definition['onTimer']),
+      }),
       shape: definition['emits'] as SchemaData,
       functionSlots: 2 + keys.filter((key) => key.type === 'function').length,
       keys,
@@ -92,7 +105,13 @@ export class BroadcastConnectedSteps implements Methods<
     const step = {
       kind: 'broadcast-process',
       uid,
-      parameters: planJson({ key, emits: definition['emits'], sides, broadcast }),
+      parameters: planJson({
+        key,
+        emits: definition['emits'],
+        sides,
+        broadcast,
+        ...handlesTimers(definition['onTimer']),
+      }),
       shape: definition['emits'] as SchemaData,
       functionSlots: 2 + (key.type === 'function' ? 1 : 0),
       keys: [key, undefined],

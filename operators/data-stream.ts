@@ -8,6 +8,7 @@ import type { SinkDefinition } from '../engine/operator/sink.ts'
 import type { KeySelector } from '../engine/stream/keys.ts'
 import type { SchemaData } from '../engine/stream/schema.ts'
 import { checkSinkFits, checkUid } from '../engine/graph/validate.ts'
+import { valueKind } from '../engine/graph/schema-fit.ts'
 import { nearest } from '../engine/graph/suggest.ts'
 import { PassThrough } from '../engine/task/pass-through.ts'
 import { callSite } from './call-site.ts'
@@ -39,6 +40,7 @@ import {
 import {
   commonShape,
   expressionShape,
+  fieldShape,
   isExact,
   pickShape,
   rankedShape,
@@ -324,9 +326,11 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
     }
     for (const name of fields) checkField(this.#shape, name, 'keyBy')
     checkColumns(fields, 'keyBy')
+    const kinds = fields.map((name) => valueKind(fieldShape(this.#shape, name)) ?? null)
+    const known = kinds.every((kind) => kind === null) ? {} : { kinds }
     return Array.isArray(key)
-      ? { type: 'fields', fields: [...fields] }
-      : { type: 'field', field: fields[0]! }
+      ? { type: 'fields', fields: [...fields], ...known }
+      : { type: 'field', field: fields[0]!, ...known }
   }
 }
 

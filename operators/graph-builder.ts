@@ -82,6 +82,7 @@ export class GraphBuilder {
       at,
       schema: isExact(step.shape) ? step.shape : undefined,
       states: isOperator ? checkStates(step, runtime.states) : [],
+      ...(isOperator && runtime.broadcast !== undefined ? { broadcast: runtime.broadcast } : {}),
       functionSlots: step.functionSlots ?? 0,
       keys: step.keys ?? step.inputs.map(() => undefined),
       ...(step.eventTime === undefined ? {} : { eventTime: step.eventTime }),

@@ -105,7 +105,7 @@ test('a keyed step has its key on the edge and on the node', () => {
       .reduce('last', (_: unknown, right: unknown) => right)
       .sinkTo('out', sink())
   })
-  const key = { type: 'fields', fields: ['user', 'url'] }
+  const key = { type: 'fields', fields: ['user', 'url'], kinds: ['a text', 'a text'] }
   expect(graph.edges[0]!.partitioning).toEqual({ type: 'hash', key })
   expect(graph.nodes[1]!.keys).toEqual([key])
 })
@@ -155,7 +155,7 @@ test('a broadcast stream passes one subtask before it is copied', () => {
   )
   expect(gather!.parallelism).toBe(1)
   expect(score!.states.map((state) => state.name)).toEqual(['seen'])
-  expect(score!.keys).toEqual([{ type: 'field', field: 'user' }, undefined])
+  expect(score!.keys).toEqual([{ type: 'field', field: 'user', kinds: ['a text'] }, undefined])
   const edges = graph.edges.filter((edge) => edge.to === score!.id)
   expect(edges.map((edge) => [edge.input, edge.partitioning.type])).toEqual([
     [0, 'hash'],

@@ -134,6 +134,11 @@ export function declared(definition: UserDefinition): {
   }
 }
 
+/** Part of the plan: timers that a checkpoint holds need somebody whom they fire. */
+export function handlesTimers(onTimer: unknown): { readonly timers?: true } {
+  return onTimer === undefined ? {} : { timers: true }
+}
+
 /** Whether the order or one of the functions asks for event time, as far as its text tells. */
 export function needsEventTime(
   functions: readonly unknown[],

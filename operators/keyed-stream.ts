@@ -19,6 +19,7 @@ import {
   aggregation,
   declared,
   functionAggregates,
+  handlesTimers,
   hashed,
   needsEventTime,
   schemaOf,
@@ -137,7 +138,13 @@ export class KeyedStreamSteps
     const step = {
       kind: 'keyed-process',
       uid,
-      parameters: planJson({ key, emits: definition['emits'], sides, ...orderJson(order) }),
+      parameters: planJson({
+        key,
+        emits: definition['emits'],
+        sides,
+        ...orderJson(order),
+        ...handlesTimers(definition['onTimer']),
+      }),
       shape: definition['emits'] as SchemaData,
       functionSlots: 1,
       ...needsEventTime([definition['onRecord'], definition['onTimer']], order),
@@ -165,7 +172,13 @@ export class KeyedStreamSteps
     const step = {
       kind: 'keyed-process',
       uid,
-      parameters: planJson({ key, class: instance.constructor.name, ...orderJson(order) }),
+      parameters: planJson({
+        key,
+        class: instance.constructor.name,
+        ...orderJson(order),
+        // eslint-disable-next-line @typescript-eslint/unbound-method -- only whether there is one
+        ...handlesTimers(instance.onTimer),
+      }),
       functionSlots: 1,
       // eslint-disable-next-line @typescript-eslint/unbound-method -- read as text, never called
       ...needsEventTime([instance.processElement, instance.onTimer], order),

@@ -51,6 +51,8 @@ export const ERRORS = {
   RECORD_POISON: { domain: 'user', then: 'fail', exit: 5 },
   // State and checkpoints.
   STATE_UID_MISSING: state,
+  STATE_NOT_DECLARED: state,
+  STATE_KEY_CHANGED: state,
   STATE_SCHEMA_CHANGED: state,
   STATE_MAX_PARALLELISM: state,
   CHECKPOINT_DAMAGED: state,

@@ -13,6 +13,7 @@ import { assert } from '../base/assert.ts'
 import { StreamError } from '../base/errors.ts'
 import { VALUE_CODEC_VERSION } from '../stream/value-codec.ts'
 import { compareCommittables } from './committables.ts'
+import { declarationOf } from './job-facts.ts'
 
 /** The parts of a manifest that come from the subtasks. */
 export interface AssembledState {
@@ -71,6 +72,7 @@ function operatorState(
     maxParallelism: vertex.maxParallelism,
     descriptors: node.states,
     codecVersion: VALUE_CODEC_VERSION,
+    declared: declarationOf(node),
     subtasks,
   }
 }

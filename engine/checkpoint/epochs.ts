@@ -13,7 +13,7 @@ import { sealJson, unsealJson } from './sealed-json.ts'
  *
  * E1. A number is given out once: its file is made exclusively and durable before anything else.
  * E2. A number is above that of every earlier start, and of every checkpoint that was restored.
- * E3. A record with a single byte changed is none: it says what state was dropped already.
+ * E3. A record with a single byte changed is none: it says what was dropped and renamed already.
  */
 export interface Epoch {
   readonly epoch: number
@@ -24,6 +24,8 @@ export interface Epoch {
   readonly lineage: Lineage
   /** What this start was told to drop (`--drop-state`), if anything. */
   readonly dropped?: readonly string[]
+  /** What it was told to rename: `old=new`, `uid:old=new`. */
+  readonly renamed?: readonly string[]
 }
 
 /** Makes the next epoch, above `above`, durable. Called by the owner of the folder only. */
@@ -108,7 +110,7 @@ function decodeEpoch(bytes: Uint8Array): Epoch | undefined {
     const value = JSON.parse(json) as Partial<Epoch> | null
     if (typeof value?.epoch !== 'number' || typeof value.instance !== 'string') return undefined
     if (isPlain && !Object.keys(value).every((name) => FIELDS.has(name))) return undefined
-    const { dropped } = value
+    const { dropped, renamed } = value
     return {
       epoch: value.epoch,
       instance: value.instance,
@@ -116,6 +118,7 @@ function decodeEpoch(bytes: Uint8Array): Epoch | undefined {
       job: typeof value.job === 'string' ? value.job : '',
       lineage: checkLineage(value.lineage),
       ...(Array.isArray(dropped) ? { dropped: dropped.map(String) } : {}),
+      ...(Array.isArray(renamed) ? { renamed: renamed.map(String) } : {}),
     }
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof Malformed) return undefined

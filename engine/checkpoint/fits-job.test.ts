@@ -1,23 +1,29 @@
 import { expect, test } from 'vitest'
-import { fitToJob, type FitOptions, type JobFacts } from './fits-job.ts'
+import { fitToJob, type FitOptions } from './fits-job.ts'
+import type { JobFacts, OperatorFacts } from './job-facts.ts'
 import { sampleManifest } from './testing/manifests.ts'
 
 const manifest = sampleManifest()
 const states = manifest.operators[0]!.descriptors
 const same = { dropState: [], renameUid: {} }
 
+function facts(changes: Partial<OperatorFacts> = {}): OperatorFacts {
+  const declared = { keys: [], broadcast: [], settings: {} }
+  return { kind: 'process', maxParallelism: 128, states, declared, ...changes }
+}
+
 function job(changes: Partial<JobFacts> = {}): JobFacts {
   return {
-    operators: new Map([['count', { maxParallelism: 128, states }]]),
+    operators: new Map([['count', facts()]]),
     sources: new Map([['clicks', 'generator']]),
     sinks: new Map([['lake', 'parquet']]),
     ...changes,
   }
 }
 
-function refusal(facts: JobFacts, options: FitOptions = same, of = manifest): unknown {
+function refusal(of: JobFacts, options: FitOptions = same, checkpoint = manifest): unknown {
   try {
-    return fitToJob(of, facts, options)
+    return fitToJob(checkpoint, of, options)
   } catch (error) {
     return error
   }
@@ -40,7 +46,8 @@ test('what a checkpoint holds and the job has no place for is refused, by name',
   })
   expect(refusal(job({ sinks: none }))).toMatchObject({
     code: 'STATE_UID_MISSING',
-    message: 'checkpoint 1.2 has pending output of sink "lake", which is not in the job',
+    message:
+      'checkpoint 1.2 has output of sink "lake" that is not published, which is not in the job',
   })
 })
 
@@ -74,15 +81,15 @@ test('an operator without state may come and go', () => {
 })
 
 test('another maxParallelism, state type or kind is refused', () => {
-  const of = (facts: { maxParallelism?: number; kind?: 'utf8' }): JobFacts =>
+  const of = (given: { maxParallelism?: number; kind?: 'utf8' }): JobFacts =>
     job({
       operators: new Map([
         [
           'count',
-          {
-            maxParallelism: facts.maxParallelism ?? 128,
-            states: [{ type: 'value', name: 'clicks', value: { kind: facts.kind ?? 'int32' } }],
-          },
+          facts({
+            maxParallelism: given.maxParallelism ?? 128,
+            states: [{ type: 'value', name: 'clicks', value: { kind: given.kind ?? 'int32' } }],
+          }),
         ],
       ]),
     })
@@ -115,17 +122,17 @@ test('state is dropped only where it is said', () => {
 
 test('a renamed uid finds its state, output and positions again', () => {
   const renameUid = { count: 'clicks-per-user', lake: 'sea', clicks: 'events' }
-  const facts = job({
-    operators: new Map([['clicks-per-user', { maxParallelism: 128, states }]]),
+  const renamed = job({
+    operators: new Map([['clicks-per-user', facts()]]),
     sources: new Map([['events', 'generator']]),
     sinks: new Map([['sea', 'parquet']]),
   })
-  const fitted = fitToJob(manifest, facts, { ...same, renameUid })
+  const fitted = fitToJob(manifest, renamed, { ...same, renameUid })
   expect(fitted.operators[0]).toEqual({ ...manifest.operators[0], uid: 'clicks-per-user' })
   expect(fitted.sources[0]!.uid).toBe('events')
   expect(fitted.sinks[0]!.committables[0]!.uid).toBe('sea')
   // The same command again, when the next checkpoint has the new name already.
-  expect(fitToJob(fitted, facts, { ...same, renameUid })).toEqual(fitted)
+  expect(fitToJob(fitted, renamed, { ...same, renameUid })).toEqual(fitted)
 })
 
 test('a uid is not renamed to one that the checkpoint has', () => {

@@ -6,11 +6,13 @@ import type { CheckpointManifest, Lineage, StagedCopy } from './manifest.ts'
 import type {
   EnumeratorSplit,
   FileReference,
+  KeyDeclaration,
   OperatorState,
   OperatorSubtaskState,
   SinkState,
   SourceState,
   SplitState,
+  StepDeclaration,
 } from './snapshot.ts'
 
 /** Why a value is not a manifest: `operators[0].subtasks is no list`. */
@@ -76,8 +78,38 @@ function operatorState(value: unknown, name: string): OperatorState {
     maxParallelism: count(at, 'maxParallelism'),
     descriptors: list(at, 'descriptors', descriptor),
     codecVersion: count(at, 'codecVersion'),
+    ...(at.fields['declared'] === undefined
+      ? {}
+      : { declared: declaration(at.fields['declared'], `${name}.declared`) }),
     subtasks,
   }
+}
+
+function declaration(value: unknown, name: string): StepDeclaration {
+  const at = object(value, name)
+  return {
+    keys: list(at, 'keys', (key, path) => (key === null ? null : keyDeclaration(key, path))),
+    broadcast: list(at, 'broadcast', descriptor),
+    settings: object(at.fields['settings'], `${name}.settings`).fields as Record<string, Json>,
+  }
+}
+
+function keyDeclaration(value: unknown, name: string): KeyDeclaration {
+  const at = object(value, name)
+  const type = text(at, 'type')
+  if (type !== 'field' && type !== 'fields' && type !== 'function') {
+    throw new Malformed(`${name}.type is "${type}"`)
+  }
+  return {
+    type,
+    fields: list(at, 'fields', word),
+    kinds: list(at, 'kinds', (kind, path) => (kind === null ? null : word(kind, path))),
+  }
+}
+
+function word(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw new Malformed(`${name} is no text`)
+  return value
 }
 
 function subtaskState(value: unknown, name: string): OperatorSubtaskState {

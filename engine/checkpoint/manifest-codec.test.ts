@@ -1,12 +1,48 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { StreamError } from '../base/errors.ts'
 import { sha256Hex } from '../base/hash.ts'
 import { seededRandom, systemRandom } from '../base/random.ts'
+import { fitToJob } from './fits-job.ts'
 import { decodeManifest, encodeManifest } from './manifest-codec.ts'
 import { manifestFiles } from './manifest.ts'
+import type { StepDeclaration } from './snapshot.ts'
 import { sampleManifest } from './testing/manifests.ts'
 
 const PATH = 'manifests/0000004294967298.json'
+
+test('a manifest as 0.1 wrote it is read, and fits its job', () => {
+  const path = join(import.meta.dirname, '../../tests/golden/manifest-format-1/manifest.json')
+  const manifest = decodeManifest(readFileSync(path), path)
+  const [operator] = manifest.operators
+  expect(operator).toMatchObject({ uid: 'count', kind: 'process', maxParallelism: 128 })
+  expect(operator!.declared).toBeUndefined()
+  const declared = { keys: [], broadcast: [], settings: {} }
+  const { kind, maxParallelism, descriptors: states } = operator!
+  const facts = {
+    operators: new Map([['count', { kind, maxParallelism, states, declared }]]),
+    sources: new Map([['clicks', 'generator']]),
+    sinks: new Map([['lake', 'parquet']]),
+  }
+  expect(fitToJob(manifest, facts, { dropState: [], renameUid: {} })).toEqual(manifest)
+  expect(decodeManifest(encodeManifest(manifest), PATH)).toEqual(manifest)
+})
+
+test('the declaration of a step comes back as it was written', () => {
+  const [operator] = sampleManifest().operators
+  const declared: StepDeclaration = {
+    keys: [
+      { type: 'fields', fields: ['a', 'b'], kinds: ['a text', null] },
+      { type: 'function', fields: [], kinds: [] },
+      null,
+    ],
+    broadcast: [{ type: 'map', name: 'r', key: { kind: 'utf8' }, value: { kind: 'int32' } }],
+    settings: { windows: { sizeMs: 5 }, timers: true },
+  }
+  const manifest = sampleManifest({ operators: [{ ...operator!, declared }] })
+  expect(decodeManifest(encodeManifest(manifest), PATH)).toEqual(manifest)
+})
 
 function refusal(bytes: Uint8Array): StreamError {
   try {

@@ -1,7 +1,9 @@
 import type { Json } from '../base/json.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { Committable } from '../operator/sink.ts'
+import type { FieldKinds } from '../stream/keys.ts'
 import type { StateDescriptor } from '../state/state.ts'
+import type { StateChange } from '../state/state-changes.ts'
 
 /** A file that a checkpoint holds. The path is relative to the work folder, with `/`. */
 export interface FileReference {
@@ -55,7 +57,28 @@ export interface OperatorState {
   readonly maxParallelism: number
   readonly descriptors: readonly StateDescriptor[]
   readonly codecVersion: number
+  /** The first versions did not write it. */
+  readonly declared?: StepDeclaration
   readonly subtasks: readonly OperatorSubtaskState[]
+  /** Never on disk: what the job that restores it renames and drops. */
+  readonly changes?: readonly StateChange[]
+}
+
+/** What decides the meaning of a step's state, besides the states that it declares. */
+export interface StepDeclaration {
+  /** By input; null for one without a key. */
+  readonly keys: readonly (KeyDeclaration | null)[]
+  /** States of a broadcast input. */
+  readonly broadcast: readonly StateDescriptor[]
+  /** Windows, aggregates, bounds and the like, as they stand in the plan. */
+  readonly settings: Readonly<Record<string, Json>>
+}
+
+/** The fields that are the key, in order; or a function, of which nothing is known. */
+export interface KeyDeclaration {
+  readonly type: 'field' | 'fields' | 'function'
+  readonly fields: readonly string[]
+  readonly kinds: FieldKinds
 }
 
 export interface EnumeratorSplit {
@@ -75,6 +98,10 @@ export interface SourceState {
 export interface SinkState {
   readonly uid: string
   readonly kind: string
+  /** Never on disk: its uid in the checkpoint, when the job has renamed it. */
+  readonly was?: string
+  /** Where the target's marker lies, when that is a file. The first versions did not write it. */
+  readonly marker?: string
   /** All that is not known to be committed, in order of (bornAt, subtask, sequence). */
   readonly committables: readonly Committable[]
 }

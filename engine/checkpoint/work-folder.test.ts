@@ -70,7 +70,7 @@ const sink = {
   kind: 'file',
   createCommitter: ({ doors }: { doors: Doors }) => new FileCommitter(doors.files),
 }
-const node = { uid: 'lake', states: [], runtime: { type: 'sink', sink } }
+const node = { uid: 'lake', states: [], keys: [], parameters: {}, runtime: { type: 'sink', sink } }
 const graph = { vertices: [{ maxParallelism: 128, chain: [node] }] } as unknown as JobGraph
 
 function open(

@@ -1,16 +1,17 @@
-import { join } from 'node:path'
 import type { Doors } from '../base/doors.ts'
 import { StreamError } from '../base/errors.ts'
-import { exists, makeDirectories } from '../base/files.ts'
+import { makeDirectories } from '../base/files.ts'
 import type { Json } from '../base/json.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
 import { CommitterRunner } from './committer-runner.ts'
 import { beginEpoch, lastEpochNumber, readEpochs, type Epoch } from './epochs.ts'
-import { fitToJob, jobFacts, type FitOptions } from './fits-job.ts'
+import { fitRestored, toldChanges } from './fit-restored.ts'
+import type { FitOptions } from './fit-options.ts'
 import { removeTree, setAside } from './folders.ts'
 import { WorkFolder, type Target } from './held-folder.ts'
-import { epochName, epochOf, formatCheckpointId, workLayout, type WorkLayout } from './layout.ts'
+import { jobFacts } from './job-facts.ts'
+import { epochOf, formatCheckpointId, workLayout, type WorkLayout } from './layout.ts'
 import { manifestFiles, type CheckpointManifest } from './manifest.ts'
 import type { TakeLock } from './owner-lock.ts'
 import { refuseForeignPlace } from './own-place.ts'
@@ -166,9 +167,16 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
   if (decision.type === 'start-fresh') return { store, decision, restored: undefined }
   const { checkpointId } = decision.manifest
   await doors.faults?.hold('recover.verify', { checkpointId })
-  const dropState = await stillToDrop(parts, layout, decision.manifest)
-  const restored = fitToJob(decision.manifest, jobFacts(parts.graph), { ...options, dropState })
-  if (decision.type === 'restore-and-recommit' && decision.origin === 'savepoint') {
+  const isImported = decision.type === 'restore-and-recommit' && decision.origin === 'savepoint'
+  const restored = await fitRestored({
+    files,
+    layout,
+    root: isImported ? options.from! : layout.root,
+    manifest: decision.manifest,
+    facts: jobFacts(parts.graph),
+    options,
+  })
+  if (isImported) {
     const wanted = stagedFilesOf(parts, restored)
     await importSavepoint(files, layout, store, options.from!, decision.manifest, wanted)
   } else {
@@ -196,33 +204,6 @@ function stagedFilesOf(
   return paths
 }
 
-/**
- * State is dropped once, however often the command is repeated: a checkpoint of a life that was
- * told to drop it holds what has been gathered since. Where the record of that life cannot be read,
- * nothing is dropped on a guess.
- */
-async function stillToDrop(
-  { doors, options }: WorkFolderParts,
-  layout: WorkLayout,
-  restored: CheckpointManifest,
-): Promise<readonly string[]> {
-  if (options.dropState.length === 0) return []
-  const epochs = await readEpochs(doors.files, layout)
-  const writer = epochs.find(({ instance }) => instance === restored.instance)
-  const number = epochOf(restored.checkpointId)
-  const record = join(layout.epochs, epochName(number))
-  const isKnown = writer !== undefined || epochs.some(({ epoch }) => epoch === number)
-  if (!isKnown && (await exists(doors.files, record))) {
-    throw new StreamError(
-      'CHECKPOINT_DAMAGED',
-      `"${record}" is damaged: what that start has dropped already cannot be read`,
-      { hint: 'Restore the file from a backup, or start without --drop-state.' },
-    )
-  }
-  const dropped = writer?.dropped ?? []
-  return options.dropState.filter((uid) => !dropped.includes(uid))
-}
-
 /** Step 4. */
 function begin(
   parts: WorkFolderParts,
@@ -233,13 +214,12 @@ function begin(
   const { doors, job } = parts
   const { pid } = parts.processes ?? systemProcesses
   const { lineage } = decision
-  const dropped = parts.options.dropState
   const life = {
     instance: doors.random.hex(16),
     pid,
     job,
     lineage,
-    ...(dropped.length === 0 ? {} : { dropped }),
+    ...toldChanges(parts.options),
   }
   const above = decision.type === 'start-fresh' ? 0 : epochOf(decision.manifest.checkpointId)
   return beginEpoch(doors.files, layout, life, Math.max(above, epochFloor))

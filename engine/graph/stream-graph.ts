@@ -56,6 +56,8 @@ export interface StreamNode {
   /** Schema of the node's main output where it is known. */
   readonly schema: SchemaData | undefined
   readonly states: readonly StateDescriptor[]
+  /** States of a broadcast input; they are not among `states`. */
+  readonly broadcast?: readonly StateDescriptor[]
   /** How many user functions the node holds: they need record positions for their errors. */
   readonly functionSlots: number
   /** How the key of a record is found, for operators with keyed state: by input. */

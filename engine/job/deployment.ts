@@ -72,9 +72,9 @@ function restoreOf(
 ): Readonly<Record<string, OperatorRestore>> {
   const restore: Record<string, OperatorRestore> = {}
   for (const operator of restored?.operators ?? []) {
-    const { uid, parallelism, maxParallelism, descriptors, subtasks } = operator
+    const { uid, parallelism, maxParallelism, descriptors, changes = [], subtasks } = operator
     const broadcast = subtasks[0]?.broadcast?.file
-    restore[uid] = { parallelism, maxParallelism, descriptors, subtasks, broadcast }
+    restore[uid] = { parallelism, maxParallelism, descriptors, changes, subtasks, broadcast }
   }
   return restore
 }

@@ -27,6 +27,8 @@ export type LifeOptions = Pick<
   | 'fork'
   | 'dropState'
   | 'renameUid'
+  | 'renameState'
+  | 'keepState'
   | 'stateCacheMb'
 >
 

@@ -86,9 +86,14 @@ export interface RunOptions {
   /** Kill the process that holds the folder first. Never repeated at a restart. */
   readonly takeOver: boolean
   readonly fork: boolean
+  /** `UID` or `UID:STATE`. */
   readonly dropState: readonly string[]
   /** Old uid → new uid. */
   readonly renameUid: Readonly<Record<string, string>>
+  /** `UID:OLD` → the new name of a state. */
+  readonly renameState?: Readonly<Record<string, string>>
+  /** Uids whose state goes on though the step is declared in another way. */
+  readonly keepState?: readonly string[]
   readonly graceMs: number
   /** Heap for keyed state, MiB, all operators and subtasks together. Undefined: the default. */
   readonly stateCacheMb?: number

@@ -29,6 +29,8 @@ export interface RunJobOptions {
   readonly fork?: boolean
   readonly dropState?: readonly string[]
   readonly renameUid?: Readonly<Record<string, string>>
+  readonly renameState?: Readonly<Record<string, string>>
+  readonly keepState?: readonly string[]
   readonly checkpointing?: Partial<CheckpointSettings>
   /** Heap for keyed state, MiB, all operators and subtasks together; the rest lies on disk. */
   readonly stateCacheMb?: number
@@ -113,6 +115,8 @@ async function live(
       fork: options.fork ?? false,
       dropState: options.dropState ?? [],
       renameUid: options.renameUid ?? {},
+      renameState: options.renameState ?? {},
+      keepState: options.keepState ?? [],
       ...(options.workDir === undefined ? {} : { workDir: resolve(options.workDir) }),
       ...(options.stateCacheMb === undefined ? {} : { stateCacheMb: options.stateCacheMb }),
       ...(options.from === undefined ? {} : { from: resolve(options.from) }),

@@ -18,6 +18,8 @@ import { decodeKey, encodeKey, heapKey } from '../stream/key-codec.ts'
 import { ValueCodec, valueReader } from '../stream/value-codec.ts'
 import { checkStateFits, evolvedReader } from './schema-evolution.ts'
 import type { MapState, StateDescriptor } from './state.ts'
+import type { StateChange } from './state-changes.ts'
+import { changedState } from './state-changes.ts'
 import type { HeapKey } from './entry-table.ts'
 import { damaged } from './state-file.ts'
 
@@ -53,8 +55,11 @@ export class BroadcastState {
     return { bytes, hash: sha256Hex(bytes) }
   }
 
-  /** Before the first use. `reference` is what the checkpoint says of the file with these bytes. */
-  restore(bytes: Uint8Array, reference: FileReference): void {
+  /**
+   * Before the first use. `reference` is what the checkpoint says of the file with these bytes,
+   * `changes` what the job has renamed and dropped.
+   */
+  restore(bytes: Uint8Array, reference: FileReference, changes: readonly StateChange[] = []): void {
     assert(this.#maps.size === 0, 'broadcast state is restored before it is used')
     if (bytes.length !== reference.bytes) {
       throw damaged(
@@ -72,7 +77,8 @@ export class BroadcastState {
     }
     while (!reader.isAtEnd) {
       const map = readMap(reader)
-      this.#restored.set(map.descriptor.name, map)
+      const descriptor = changedState(map.descriptor, changes) as MapDescriptor | undefined
+      if (descriptor !== undefined) this.#restored.set(descriptor.name, { ...map, descriptor })
     }
   }
 }
@@ -93,6 +99,17 @@ export function auditBroadcast(bytes: Uint8Array): number {
     items += map.items.length
   }
   return items
+}
+
+/** How many items each state of a file of broadcast state has. */
+export function broadcastCounts(bytes: Uint8Array): ReadonlyMap<string, number> {
+  const reader = new ByteReader(bytes, MAGIC.length)
+  const counts = new Map<string, number>()
+  while (!reader.isAtEnd) {
+    const { descriptor, items } = readMap(reader)
+    counts.set(descriptor.name, items.length)
+  }
+  return counts
 }
 
 interface RestoredMap {

@@ -27,6 +27,7 @@ import type {
   ValueState,
 } from './state.ts'
 import { StateCache } from './state-cache.ts'
+import type { StateChange } from './state-changes.ts'
 import type { StateFileHeader } from './state-file.ts'
 import { STATE_FORMAT_VERSION } from './state-file.ts'
 import { restoreState } from './state-restore.ts'
@@ -59,8 +60,9 @@ export interface KeyedStateOptions {
 }
 
 export interface RestoreOptions {
-  /** What the states were, as the manifest has it. */
+  /** What the states were, as the manifest has it, renamed and dropped as `changes` say. */
   readonly descriptors: readonly StateDescriptor[]
+  readonly changes?: readonly StateChange[]
   readonly watermarkMs: number
   /** What the paths of files are relative to, when it is not the work folder (a savepoint). */
   readonly directory?: string
@@ -162,6 +164,7 @@ export class KeyedStateStore implements KeyedStateBackend {
     checkStateFits(uid, options.descriptors, descriptors)
     this.timers.startAt(options.watermarkMs)
     const directory = options.directory ?? workDir
+    const changes = options.changes ?? []
     const { isOurs, references } = await restoreState({
       chains,
       directory,
@@ -175,14 +178,16 @@ export class KeyedStateStore implements KeyedStateBackend {
       cache: this.#cache,
       timers: this.timers,
       registry: this.#registry,
+      changes,
       declare: (descriptor) => {
         const now = descriptors.find((candidate) => candidate.name === descriptor.name)
         if (now !== undefined) checkStateFits(uid, [descriptor], [now])
         this.#type(now ?? descriptor)
       },
     })
-    if (isOurs && directory === workDir) this.#chain.adopt(references)
-    else if (references.length > 0) this.#chain.adoptForeign(references, directory)
+    const isKept = isOurs && directory === workDir && changes.length === 0
+    if (isKept) this.#chain.adopt(references)
+    else if (references.length > 0) this.#chain.adoptForeign(references, directory, changes)
   }
 
   value<V>(descriptor: Extract<StateDescriptor, { type: 'value' }>): ValueState<V, V | undefined> {

@@ -1,11 +1,13 @@
 /**
  * Whether state of an older job fits the present one, and how its values are then read.
  *
- * E1. A struct may gain fields that are nullable (they read as null) and lose fields.
+ * E1. A struct may gain fields that are nullable (they read as null). Fields that it has lost are
+ *     read over; whether they may be lost is decided before (`lostFields`).
  * E2. A value may be widened: to nullable; int32 to int64, float64; int64 as a number to bigint or
  *     float64; timestamp to float64; date and decimal to utf8; a decimal to more digits before its
  *     point; anything to packed.
- * E3. A state that is new is empty, one that is gone is kept unread in the files.
+ * E3. A state that is new is empty. One that is gone was dropped knowingly: its cells are skipped,
+ *     and the first snapshot writes files without them.
  */
 import { StreamError } from '../base/errors.ts'
 import type { SchemaData } from '../stream/schema.ts'
@@ -33,6 +35,27 @@ export function stateMismatch(
   return undefined
 }
 
+/** Paths of the fields that `before` holds and `after` does not have: they are read over. Pure. */
+export function lostFields(before: StateDescriptor, after: StateDescriptor): readonly string[] {
+  const lost: string[] = []
+  collectLost(before.value, after.value, before.name, lost)
+  return lost
+}
+
+function collectLost(old: SchemaData, now: SchemaData, path: string, lost: string[]): void {
+  if (now.kind === 'nullable') {
+    collectLost(old.kind === 'nullable' ? old.of : old, now.of, path, lost)
+  } else if (old.kind === 'list' && now.kind === 'list') {
+    collectLost(old.item, now.item, `${path}[]`, lost)
+  } else if (old.kind === 'struct' && now.kind === 'struct') {
+    for (const { name, schema } of old.fields) {
+      const target = now.fields.find((field) => field.name === name)
+      if (target === undefined) lost.push(`${path}.${name}`)
+      else collectLost(schema, target.schema, `${path}.${name}`, lost)
+    }
+  }
+}
+
 /** Throws STATE_SCHEMA_CHANGED, naming operator and state, when `now` cannot read `old`. */
 export function checkStateFits(
   uid: string,
@@ -45,7 +68,10 @@ export function checkStateFits(
   throw new StreamError(
     'STATE_SCHEMA_CHANGED',
     `"${uid}".${path} was ${was} in the checkpoint, now ${is}`,
-    { hint: `Use a new state name, or --drop-state ${uid}.`, place: { operator: uid } },
+    {
+      hint: `Declare it as it was, or lose what it holds knowingly with --drop-state ${uid}.`,
+      place: { operator: uid },
+    },
   )
 }
 

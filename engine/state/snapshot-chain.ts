@@ -7,6 +7,7 @@ import type { CellCursor, Pace } from './cell-merge.ts'
 import { RunCursor, cursorsOf, mergeCells } from './cell-merge.ts'
 import type { CellRun } from './cell-run.ts'
 import { MemoryRun, findGroup } from './cell-run.ts'
+import type { StateChange } from './state-changes.ts'
 import type { StateFileHeader } from './state-file.ts'
 import { StateFile, StateFileWriter } from './state-file.ts'
 import type { Transcoding } from './transcoding.ts'
@@ -57,6 +58,7 @@ export class SnapshotChain {
   /** Chains of old subtasks that hold our groups; the first write merges them. */
   #foreign: readonly FileReference[] = []
   #foreignDirectory = ''
+  #foreignChanges: readonly StateChange[] = []
 
   constructor(options: ChainOptions) {
     this.#options = options
@@ -71,10 +73,18 @@ export class SnapshotChain {
     this.#references = references
   }
 
-  /** The restored chains, one behind the other; paths are relative to `directory`. */
-  adoptForeign(references: readonly FileReference[], directory: string): void {
+  /**
+   * The restored chains, one behind the other; paths are relative to `directory`. The first write
+   * merges them, as `changes` make them: later files know nothing of a rename or a drop.
+   */
+  adoptForeign(
+    references: readonly FileReference[],
+    directory: string,
+    changes: readonly StateChange[],
+  ): void {
     this.#foreign = references
     this.#foreignDirectory = directory
+    this.#foreignChanges = changes
   }
 
   /** Writes `news`, oldest first, and returns how many bytes. On an error nothing has changed. */
@@ -108,6 +118,7 @@ export class SnapshotChain {
         const written = await this.#merge(old, directory, news, true, pace)
         this.#references = [written]
         this.#foreign = []
+        this.#foreignChanges = []
         return written.bytes
       }
       default:
@@ -126,7 +137,8 @@ export class SnapshotChain {
     try {
       for (const reference of references) {
         const path = join(directory, reference.path)
-        files.push(await StateFile.open(this.#options.files, path, reference))
+        const changes = this.#foreignChanges
+        files.push(await StateFile.open(this.#options.files, path, reference, changes))
       }
       return await this.#writeFile([...files, ...news], isBase, pace)
     } finally {

@@ -20,6 +20,8 @@ import type { FileReference } from '../checkpoint/snapshot.ts'
 import { ByteReader, ByteWriter } from '../stream/byte-buffer.ts'
 import type { KeyGroupRange } from '../stream/keys.ts'
 import type { StateDescriptor } from './state.ts'
+import type { StateChange } from './state-changes.ts'
+import { changedHeader } from './state-changes.ts'
 import type { CellRun, GroupIndex, MemoryRun } from './cell-run.ts'
 import { BlockBuilder } from './cell-run.ts'
 
@@ -39,6 +41,8 @@ export interface StateFileHeader {
   readonly maxParallelism: number
   readonly range: KeyGroupRange
   readonly states: readonly StateIdentity[]
+  /** Not in files: ids of states that the job has dropped. Their cells are skipped. */
+  readonly dropped?: readonly number[]
 }
 
 const MAGIC = Buffer.from('MRSTATE1', 'latin1')
@@ -154,15 +158,23 @@ export class StateFile implements CellRun {
     this.#handle = handle
   }
 
-  /** Checks size, header and index; `verify` checks the rest. Damage is CHECKPOINT_DAMAGED. */
-  static async open(files: Files, path: string, reference?: FileReference): Promise<StateFile> {
+  /**
+   * Checks size, header and index; `verify` checks the rest. Damage is CHECKPOINT_DAMAGED. The
+   * header is given as `changes` make it.
+   */
+  static async open(
+    files: Files,
+    path: string,
+    reference?: FileReference,
+    changes: readonly StateChange[] = [],
+  ): Promise<StateFile> {
     const handle = await openExisting(files, path)
     try {
       const size = await handle.size()
       if (reference !== undefined && size !== reference.bytes) {
         throw damaged(path, `has ${size} bytes, the checkpoint says ${reference.bytes}`)
       }
-      const header = await readHeader(handle, path)
+      const header = changedHeader(await readHeader(handle, path), changes)
       return new StateFile(path, header, await readIndex(handle, path, size), handle)
     } catch (error) {
       await handle.close()

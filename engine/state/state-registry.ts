@@ -50,6 +50,8 @@ export class StateRegistry {
       if (isFree) this.#reserve(descriptor.name, id)
       else if (known !== id) throw mixedIds(header, descriptor.name)
     }
+    // I1: the files in which a dropped state has its id may still be read.
+    for (const id of header.dropped ?? []) this.#next = Math.max(this.#next, id + 1)
   }
 
   typeOf(idText: string): StateType | undefined {
@@ -68,7 +70,8 @@ export class StateRegistry {
   transcoding(header: StateFileHeader): Transcoding {
     const known = this.#transcodings.get(header)
     if (known !== undefined) return known
-    const transcoders = new Map<number, StateTranscoder>()
+    const transcoders = new Map<number, StateTranscoder | 'dropped'>()
+    for (const id of header.dropped ?? []) transcoders.set(id, 'dropped')
     for (const { id, descriptor } of header.states) {
       const now = this.#types.get(descriptor.name)?.descriptor
       if (now === undefined || isSameSchema(descriptor.value, now.value)) continue

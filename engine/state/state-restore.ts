@@ -18,6 +18,7 @@ import type { KeyedHeap } from './keyed-heap.ts'
 import type { KeyedTimers } from './keyed-timers.ts'
 import { stateCursors } from './snapshot-chain.ts'
 import type { StateDescriptor } from './state.ts'
+import type { StateChange } from './state-changes.ts'
 import type { StateCache } from './state-cache.ts'
 import type { KeyGroupTable } from './state-entry.ts'
 import { StateEntry, heapKeyOf } from './state-entry.ts'
@@ -42,6 +43,8 @@ export interface RestoreTask {
   readonly cache: StateCache
   readonly timers: KeyedTimers
   readonly registry: StateRegistry
+  /** What the job has renamed and dropped of what the files hold. */
+  readonly changes: readonly StateChange[]
   /** Makes a state of a file known. */
   readonly declare: (descriptor: StateDescriptor) => void
 }
@@ -70,7 +73,7 @@ export async function restoreState(task: RestoreTask): Promise<RestoredChain> {
       const files: StateFile[] = []
       for (const reference of references) {
         const path = join(task.directory, reference.path)
-        const file = await StateFile.open(task.files, path, reference)
+        const file = await StateFile.open(task.files, path, reference, task.changes)
         opened.push(file)
         files.push(file)
         checkHeader(file, task)

@@ -12,8 +12,8 @@ export interface StateTranscoder {
   readonly write: ValueWriter
 }
 
-/** By state id; a state that is not there stays as it is. */
-export type Transcoding = ReadonlyMap<number, StateTranscoder>
+/** By state id; a state that is not there stays as it is, one that is dropped is skipped. */
+export type Transcoding = ReadonlyMap<number, StateTranscoder | 'dropped'>
 
 export const NO_TRANSCODING: Transcoding = new Map()
 
@@ -29,10 +29,13 @@ export class TranscodingCursor implements CellCursor {
   }
 
   next(): Cell | undefined {
-    const cell = this.#cursor.next()
-    if (cell?.kind !== VALUE) return cell
-    const transcoder = this.#transcoding.get(stateIdOf(cell))
-    return transcoder === undefined ? cell : { ...cell, value: this.#transcode(cell, transcoder) }
+    for (let cell = this.#cursor.next(); cell !== undefined; cell = this.#cursor.next()) {
+      const transcoder = this.#transcoding.get(stateIdOf(cell))
+      if (transcoder === 'dropped') continue
+      if (cell.kind !== VALUE || transcoder === undefined) return cell
+      return { ...cell, value: this.#transcode(cell, transcoder) }
+    }
+    return undefined
   }
 
   load(): Promise<boolean> {

@@ -22,9 +22,12 @@ export type Key =
 
 /** How a keyed stream finds the key of a record. */
 export type KeySelector =
-  | { readonly type: 'field'; readonly field: string }
-  | { readonly type: 'fields'; readonly fields: readonly string[] }
+  | { readonly type: 'field'; readonly field: string; readonly kinds?: FieldKinds }
+  | { readonly type: 'fields'; readonly fields: readonly string[]; readonly kinds?: FieldKinds }
   | { readonly type: 'function'; readonly select: (record: never) => unknown }
+
+/** What is known of the fields' values: 'a text', 'a number', …; null: nothing is. */
+export type FieldKinds = readonly (string | null)[]
 
 /** Key groups first .. last, both inclusive, that one subtask owns. */
 export interface KeyGroupRange {

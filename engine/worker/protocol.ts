@@ -8,6 +8,7 @@ import type {
 } from '../checkpoint/snapshot.ts'
 import type { AssignedSplit, SequencePlaces } from '../operator/source.ts'
 import type { StateDescriptor } from '../state/state.ts'
+import type { StateChange } from '../state/state-changes.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 
 /**
@@ -113,6 +114,8 @@ export interface OperatorRestore {
   readonly parallelism: number
   readonly maxParallelism: number
   readonly descriptors: readonly StateDescriptor[]
+  /** What the job has renamed and dropped: files still have it as it was. */
+  readonly changes: readonly StateChange[]
   readonly subtasks: readonly OperatorSubtaskState[]
   readonly broadcast: FileReference | undefined
 }

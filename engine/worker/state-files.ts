@@ -104,19 +104,20 @@ export class StateFiles {
     await store.open()
     store.timers.startAt(watermarkMs)
     if (restored !== undefined) {
-      const { subtasks, descriptors } = restored
+      const { subtasks, descriptors, changes } = restored
       const chains = subtasks.map((subtask) => subtask.chain)
-      await store.restore(chains, { descriptors, watermarkMs })
+      await store.restore(chains, { descriptors, changes, watermarkMs })
     }
     return store
   }
 
   async #openBroadcast(uid: string): Promise<BroadcastState> {
     const state = new BroadcastState()
-    const file = this.#deployment.restore[uid]?.broadcast
-    if (file !== undefined) {
+    const restored = this.#deployment.restore[uid]
+    if (restored?.broadcast !== undefined) {
+      const file = restored.broadcast
       const path = join(this.#deployment.workDir, file.path)
-      state.restore(await readWholeFile(this.#doors.files, path), file)
+      state.restore(await readWholeFile(this.#doors.files, path), file, restored.changes)
     }
     return state
   }

@@ -136,6 +136,7 @@ export function createCoProcess(options: CoProcessOptions): OperatorFactory {
 export function createBroadcastProcess(options: BroadcastProcessOptions): OperatorFactory {
   return {
     states: Object.values(options.states),
+    broadcast: Object.values(options.broadcast),
     create: () => new ProcessOperator(() => broadcastProcessLogic(options)),
   }
 }

@@ -12,6 +12,8 @@ import type { WatermarkStrategyData } from '../../engine/time/watermark-strategy
 
 export interface OperatorFactory {
   readonly states: readonly StateDescriptor[]
+  /** States of a broadcast input. */
+  readonly broadcast?: readonly StateDescriptor[]
   create(): StreamOperator
 }
 

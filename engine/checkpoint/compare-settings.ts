@@ -1,0 +1,119 @@
+import type { Json } from '../base/json.ts'
+import { canonicalJson } from '../graph/plan.ts'
+import type { Finding, StepComparison } from './comparison.ts'
+import { finding, refused } from './comparison.ts'
+import { flagText } from './fit-options.ts'
+
+/** `keep`: the state can be read with the new value, and a person may know that it is right. */
+const SETTINGS: Readonly<Record<string, { readonly words: string; readonly keep: boolean }>> = {
+  windows: { words: 'the windows', keep: false },
+  allowedLatenessMs: { words: 'allowedLateness', keep: true },
+  lowerMs: { words: 'the lower bound', keep: true },
+  upperMs: { words: 'the upper bound', keep: true },
+  n: { words: 'n', keep: true },
+  by: { words: 'the ranked field', keep: false },
+}
+
+/** Windows, aggregates, bounds, timers: state is read with another meaning when they change. */
+export function settingsOf(step: StepComparison): readonly Finding[] {
+  const before = step.was.declared?.settings
+  if (before === undefined) return []
+  const now = step.now.declared.settings
+  const found: Finding[] = []
+  for (const [name, { words, keep }] of Object.entries(SETTINGS)) {
+    const [old, value] = [before[name], now[name]]
+    if (old === undefined || value === undefined || isSame(old, value)) continue
+    found.push(settingFinding(step, words, JSON.stringify(old), JSON.stringify(value), keep))
+  }
+  // That of a process function says in which order it gets records, not what it keeps.
+  const [oldOrder, order] = [before['order'], now['order']]
+  if (step.was.kind === 'top-n' && oldOrder !== order) {
+    const texts = [JSON.stringify(oldOrder), JSON.stringify(order)] as const
+    found.push(settingFinding(step, 'the order', ...texts, false))
+  }
+  return [
+    ...found,
+    ...aggregatesOf(step, before['aggregates'], now['aggregates']),
+    ...timersOf(step),
+  ]
+}
+
+function isSame(left: Json, right: Json): boolean {
+  return canonicalJson(left) === canonicalJson(right)
+}
+
+function settingFinding(
+  step: StepComparison,
+  words: string,
+  was: string,
+  now: string,
+  keep: boolean,
+  drop = step.uid,
+): Finding {
+  const { uid, checkpoint, options } = step
+  const note = `was ${was}, now ${now}`
+  if (keep && options.isKept) return finding(step, words, 'kept', note)
+  const kept = keep
+    ? ` To go on with the state as it is, which gives no right answer for what is under way, use ${flagText('--keep-state', uid)}.`
+    : ''
+  return refused(step, words, note, {
+    code: 'STATE_SCHEMA_CHANGED',
+    message: `${words} of "${uid}": ${was} in checkpoint ${checkpoint}, now ${now}`,
+    hint: `Set it back, give the changed step a new uid and lose the old state knowingly with ${flagText('--drop-state', drop)}.${kept}`,
+  })
+}
+
+interface AggregateSetting {
+  readonly name: string
+  readonly aggregate: { readonly type: string } & Readonly<Record<string, Json>>
+}
+
+/** The same accumulator may hold a sum or a maximum: only the plan tells. */
+function aggregatesOf(
+  step: StepComparison,
+  old: Json | undefined,
+  now: Json | undefined,
+): readonly Finding[] {
+  const before = (old ?? []) as unknown as readonly AggregateSetting[]
+  const after = (now ?? []) as unknown as readonly AggregateSetting[]
+  const { was, options } = step
+  return before.flatMap(({ name, aggregate }) => {
+    const parts = was.descriptors.filter((state) => state.name.endsWith(` ${name}`))
+    const changes = options.changes.filter(({ path }) => parts.some((part) => part.name === path))
+    // In a running aggregate each one has states of its own.
+    if (parts.length > 0 && changes.filter(({ to }) => to === undefined).length === parts.length) {
+      return []
+    }
+    const renamed = changes.find(({ to }) => to !== undefined)?.to
+    const called = renamed === undefined ? name : renamed.slice(renamed.indexOf(' ') + 1)
+    const other = after.find((candidate) => candidate.name === called)?.aggregate
+    if (other === undefined || isSame(aggregate, other)) return []
+    const isSameType = aggregate.type === other.type
+    const [wasText, nowText] = isSameType
+      ? [JSON.stringify(aggregate), JSON.stringify(other)]
+      : [aggregate.type, other.type]
+    const drop = parts.length === 1 ? `${step.uid}:${parts[0]!.name}` : step.uid
+    return [settingFinding(step, `the aggregate "${name}"`, wasText, nowText, isSameType, drop)]
+  })
+}
+
+/** The path by which timers are dropped. */
+const TIMERS = 'onTimer'
+
+function timersOf(step: StepComparison): readonly Finding[] {
+  const { was, now, uid, options, held, checkpoint } = step
+  if (was.declared?.settings['timers'] !== true || now.declared.settings['timers'] === true) {
+    return []
+  }
+  if (held?.timers === 0) return []
+  if (options.changes.some(({ path, to }) => path === TIMERS && to === undefined)) {
+    return [finding(step, 'timers', 'dropped', 'the step has no onTimer any more')]
+  }
+  return [
+    refused(step, 'timers', 'the step has no onTimer any more', {
+      code: 'STATE_NOT_DECLARED',
+      message: `checkpoint ${checkpoint} holds timers of "${uid}", which has no onTimer any more`,
+      hint: `Give the step its onTimer back, or lose the timers knowingly with ${flagText('--drop-state', `${uid}:${TIMERS}`)}.`,
+    }),
+  ]
+}
