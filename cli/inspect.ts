@@ -17,6 +17,7 @@ import { manifestFiles } from '../engine/checkpoint/manifest.ts'
 import { readOwnerRecord } from '../engine/checkpoint/ownership.ts'
 import { stateWords } from '../engine/graph/state-words.ts'
 import { askJob } from './control-client.ts'
+import { formatDuration } from './duration.ts'
 import { formatBytes, formatCount } from './numbers.ts'
 import { findWorkFolder } from './work-folder.ts'
 
@@ -228,6 +229,9 @@ interface RunningStatus {
     readonly recordsOut: number
     /** Of a source. */
     readonly malformed?: number
+    /** As a time; how far it is behind the clock, where the input is live. */
+    readonly watermark?: string
+    readonly lagMs?: number
   }[]
 }
 
@@ -240,9 +244,16 @@ function renderRunning(running: unknown): readonly string[] {
     ...steps.map(
       (step) =>
         `  ${step.name}: ${formatCount(step.recordsIn)} in, ${formatCount(step.recordsOut)} out` +
-        ((step.malformed ?? 0) === 0 ? '' : `, ${formatCount(step.malformed!)} malformed`),
+        ((step.malformed ?? 0) === 0 ? '' : `, ${formatCount(step.malformed!)} malformed`) +
+        watermarkText(step),
     ),
   ]
+}
+
+function watermarkText({ watermark, lagMs }: RunningStatus['steps'][number]): string {
+  if (watermark === undefined) return ''
+  const lag = lagMs === undefined ? '' : `, ${formatDuration(lagMs)} behind`
+  return `, watermark ${watermark}${lag}`
 }
 
 const COUNTERS: Readonly<Record<string, string>> = {

@@ -82,6 +82,11 @@ export class RunScreen {
     }
   }
 
+  /** What each step has done, as it was last reported. */
+  get steps(): readonly StepProgress[] {
+    return this.#steps
+  }
+
   /** A line that stays. */
   line(text: string): void {
     this.#write(`${this.#eraser()}${text}\n${this.#drawer()}`)

@@ -8,6 +8,7 @@ import { systemFiles } from '../engine/base/files.ts'
 import { systemRandom } from '../engine/base/random.ts'
 import { makeBundleFolder } from '../engine/job/bundle-folder.ts'
 import { Supervisor } from '../engine/job/supervisor.ts'
+import { stepReport } from '../engine/job/watermark-lag.ts'
 import { builtRoot } from './own-package.ts'
 import { configOf, runOptions } from './run-options.ts'
 import { RunScreen } from './run-screen.ts'
@@ -72,9 +73,10 @@ export async function runJobProcess(
     const durationMs = Math.round(systemClock.monotonicMs() - startMs)
     report(result, durationMs, screen)
     if (flags.json === true) {
-      process.stdout.write(
-        `${JSON.stringify(resultData(result, { job, jobPath: options.jobPath, durationMs }))}\n`,
-      )
+      const nowMs = systemClock.nowMs()
+      const steps = screen.steps.map((step) => stepReport(step, nowMs))
+      const run = { job, jobPath: options.jobPath, durationMs }
+      process.stdout.write(`${JSON.stringify({ ...resultData(result, run), steps })}\n`)
     }
     return exitCode(result)
   } finally {

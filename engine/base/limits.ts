@@ -31,6 +31,8 @@ export const OWNER_WAIT_MS = 10_000
 export const SLICE_STEPS_MAX = 8
 /** A parked worker looks again after this long: processing-time timers need no other alarm. */
 export const PARK_MS = 20
+/** A step that waits for event time and has had records for this long with none passing is told of. */
+export const EVENT_TIME_STALL_MS = 10_000
 /** How often a worker reports its counters. */
 export const METRICS_EVERY_MS = 500
 /** How often the lock is tried meanwhile. */

@@ -13,6 +13,7 @@ import { formatCheckpointId } from '../checkpoint/layout.ts'
 import { openWorkFolder } from '../checkpoint/work-folder.ts'
 import { storableParameters } from '../graph/parameters.ts'
 import { SharedParking } from '../worker/worker-loop.ts'
+import { stepReport } from './watermark-lag.ts'
 import { JobMaster } from './job-master.ts'
 import { countsOf } from './progress.ts'
 import { SourceCoordinator } from './source-coordinator.ts'
@@ -197,7 +198,7 @@ export class JobLife implements ControlHandlers {
       recordsIn,
       recordsOut,
       malformed,
-      steps: this.steps().map((step) => ({ ...step })),
+      steps: this.steps().map((step) => ({ ...stepReport(step, this.#doors.clock.nowMs()) })),
       lastCheckpoint: last === undefined ? null : { ...last },
     })
   }

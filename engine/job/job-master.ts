@@ -18,6 +18,7 @@ import { deploymentsOf } from './deployment.ts'
 import { addCounts, countsOf, Progress, type StepCounts } from './progress.ts'
 import { SavepointRequests } from './savepoint-requests.ts'
 import { SplitDealer } from './split-dealer.ts'
+import { StallWatch } from './stall-watch.ts'
 import { withSplitName } from './split-name.ts'
 import { WorkerGroup, type TaskMessage } from './worker-group.ts'
 
@@ -51,7 +52,8 @@ export class JobMaster {
   constructor(parts: MasterParts) {
     this.#parts = parts
     const { plan, deployment } = parts
-    this.#progress = new Progress(plan.graph)
+    const stalls = new StallWatch(plan.graph, parts.sources, parts.doors)
+    this.#progress = new Progress(plan.graph, stalls)
     this.#log = new CheckpointLog(parts.doors)
     this.#base = countsOf(deployment.restored?.counters)
     const subtasks = plan.graph.vertices.flatMap((vertex) =>

@@ -1,5 +1,6 @@
 import type { JobGraph, JobVertex } from '../graph/job-graph.ts'
 import type { SubtaskMetrics } from '../worker/protocol.ts'
+import type { StallWatch } from './stall-watch.ts'
 import type { StepProgress } from './protocol.ts'
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
@@ -37,8 +38,11 @@ export class Progress {
   /** Whether a step assigns times: without, a watermark says nothing. */
   readonly #hasEventTime: boolean
 
-  constructor(graph: JobGraph) {
+  readonly #stalls: StallWatch | undefined
+
+  constructor(graph: JobGraph, stalls?: StallWatch) {
     this.#graph = graph
+    this.#stalls = stalls
     this.#hasEventTime = graph.graph.nodes.some(({ eventTime }) => eventTime === 'assigns')
   }
 
@@ -46,6 +50,7 @@ export class Progress {
     for (const metrics of subtasks) {
       this.#latest.set(`${metrics.vertex}:${metrics.subtask}`, metrics)
     }
+    this.#stalls?.look((vertex) => this.#metricsOf(vertex))
   }
 
   steps(): readonly StepProgress[] {

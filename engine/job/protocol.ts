@@ -130,6 +130,13 @@ export interface StepProgress {
   readonly watermark?: number | 'none' | 'end'
 }
 
+/** The same for other programs: the watermark as a time, in UTC. */
+export interface StepReport extends Omit<StepProgress, 'watermark'> {
+  readonly watermark?: string
+  /** Behind the clock, where the input is live. */
+  readonly lagMs?: number
+}
+
 export interface CheckpointProgress {
   /** As `1.4`: the fourth checkpoint of the folder's first start. */
   readonly name: string

@@ -35,6 +35,8 @@ export interface StreamOperator {
   onSplit?(change: SplitChange): void
   /** Only watermark assigners behind a source: the watermark of one split, for its state. */
   splitWatermark?(index: number): number
+  /** Only watermark assigners: what gives their watermark; undefined: they are idle, or at an end. */
+  lowestSplit?(): LowestSplit | undefined
   /** Only watermark assigners: their input, as a whole, is idle or active again. */
   onInputIdle?(idle: boolean): void
   /** Only watermark assigners: they swallow the watermarks of their input and emit their own. */
@@ -57,6 +59,15 @@ export type SplitChange =
   | { readonly type: 'dealt' }
   /** The same, and no more come; with all finished the task takes the watermark to its end. */
   | { readonly type: 'complete' }
+
+/** For people: why a watermark stands where it does. Asking begins a new look at its records. */
+export interface LowestSplit {
+  readonly watermarkMs: number
+  /** Undefined: a step has lost where its records come from. */
+  readonly split: number | undefined
+  /** What has come from it since the last look; `queued`: others are read before it. */
+  readonly state: 'read' | 'silent' | 'queued'
+}
 
 export interface AddedSplit {
   readonly type: 'added'

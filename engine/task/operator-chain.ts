@@ -1,4 +1,4 @@
-import type { Output, StreamOperator } from '../operator/operator.ts'
+import type { LowestSplit, Output, StreamOperator } from '../operator/operator.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import type { StreamNode } from '../graph/stream-graph.ts'
 import type { ResultPartition } from '../channel/result-partition.ts'
@@ -67,6 +67,17 @@ export class OperatorChain {
       if (mine !== undefined && mine < next) next = mine
     }
     return next
+  }
+
+  /** Of the assigners in the chain, the one furthest behind. */
+  lowestSplit(): LowestSplit | undefined {
+    let lowest: LowestSplit | undefined
+    for (const { operator } of this.links) {
+      const found = operator.lowestSplit?.()
+      if (found === undefined) continue
+      if (lowest === undefined || found.watermarkMs < lowest.watermarkMs) lowest = found
+    }
+    return lowest
   }
 
   /** Ends the operators in order. False: call again. */

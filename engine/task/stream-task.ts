@@ -190,6 +190,7 @@ export class StreamTask {
       recordsOut: chain.links.map((link) => link.recordsOut),
       malformed: this.#parts.source?.malformedCount ?? 0,
       watermarkMs: chain.links[chain.links.length - 1]!.reachedMs,
+      lowestSplit: chain.lowestSplit(),
       busy,
       backPressured: Math.min(this.#blockedMs / passedMs, 1 - busy),
     }

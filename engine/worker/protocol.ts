@@ -7,6 +7,7 @@ import type {
   SubtaskSnapshot,
 } from '../checkpoint/snapshot.ts'
 import type { AssignedSplit, SequencePlaces } from '../operator/source.ts'
+import type { LowestSplit } from '../operator/operator.ts'
 import type { StateDescriptor } from '../state/state.ts'
 import type { StateChange } from '../state/state-changes.ts'
 import type { CheckpointId } from '../stream/elements.ts'
@@ -129,6 +130,8 @@ export interface SubtaskMetrics {
   /** Of a source: records that it could not decode. */
   readonly malformed: number
   readonly watermarkMs: number
+  /** Where the watermark of a chain that assigns times comes from. */
+  readonly lowestSplit?: LowestSplit | undefined
   /** Parts of the time since the last report, 0..1. */
   readonly busy: number
   readonly backPressured: number

@@ -1,5 +1,6 @@
 import type {
   AddedSplit,
+  LowestSplit,
   OperatorContext,
   SplitChange,
   StreamOperator,
@@ -64,7 +65,7 @@ export class AssignWatermarksOperator implements StreamOperator {
   open(context: OperatorContext): void {
     this.#context = context
     const nowMs = context.doors.clock.nowMs()
-    this.#splits.set(UNSPLIT, new SplitClock(this.#strategy, undefined, nowMs))
+    this.#splits.set(UNSPLIT, new SplitClock(UNSPLIT, this.#strategy, undefined, nowMs))
     this.#planCheck()
   }
 
@@ -107,6 +108,19 @@ export class AssignWatermarksOperator implements StreamOperator {
     return this.#splits.get(index)?.watermarkMs ?? MIN_WATERMARK
   }
 
+  lowestSplit(): LowestSplit | undefined {
+    if (this.#idle) return undefined
+    let lowest: SplitClock | undefined
+    for (const split of this.#splitsThatCount()) {
+      if (lowest === undefined || split.watermarkMs < lowest.watermarkMs) lowest = split
+    }
+    if (lowest === undefined) return undefined
+    const { watermarkMs, index } = lowest
+    const state = lowest.isQueued?.() === true ? 'queued' : lowest.isRead ? 'read' : 'silent'
+    for (const split of this.#splits.values()) split.isRead = false
+    return { watermarkMs, split: index === UNSPLIT ? undefined : index, state }
+  }
+
   processBatch(batch: RecordBatch): void {
     if (batch.count === 0) return
     const times =
@@ -141,7 +155,7 @@ export class AssignWatermarksOperator implements StreamOperator {
   /** Emits no watermark: others may be about to be added that are further behind (T5). */
   #add({ index, watermarkMs, sequence, isQueued }: AddedSplit): void {
     const nowMs = this.#context.doors.clock.nowMs()
-    const split = new SplitClock(this.#strategy, watermarkMs, nowMs)
+    const split = new SplitClock(index, this.#strategy, watermarkMs, nowMs)
     split.sequence = sequence
     split.isQueued = isQueued
     this.#splits.set(index, split)
@@ -243,13 +257,14 @@ export class AssignWatermarksOperator implements StreamOperator {
   #clockOf(split: number, nowMs: number): SplitClock {
     let clock = this.#splits.get(split)
     if (clock === undefined) {
-      clock = new SplitClock(this.#strategy, undefined, nowMs)
+      clock = new SplitClock(split, this.#strategy, undefined, nowMs)
       this.#splits.set(split, clock)
       this.#counting = undefined
     } else if (clock.idle) {
       clock.idle = false
       this.#counting = undefined
     }
+    clock.isRead = true
     return clock
   }
 
@@ -273,10 +288,14 @@ export class AssignWatermarksOperator implements StreamOperator {
     this.#checkAtMs = silentSinceMs === Infinity ? undefined : silentSinceMs + idleMs
   }
 
+  #splitsThatCount(): readonly SplitClock[] {
+    return (this.#counting ??= splitsThatCount(this.#splits.values()))
+  }
+
   /** T1: emits the combined watermark and status when they have changed. */
   #refresh(): void {
     let ms = MAX_WATERMARK
-    const counting = (this.#counting ??= splitsThatCount(this.#splits.values()))
+    const counting = this.#splitsThatCount()
     const active = counting.length > 0
     for (const split of counting) if (split.watermarkMs < ms) ms = split.watermarkMs
     if (!active) {
@@ -327,13 +346,22 @@ function splitsThatCount(splits: Iterable<SplitClock>): readonly SplitClock[] {
 
 class SplitClock {
   readonly #generator: WatermarkGenerator
+  readonly index: number
   sequence: SplitSequence | undefined
+  /** Whether records came since someone looked. */
+  isRead = false
   isQueued: (() => boolean) | undefined
   watermarkMs: number
   idle = false
   seenAtMs: number
 
-  constructor(strategy: WatermarkStrategyData, restoredMs: number | undefined, nowMs: number) {
+  constructor(
+    index: number,
+    strategy: WatermarkStrategyData,
+    restoredMs: number | undefined,
+    nowMs: number,
+  ) {
+    this.index = index
     this.#generator = createGenerator(strategy)
     this.watermarkMs = restoredMs ?? MIN_WATERMARK
     this.seenAtMs = nowMs

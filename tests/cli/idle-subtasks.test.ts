@@ -113,11 +113,39 @@ test('of watched files in order only the last holds event time back', async ({ p
   const run = project.start(['run', 'job.ts', '--parallelism', '2'])
   await until('windows of both', () => shown(project).length >= 6)
   expect(shown(project)).toEqual(revenue(200, 2))
-  project.write('orders/c.jsonl', lines(200, 330))
+  project.write('orders/c.jsonl', lines(200, 340))
   await until('later windows', () => shown(project).length >= 15)
-  expect(shown(project)).toEqual(revenue(330, 5))
+  expect(shown(project)).toEqual(revenue(340, 5))
   run.child.kill('SIGTERM')
   expect((await run.ended).exitCode).toBe(143)
+})
+
+test('what holds a window back is told, and the hint lets it go on', async ({ project }) => {
+  project.write('job.ts', JOB)
+  project.write('orders/a.jsonl', lines(0, 100))
+  project.write('orders/silent.jsonl', '')
+  const run = project.start(['run', 'job.ts', '--parallelism', '2', '--json'])
+  await run.saw(/withIdleness/)
+  run.child.kill('SIGTERM')
+  const { stderr, stdout } = await run.ended
+  const told = stderr.split('\n').filter((line) => line.includes('withIdleness'))
+  expect(told).toHaveLength(1)
+  for (const part of ['per-minute', 'orders', 'subtask', 'silent.jsonl', 'none']) {
+    expect(told[0]).toContain(part)
+  }
+  expect(shown(project)).toEqual([])
+  const { steps } = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as {
+    steps: { watermark: string }[]
+  }
+  expect(steps.map(({ watermark }) => watermark)).toContain('none')
+
+  const hinted = JOB.replace('(seconds(30))', '(seconds(30)).withIdleness(seconds(1))')
+  project.write('job.ts', hinted)
+  const again = project.start(['run', 'job.ts', '--parallelism', '2'])
+  await until('the first window', () => shown(project).length >= 3)
+  expect(shown(project)).toEqual(revenue(100, 1))
+  again.child.kill('SIGTERM')
+  await again.ended
 })
 
 test('a subtask whose last file has ended, and a restore with another parallelism, hold nothing back', async ({
