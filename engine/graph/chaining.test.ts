@@ -188,19 +188,17 @@ test('explain tells the vertices, and why neighbours do not share a thread', () 
   const jobGraph = toJobGraph(of, 2)
   expect(explainText(jobGraph, 2)).toBe(
     [
-      'job "test": 2 vertices, 3 subtasks, parallelism 2, max 128',
+      'job "test": 3 steps in 2 tasks, 3 subtasks at parallelism 2 (at most 128)',
       '',
-      '[0] clicks → n1  ×2',
-      '    clicks: map  job.ts:3',
-      '      n1: map',
-      '    → [1] hash',
+      'task 0, 2 subtasks',
+      '  clicks: map  (job.ts:3)',
+      '    └ n1: map',
+      '        chained to clicks: records go straight on, with the same parallelism and one input',
+      '  → task 1: hash',
       '',
-      '[1] <n>  ×1',
-      '    <n>: map',
-      '',
-      'neighbours',
-      '  clicks → n1: chained, records go straight on, with the same parallelism and one input',
-      '  n1 → <n>: not chained, records are exchanged by key "user"',
+      'task 1, 1 subtask',
+      '  <n>: map',
+      '      not chained to n1: records are exchanged by key "user"',
       '',
     ].join('\n'),
   )

@@ -63,9 +63,9 @@ export function keyText(key: Extract<Partitioning, { type: 'hash' }>['key']): st
     case 'field':
       return `key "${key.field}"`
     case 'fields':
-      return `key "${key.fields.join(', ')}"`
+      return `keys "${key.fields.join('", "')}"`
     case 'function':
-      return 'the key of a function'
+      return 'a key by function'
     default:
       return key satisfies never
   }

@@ -1,33 +1,53 @@
 import type { JobEdge, JobGraph, JobVertex } from './job-graph.ts'
-import { escapeXml, shorten } from './svg-text.ts'
+import { keyText } from './chaining.ts'
+import { stepWords } from './step-words.ts'
+import { escapeXml, wrap } from './svg-text.ts'
 
-const BOX_WIDTH = 230
-const LINE_HEIGHT = 18
-const GAP_X = 90
+const BOX_WIDTH = 330
+const LINE_HEIGHT = 16
+const STEP_GAP = 6
+const PADDING = 12
+const GAP_X = 170
 const GAP_Y = 28
 const MARGIN = 24
-const TEXT_MAX = 32
+const LEGEND_HEIGHT = 26
+/** Characters that fit a box at the size of its text. */
+const NAME_MAX = 40
+const DETAIL_MAX = 50
+const LABEL_MAX = 26
+
+interface Line {
+  readonly text: string
+  readonly style: 'task' | 'name' | 'detail'
+  readonly y: number
+}
 
 interface Box {
   readonly vertex: JobVertex
-  readonly lines: readonly string[]
+  readonly lines: readonly Line[]
   readonly x: number
   readonly y: number
   readonly height: number
 }
 
-/** The vertices in columns by their distance from the sources, with an arrow for each edge. */
+const LEGEND =
+  'Steps in one box are chained: records go straight on, because the parallelism is the same and there is one input.'
+
+/** The tasks in columns by their distance from the sources, with an arrow for each edge. */
 export function explainSvg(jobGraph: JobGraph): string {
   const boxes = layOut(jobGraph)
-  const width = Math.max(...boxes.map((box) => box.x)) + BOX_WIDTH + MARGIN
-  const height = Math.max(...boxes.map((box) => box.y + box.height)) + MARGIN
+  const right = Math.max(...boxes.map((box) => box.x)) + BOX_WIDTH + MARGIN
+  const width = Math.max(right, LEGEND.length * 6 + 2 * MARGIN)
+  const bottom = Math.max(...boxes.map((box) => box.y + box.height)) + MARGIN
+  const height = bottom + LEGEND_HEIGHT
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="13">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
     `<title>${escapeXml(`job ${jobGraph.graph.job}`)}</title>`,
     '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="#567"/></marker></defs>',
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
-    ...jobGraph.edges.map((edge) => arrow(edge, boxes)),
     ...boxes.map(drawBox),
+    ...jobGraph.edges.map((edge) => arrow(edge, jobGraph, boxes)),
+    `<text x="${MARGIN}" y="${bottom + 4}" fill="#567" font-size="11">${LEGEND}</text>`,
     '</svg>',
   ]
   return `${parts.join('\n')}\n`
@@ -43,39 +63,92 @@ function layOut(jobGraph: JobGraph): readonly Box[] {
   const bottoms: number[] = []
   return vertices.map((vertex) => {
     const layer = layers[vertex.id]!
-    const lines = vertex.chain.map((node) => shorten(node.name, TEXT_MAX))
-    const height = (lines.length + 1) * LINE_HEIGHT + 14
     const y = bottoms[layer] ?? MARGIN
+    const { lines, height } = linesOf(vertex)
     bottoms[layer] = y + height + GAP_Y
     return { vertex, lines, x: MARGIN + layer * (BOX_WIDTH + GAP_X), y, height }
   })
 }
 
-function drawBox({ vertex, lines, x, y, height }: Box): string {
-  const texts = lines.map(
-    (line, index) =>
-      `<text x="${x + 12}" y="${y + 20 + (index + 1) * LINE_HEIGHT}" fill="#234">${escapeXml(line)}</text>`,
-  )
-  return [
-    `<g><rect x="${x}" y="${y}" width="${BOX_WIDTH}" height="${height}" rx="6" fill="#eef4fa" stroke="#567"/>`,
-    `<text x="${x + 12}" y="${y + 20}" fill="#567" font-weight="bold">[${vertex.id}] ×${vertex.parallelism}</text>`,
-    ...texts,
-    '</g>',
-  ].join('')
+/** What stands in a box, and at which height below its top. */
+function linesOf(vertex: JobVertex): { readonly lines: readonly Line[]; readonly height: number } {
+  const lines: Line[] = []
+  let y = PADDING
+  const put = (style: Line['style'], text: string): void => {
+    y += LINE_HEIGHT
+    lines.push({ style, text, y: y - 4 })
+  }
+  const { parallelism } = vertex
+  put('task', `task ${vertex.id}, ${parallelism} ${parallelism === 1 ? 'subtask' : 'subtasks'}`)
+  for (const node of vertex.chain) {
+    y += STEP_GAP
+    const title = node.name === node.kind ? node.name : `${node.name}: ${node.kind}`
+    for (const text of wrap(title, NAME_MAX)) put('name', text)
+    for (const word of stepWords(node)) {
+      for (const text of wrap(word, DETAIL_MAX)) put('detail', text)
+    }
+  }
+  return { lines, height: y + PADDING }
 }
 
-function arrow(edge: JobEdge, boxes: readonly Box[]): string {
+const STYLES: Readonly<Record<Line['style'], string>> = {
+  task: 'fill="#567" font-size="11"',
+  name: 'fill="#123" font-weight="bold"',
+  detail: 'fill="#345" font-size="11"',
+}
+
+function drawBox({ lines, x, y, height }: Box): string {
+  const texts = lines.map((line) => {
+    const indent = line.style === 'detail' ? PADDING + 8 : PADDING
+    return `<text x="${x + indent}" y="${y + line.y}" ${STYLES[line.style]}>${escapeXml(line.text)}</text>`
+  })
+  const box = `<rect x="${x}" y="${y}" width="${BOX_WIDTH}" height="${height}" rx="6" fill="#eef4fa" stroke="#567"/>`
+  return ['<g>', box, ...texts, '</g>'].join('')
+}
+
+/** From the sending step of its box; the label stands on the arrow, before the box it leads to. */
+function arrow(edge: JobEdge, { edges }: JobGraph, boxes: readonly Box[]): string {
   const from = boxes[edge.fromVertex]!
   const to = boxes[edge.toVertex]!
   const x1 = from.x + BOX_WIDTH
-  const y1 = from.y + from.height / 2
+  const y1 = middle(from)
   const x2 = to.x
-  const y2 = to.y + to.height / 2 + (edge.input === 0 ? 0 : LINE_HEIGHT)
+  // Arrows end in the order of the boxes they come from, so that they cross as little as may be.
+  const beside = to.vertex.inputs.map((id) => edges[id]!)
+  const rank = beside.sort((a, b) => middle(boxes[a.fromVertex]!) - middle(boxes[b.fromVertex]!))
+  const y2 = to.y + (to.height * (rank.indexOf(edge) + 1)) / (rank.length + 1)
   const bend = GAP_X / 2
-  const label =
-    edge.side === undefined ? edge.partitioning.type : `${edge.partitioning.type} (${edge.side})`
-  return [
-    `<path d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}" fill="none" stroke="#567" marker-end="url(#tip)"/>`,
-    `<text x="${x2 - 8}" y="${y2 - 6}" text-anchor="end" fill="#567" font-size="11">${escapeXml(label)}</text>`,
-  ].join('')
+  const path = `<path d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}" fill="none" stroke="#567" marker-end="url(#tip)"/>`
+  const labels = wrap(labelOf(edge, boxes), LABEL_MAX)
+  const texts = labels.map(
+    (label, index) =>
+      `<text x="${x2 - 10}" y="${y2 - 7 - (labels.length - 1 - index) * 13}" text-anchor="end" fill="#345" font-size="11" stroke="#fff" stroke-width="3" paint-order="stroke">${escapeXml(label)}</text>`,
+  )
+  return [path, ...texts].join('')
+}
+
+function middle({ y, height }: Box): number {
+  return y + height / 2
+}
+
+/** Why the two are not chained. */
+function labelOf({ partitioning, side, ...edge }: JobEdge, boxes: readonly Box[]): string {
+  const [from, to] = [edge.fromVertex, edge.toVertex].map((id) => boxes[id]!.vertex)
+  const output = side === undefined ? '' : `"${side}": `
+  switch (partitioning.type) {
+    case 'hash':
+      return `${output}by ${keyText(partitioning.key)}`
+    case 'forward':
+      return `${output}${to!.inputs.length} inputs, subtask to subtask`
+    case 'rebalance':
+      return from!.parallelism === to!.parallelism
+        ? `${output}round robin`
+        : `${output}${from!.parallelism} to ${to!.parallelism} subtasks, round robin`
+    case 'broadcast':
+      return `${output}every record to every subtask`
+    case 'global':
+      return `${output}every record to one subtask`
+    default:
+      return partitioning satisfies never
+  }
 }

@@ -3,6 +3,7 @@ import type { StreamNode } from './stream-graph.ts'
 import type { Json } from '../base/json.ts'
 import { chainDecisions } from './chaining.ts'
 import { planData, planHash } from './plan.ts'
+import { stepWords } from './step-words.ts'
 
 /** Two neighbours, and why they do or do not share a thread. */
 interface Neighbours {
@@ -13,22 +14,26 @@ interface Neighbours {
   readonly reason: string
 }
 
-/** The plan as people read it. `parallelism` is the one that `jobGraph` was made with. */
+/**
+ * The plan as people read it: each task with its steps, what each does, what it keeps, and why it
+ * is chained to the one before it or not. `parallelism` is the one `jobGraph` was made with.
+ */
 export function explainText(jobGraph: JobGraph, parallelism: number): string {
   const { graph, vertices } = jobGraph
   const subtasks = vertices.reduce((sum, vertex) => sum + vertex.parallelism, 0)
+  const counts = [counted(graph.nodes.length, 'step'), counted(vertices.length, 'task')]
   const lines = [
-    `job "${graph.job}": ${vertices.length} vertices, ${subtasks} subtasks, parallelism ${parallelism}, max ${graph.settings.maxParallelism}`,
+    `job "${graph.job}": ${counts.join(' in ')}, ${counted(subtasks, 'subtask')} at parallelism ${parallelism} (at most ${graph.settings.maxParallelism})`,
   ]
-  for (const vertex of vertices) lines.push('', ...vertexLines(jobGraph, vertex))
-  lines.push('', 'neighbours')
-  for (const { from, to, side, chained, reason } of neighbours(jobGraph, parallelism)) {
-    const link = `${from.name}${side === undefined ? '' : `.${side}`} → ${to.name}`
-    lines.push(`  ${link}: ${chained ? 'chained' : 'not chained'}, ${reason}`)
-  }
+  const reasons = neighbours(jobGraph, parallelism)
+  for (const vertex of vertices) lines.push('', ...vertexLines(jobGraph, vertex, reasons))
   const notes = notesOf(jobGraph)
   if (notes.length > 0) lines.push('', 'notes', ...notes.map((note) => `  ${note}`))
   return `${lines.join('\n')}\n`
+}
+
+function counted(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? '' : 's'}`
 }
 
 /** The plan, its vertices and the reasons as plain data. */
@@ -64,24 +69,32 @@ export function explainJson(jobGraph: JobGraph, parallelism: number): Json {
   }
 }
 
-function vertexLines(jobGraph: JobGraph, vertex: JobVertex): readonly string[] {
-  const lines = [`[${vertex.id}] ${vertex.name}  ×${vertex.parallelism}`]
+function vertexLines(
+  jobGraph: JobGraph,
+  vertex: JobVertex,
+  reasons: readonly Neighbours[],
+): readonly string[] {
+  const lines = [`task ${vertex.id}, ${counted(vertex.parallelism, 'subtask')}`]
   for (const [index, node] of vertex.chain.entries()) {
-    const indent = '  '.repeat(depthOf(vertex, index) + 2)
-    const at = node.at === undefined ? '' : `  ${node.at}`
-    const states = node.states.map((state) => `${state.name} (${state.type})`).join(', ')
-    const holds = states === '' ? '' : `  state: ${states}`
-    const order = node.order === undefined ? '' : `  order: ${node.order}`
-    lines.push(
-      `${indent}${node.name}${node.name === node.kind ? '' : `: ${node.kind}`}${at}${order}${holds}`,
-    )
+    const depth = depthOf(vertex, index)
+    const indent = '  '.repeat(depth + 1)
+    const at = node.at === undefined ? '' : `  (${node.at})`
+    const title = node.name === node.kind ? node.name : `${node.name}: ${node.kind}`
+    lines.push(`${indent}${depth === 0 ? '' : '└ '}${title}${at}`)
+    const details = [...stepWords(node), ...reasons.filter(({ to }) => to === node).map(reasonText)]
+    lines.push(...details.map((detail) => `${indent}    ${detail}`))
   }
   for (const id of vertex.outputs) {
-    const edge = jobGraph.edges[id]!
-    const side = edge.side === undefined ? '' : ` (${edge.side})`
-    lines.push(`    → [${edge.toVertex}] ${edge.partitioning.type}${side}`)
+    const { toVertex, partitioning, side } = jobGraph.edges[id]!
+    const what = side === undefined ? '' : `, side output "${side}"`
+    lines.push(`  → task ${toVertex}: ${partitioning.type}${what}`)
   }
   return lines
+}
+
+function reasonText({ from, side, chained, reason }: Neighbours): string {
+  const before = side === undefined ? from.name : `${from.name}, side output "${side}"`
+  return `${chained ? 'chained' : 'not chained'} to ${before}: ${reason}`
 }
 
 function depthOf(vertex: JobVertex, index: number): number {

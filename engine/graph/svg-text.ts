@@ -16,3 +16,20 @@ const ENTITIES: Readonly<Record<string, string>> = {
 export function shorten(text: string, charactersMax: number): string {
   return text.length <= charactersMax ? text : `${text.slice(0, charactersMax - 1)}…`
 }
+
+/** Lines of at most so many characters, broken at spaces where there are any. */
+export function wrap(text: string, charactersMax: number): readonly string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > charactersMax) {
+      lines.push(line)
+      line = ''
+    }
+    line = line === '' ? word : `${line} ${word}`
+    for (; line.length > charactersMax; line = line.slice(charactersMax)) {
+      lines.push(line.slice(0, charactersMax))
+    }
+  }
+  return [...lines, line]
+}
