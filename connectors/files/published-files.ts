@@ -35,16 +35,18 @@ export async function publishedFiles(
   return found.map(({ file }) => file)
 }
 
-/** The lines of all files of a table that are not empty, as they stand there. */
+/** The lines of all files of a table that are not empty, as they stand there, behind their folder. */
 export async function publishedLines(
   files: Files,
   directory: string,
   extension: string,
 ): Promise<readonly string[]> {
   const lines: string[] = []
-  for (const { path } of await publishedFiles(files, directory, extension)) {
+  for (const { path, folder } of await publishedFiles(files, directory, extension)) {
     const text = new TextDecoder().decode(await readWholeFile(files, path))
-    for (const line of text.split('\n')) if (line !== '') lines.push(line)
+    for (const line of text.split('\n')) {
+      if (line !== '') lines.push(folder === '' ? line : `${folder} ${line}`)
+    }
   }
   return lines
 }

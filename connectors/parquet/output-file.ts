@@ -7,7 +7,6 @@ import type { ParquetEncoder, TablePiece } from './parquet-file.ts'
 /** What the files of one writer share. */
 export interface OutputHost {
   readonly files: Files
-  readonly encoder: ParquetEncoder
   readonly staging: string
   readonly gate: Gate
   uniqueName(): string
@@ -43,6 +42,7 @@ export class Gate {
  */
 export class OutputFile {
   readonly #host: OutputHost
+  readonly #encoder: ParquetEncoder
   readonly #target: string
   readonly #pieces: TablePiece[] = []
   #ended = false
@@ -51,8 +51,9 @@ export class OutputFile {
   #staged: StagedFile | undefined
   readonly #written: Promise<StagedFileEffect>
 
-  constructor(host: OutputHost, folder: string) {
+  constructor(host: OutputHost, encoder: ParquetEncoder, folder: string) {
     this.#host = host
+    this.#encoder = encoder
     this.#target = folder === '' ? '' : `${folder}/`
     this.#written = this.#run()
     this.#written.catch((error: unknown) => {
@@ -94,7 +95,7 @@ export class OutputFile {
   }
 
   async #run(): Promise<StagedFileEffect> {
-    const { files, staging, gate, encoder } = this.#host
+    const { files, staging, gate } = this.#host
     await gate.enter()
     try {
       if (this.#abandoned) throw new StreamError('CANCELED', 'the file was given up')
@@ -112,7 +113,7 @@ export class OutputFile {
       )
       this.#staged = staged
       try {
-        await encoder.encode(
+        await this.#encoder.encode(
           () => this.#next(),
           (bytes) => {
             this.#host.waiting(bytes.length)

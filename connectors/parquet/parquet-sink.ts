@@ -2,6 +2,8 @@ import { readWholeFile, schemaData, sinkOf, StreamError } from '../../engine/ind
 import type { Files, SchemaData, Sink, StructSchema } from '../../engine/index.ts'
 import { FileCommitter } from '../files/file-committer.ts'
 import { checkDirectory } from '../files/file-sink.ts'
+import { partitioning, partitionJson } from '../files/partitioning.ts'
+import type { PartitionOptions } from '../files/partitioning.ts'
 import { publishedFiles } from '../files/published-files.ts'
 import { describe } from '../formats/unfit.ts'
 import { ParquetWriter } from './parquet-writer.ts'
@@ -11,15 +13,10 @@ const ROW_GROUP_ROWS = 65_536
 const FILE_BYTES_MAX = 256 * 1_024 * 1_024
 const DECIMAL_PRECISION_MAX = 38
 
-export interface ParquetSinkOptions<V> {
+export interface ParquetSinkOptions<V> extends PartitionOptions<V> {
   /** The table: files appear in it after their checkpoint, each complete. */
   readonly directory: string
   readonly schema: StructSchema<V>
-  /**
-   * The folder of a record, such as `day=2026-11-22/shop=7`. Characters that no folder can have
-   * are escaped; the columns stay in the files.
-   */
-  partitionBy?(record: V): string
   /** 'snappy' when left out. */
   readonly compression?: (typeof COMPRESSIONS)[number]
   /** Rows of a row group; 65,536 when left out. */
@@ -49,8 +46,7 @@ export function parquetSink<V>(options: ParquetSinkOptions<V>): Sink<V> {
   if (!(Number.isSafeInteger(fileBytesMax) && fileBytesMax > 0)) {
     throw invalid('fileBytesMax', fileBytesMax, 'a whole number above 0')
   }
-  const partitionBy = options.partitionBy?.bind(options) as
-    ((record: unknown) => string) | undefined
+  const partitioningFor = partitioning('parquetSink', schema, options)
   const layout = { schema, compression, rowGroupRows }
   return sinkOf<V>({
     kind: 'parquet',
@@ -59,12 +55,15 @@ export function parquetSink<V>(options: ParquetSinkOptions<V>): Sink<V> {
       compression,
       rowGroupRows,
       fileBytesMax,
-      partitioned: partitionBy !== undefined,
+      partitionBy: partitionJson(options),
     },
     folder: directory,
     schema,
     createWriter: (context) =>
-      new ParquetWriter({ directory, layout, fileBytesMax, partitionBy }, context),
+      new ParquetWriter(
+        { directory, layout, fileBytesMax, partitioning: partitioningFor?.(context.uid) },
+        context,
+      ),
     createCommitter: (context) => new FileCommitter(directory, context),
     load: async () => {
       await import('./parquet-file.ts')

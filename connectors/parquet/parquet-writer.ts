@@ -1,12 +1,19 @@
-import { asStreamError, assert, StreamError } from '../../engine/index.ts'
-import type { RecordBatch, SinkWriter, WriterContext } from '../../engine/index.ts'
-import { refused } from '../files/file-sink.ts'
+import { asStreamError, assert } from '../../engine/index.ts'
+import type {
+  RecordBatch,
+  SchemaData,
+  SinkWriter,
+  StreamError,
+  StructData,
+  WriterContext,
+} from '../../engine/index.ts'
+import { refused } from '../files/lines-writer.ts'
+import type { Folder, Partitioning } from '../files/partitioning.ts'
 import { openStaging, stagingFolder } from '../files/staging.ts'
 import type { StagedFileEffect } from '../files/staging.ts'
 import { Gate, OutputFile } from './output-file.ts'
 import type { OutputHost } from './output-file.ts'
-import type { ParquetLayout, TablePiece } from './parquet-file.ts'
-import { partitionPath } from './partition-path.ts'
+import type { ParquetEncoder, ParquetLayout, TablePiece } from './parquet-file.ts'
 import { RowRefused, TableBuffer, TableLayout } from './table-buffer.ts'
 
 /** Rows and bytes of a piece that goes to the encoder: small, as encoding one blocks the thread. */
@@ -26,13 +33,22 @@ export interface ParquetWriterOptions {
   readonly directory: string
   readonly layout: ParquetLayout
   readonly fileBytesMax: number
-  readonly partitionBy: ((record: unknown) => string) | undefined
+  readonly partitioning: Partitioning | undefined
 }
+
+/** What folders share whose files have the same columns. */
+interface Table {
+  readonly layout: TableLayout
+  readonly encoder: ParquetEncoder
+  readonly spare: TableBuffer[]
+}
+
+const WHOLE: Folder = { path: '', columns: [] }
 
 /** A folder of the table, what was gathered for it, and its file once there was a whole piece. */
 interface Partition {
-  readonly name: string
   readonly folder: string
+  readonly table: Table
   buffer: TableBuffer | undefined
   /** `buffer.bytes` as counted in the sum. */
   bytes: number
@@ -51,7 +67,8 @@ interface Partition {
 export class ParquetWriter implements SinkWriter {
   readonly #options: ParquetWriterOptions
   readonly #context: WriterContext
-  readonly #table: TableLayout
+  /** By the columns that are left out. */
+  readonly #tables = new Map<string, Table>()
   readonly #staging: string
   #host: OutputHost | undefined
   /** Used longest ago first. */
@@ -63,12 +80,11 @@ export class ParquetWriter implements SinkWriter {
   #waitingBytes = 0
   /** Files that were closed since the last cut. */
   #closed: Promise<StagedFileEffect>[] = []
-  readonly #spare: TableBuffer[] = []
+  #Encoder: typeof ParquetEncoder | undefined
 
   constructor(options: ParquetWriterOptions, context: WriterContext) {
     this.#options = options
     this.#context = context
-    this.#table = new TableLayout(options.layout.schema, context.uid)
     this.#staging = stagingFolder(options.directory, context.uid)
   }
 
@@ -76,10 +92,10 @@ export class ParquetWriter implements SinkWriter {
     await openStaging(this.#options.directory, this.#context)
     // Some megabytes of code, for jobs that use it.
     const { ParquetEncoder } = await import('./parquet-file.ts')
+    this.#Encoder = ParquetEncoder
     const context = this.#context
     this.#host = {
       files: context.doors.files,
-      encoder: new ParquetEncoder(this.#options.layout),
       staging: this.#staging,
       gate: new Gate(OPEN_FILES_MAX + CLOSING_FILES_MAX),
       uniqueName: () => context.uniqueName(),
@@ -95,11 +111,17 @@ export class ParquetWriter implements SinkWriter {
 
   write(batch: RecordBatch): void {
     const { rows, count } = batch
-    if (this.#options.partitionBy === undefined) {
-      this.#append(this.#partition(''), rows, count, batch)
+    const { partitioning } = this.#options
+    if (partitioning === undefined) {
+      this.#append(
+        this.#partition('', () => WHOLE),
+        rows,
+        count,
+        batch,
+      )
       return
     }
-    const touched = this.#divide(batch, this.#options.partitionBy)
+    const touched = this.#divide(batch, partitioning)
     for (const partition of touched) {
       const mine = partition.rows
       partition.rows = []
@@ -136,46 +158,54 @@ export class ParquetWriter implements SinkWriter {
   }
 
   /** Gives each record to its partition; returns the partitions that got some. */
-  #divide(batch: RecordBatch, partitionBy: (record: unknown) => string): ReadonlySet<Partition> {
+  #divide(batch: RecordBatch, partitioning: Partitioning): ReadonlySet<Partition> {
     const { rows, count } = batch
     const touched = new Set<Partition>()
     let last: Partition | undefined
+    let lastKey: string | undefined
     for (let row = 0; row < count; row += 1) {
-      let name: unknown
       try {
-        name = partitionBy(rows[row])
+        const key = partitioning.keyOf(rows[row])
+        if (last === undefined || lastKey !== key) {
+          last = this.#partition(key, () => partitioning.folderOf(key))
+          lastKey = key
+          touched.add(last)
+        }
       } catch (thrown) {
         throw this.#refused(asStreamError(thrown, 'USER_FUNCTION_FAILED'), batch, row)
-      }
-      if (last === undefined || last.name !== name) {
-        if (typeof name !== 'string') throw this.#refused(this.#noName(name), batch, row)
-        last = this.#partition(name)
-        touched.add(last)
       }
       last.rows.push(rows[row])
     }
     return touched
   }
 
-  #noName(name: unknown): StreamError {
-    const found = `partitionBy of "${this.#context.uid}" returned ${typeof name}`
-    return new StreamError('VALUE_UNFIT', found, {
-      hint: 'Return a text such as "day=2026-11-22".',
-    })
-  }
-
-  #partition(name: string): Partition {
-    let partition = this.#partitions.get(name)
+  #partition(key: string, folderOf: () => Folder): Partition {
+    let partition = this.#partitions.get(key)
     if (partition === undefined) {
-      const folder = partitionPath(name)
-      partition = { name, folder, buffer: undefined, bytes: 0, output: undefined, rows: [] }
-    } else this.#partitions.delete(name)
-    this.#partitions.set(name, partition)
+      const { path, columns } = folderOf()
+      const table = this.#tableWithout(columns)
+      partition = { folder: path, table, buffer: undefined, bytes: 0, output: undefined, rows: [] }
+    } else this.#partitions.delete(key)
+    this.#partitions.set(key, partition)
     return partition
   }
 
+  #tableWithout(columns: readonly string[]): Table {
+    const key = JSON.stringify(columns)
+    let table = this.#tables.get(key)
+    if (table === undefined) {
+      const { layout } = this.#options
+      const schema = tableSchema(layout.schema, columns)
+      const encoder = new this.#Encoder!({ ...layout, schema })
+      table = { layout: new TableLayout(schema, this.#context.uid), encoder, spare: [] }
+      this.#tables.set(key, table)
+    }
+    return table
+  }
+
   #append(partition: Partition, rows: readonly unknown[], count: number, batch: RecordBatch): void {
-    const buffer = (partition.buffer ??= this.#spare.pop() ?? new TableBuffer(this.#table))
+    const buffer = (partition.buffer ??=
+      partition.table.spare.pop() ?? new TableBuffer(partition.table.layout))
     try {
       buffer.append(rows, count)
     } catch (thrown) {
@@ -196,29 +226,15 @@ export class ParquetWriter implements SinkWriter {
     partition.bytes = 0
     this.#bufferedBytes -= bytes
     if (partition.output === undefined) {
-      partition.output = new OutputFile(this.#host!, partition.folder)
+      partition.output = new OutputFile(this.#host!, partition.table.encoder, partition.folder)
       this.#outputs.add(partition.output)
       this.#open.add(partition)
     }
-    partition.output.append(this.#pieceOf(buffer), bytes)
+    partition.output.append(pieceOf(buffer, partition.table.spare), bytes)
     if (partition.output.bytes >= this.#options.fileBytesMax) this.#close(partition)
     if (this.#open.size > OPEN_FILES_MAX) {
       const [oldest] = this.#open
       this.#close(oldest!)
-    }
-  }
-
-  #pieceOf(buffer: TableBuffer): TablePiece {
-    return {
-      rows: buffer.rows,
-      columns: () => buffer.columns(),
-      release: () => {
-        buffer.clear()
-        // Large ones are given up, so that spare ones stay small.
-        if (this.#spare.length < SPARE_BUFFERS_MAX && buffer.bytes <= 2 * PIECE_BYTES) {
-          this.#spare.push(buffer)
-        }
-      },
     }
   }
 
@@ -249,4 +265,26 @@ export class ParquetWriter implements SinkWriter {
     this.#context.recordIndex = row
     return refused(thrown, batch, row)
   }
+}
+
+function pieceOf(buffer: TableBuffer, spare: TableBuffer[]): TablePiece {
+  return {
+    rows: buffer.rows,
+    columns: () => buffer.columns(),
+    release: () => {
+      buffer.clear()
+      // Large ones are given up, so that spare ones stay small.
+      if (spare.length < SPARE_BUFFERS_MAX && buffer.bytes <= 2 * PIECE_BYTES) spare.push(buffer)
+    },
+  }
+}
+
+/** The columns of the files of a folder. A file needs one: where the path has all, an empty one. */
+function tableSchema(schema: StructData, columns: readonly string[]): StructData {
+  const fields = schema.fields.filter(({ name }) => !columns.includes(name))
+  if (fields.length > 0) return { kind: 'struct', fields }
+  let name = '_empty'
+  while (columns.includes(name)) name = `_${name}`
+  const nothing: SchemaData = { kind: 'nullable', of: { kind: 'bool' } }
+  return { kind: 'struct', fields: [{ name, schema: nothing }] }
 }

@@ -13,9 +13,7 @@ export const int32 = { kind: 'int32' } as const
 export const nullable = (of: SchemaData): SchemaData => ({ kind: 'nullable', of })
 
 export type Named = Readonly<Record<string, SchemaData>>
-export type Options = Partial<Omit<ParquetSinkOptions<never>, 'partitionBy'>> & {
-  readonly partitionBy?: (record: Row) => string
-}
+export type Options = Partial<Omit<ParquetSinkOptions<Row>, 'schema'>>
 export type Row = Readonly<Record<string, unknown>>
 
 export function struct(named: Named): SchemaData {
