@@ -4,6 +4,7 @@ import type { KeyedStateBackend, StateDescriptor } from '../../engine/state/stat
 import type { TimerService } from '../../engine/time/timer-service.ts'
 import { RowEmitter } from '../../engine/operator/row-emitter.ts'
 import { StreamError } from '../../engine/base/errors.ts'
+import { MAX_WATERMARK } from '../../engine/stream/elements.ts'
 import { isTime } from '../../engine/stream/value-fit.ts'
 
 /** The main output and the side outputs of an operator, as one. */
@@ -135,10 +136,11 @@ export class UserTimers implements TimerService {
   }
 }
 
+/** A time that can be stored, or the end of the input, which is behind all of them. */
 function timeOf(atMs: number): number {
-  if (isTime(atMs)) return atMs
+  if (isTime(atMs) || atMs === MAX_WATERMARK) return atMs
   throw new StreamError('VALUE_UNFIT', `a timer was asked for at ${String(atMs)}`, {
-    hint: 'A timer stands at whole milliseconds since 1970, up to 8.64e15 either way: round it.',
+    hint: 'A timer stands at whole milliseconds since 1970, up to 8.64e15 either way: round it. Number.MAX_SAFE_INTEGER is the end of the input.',
   })
 }
 
