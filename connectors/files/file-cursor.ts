@@ -3,7 +3,6 @@ import {
   asStreamError,
   BATCH_BYTES_MAX,
   BATCH_RECORDS_MAX,
-  errnoOf,
   RecordBatch,
   StreamError,
 } from '../../engine/index.ts'
@@ -19,10 +18,11 @@ import type { Decoder, FormatDefinition } from '../formats/format.ts'
 import { recordStart } from '../formats/malformed.ts'
 import { GzipBytes, PlainBytes } from './byte-source.ts'
 import type { ByteSource } from './byte-source.ts'
-import { changed, isGzip, isRange, verifyInfo } from './file-split.ts'
+import { isGzip, isRange } from './file-split.ts'
 import type { FilePosition, FileSplit } from './file-split.ts'
 import { RecordCutter } from './record-cutter.ts'
 import { refuseCarriageReturns, refuseNul, refuseUtf16 } from './text-checks.ts'
+import { TrackedFile } from './tracked-file.ts'
 
 /** Bytes read ahead of the records that were taken. */
 const READ_AHEAD_BYTES = 512 * 1_024
@@ -54,6 +54,7 @@ export class FileCursor {
   readonly index: number
   readonly split: FileSplit
   readonly sequence: SplitSequence | undefined
+  readonly file: TrackedFile
   /** Size of a watched file when it was last found to hold no further record. */
   sizeAtEnd = -1
   #at: number
@@ -84,6 +85,7 @@ export class FileCursor {
     this.id = split.id
     this.index = split.index
     this.split = split.start as FileSplit
+    this.file = new TrackedFile(host.files, this.split)
     this.sequence = split.sequence
     const position = split.position as FilePosition | undefined
     this.#at = position?.at ?? this.split.from
@@ -331,32 +333,15 @@ export class FileCursor {
   /** Undefined: a watched file is gone, and what was in it when it was found has been read. */
   async #open(): Promise<ByteSource | undefined> {
     const { split } = this
-    let handle
-    try {
-      handle = await this.#host.files.open(split.path, 'read')
-    } catch (thrown) {
-      if (errnoOf(thrown) !== 'ENOENT') throw thrown
-      if (this.watched && this.#at >= split.bytes) return undefined
-      throw changed(split, 'is gone')
-    }
-    try {
-      const info = await this.#host.files.stat(split.path)
-      verifyInfo(split, info, this.watched)
-      if (this.watched && info.bytes < this.#at) {
-        throw changed(split, `has shrunk to ${info.bytes} bytes`)
-      }
-    } catch (thrown) {
-      await handle.close()
-      throw thrown
-    }
+    const handle = await this.file.open(this.#at)
+    if (handle === undefined) return undefined
     if (isGzip(split.path)) return new GzipBytes(handle, this.#at, this.#host.gunzip)
     return new PlainBytes(handle, this.#aligned ? this.#at : split.from - 1)
   }
 
   /** What was appended while a bounded file was read might be half a record. */
   async #verifyEnd(): Promise<void> {
-    if (this.watched) return
-    verifyInfo(this.split, await this.#host.files.stat(this.split.path), false)
+    if (!this.watched) await this.file.verifyUnchanged()
   }
 }
 

@@ -1,3 +1,4 @@
+import { errnoOf } from '../../engine/index.ts'
 import type {
   EnumeratorContext,
   Files,
@@ -7,8 +8,9 @@ import type {
 } from '../../engine/index.ts'
 import { findFiles } from './file-pattern.ts'
 import type { FoundFile } from './file-pattern.ts'
-import { changed, hashPrefix, identify, isGzip, isRange, verifyInfo } from './file-split.ts'
+import { identify, isGzip, isRange, verifyInfo, verifyPrefix } from './file-split.ts'
 import type { FileSplit } from './file-split.ts'
+import { isSameFile, locate } from './locate.ts'
 
 /** A large file of lines is read in ranges of this size, by several subtasks. */
 export const RANGE_BYTES = 64 * 1_024 * 1_024
@@ -29,6 +31,7 @@ export interface FileSearch {
  * E1. Bounded: the files are those of the first search, also after a restart.
  * E2. A file that was found once stays a split, and is checked against what it was.
  * E3. The ranges of a file follow each other; with `inOrder` all files do, by name.
+ * E4. When watched, a file is read once, also under another name: it is known by inode and prefix.
  */
 export class FileEnumerator implements SplitEnumerator {
   readonly discoveryIntervalMs = WATCH_INTERVAL_MS
@@ -39,8 +42,10 @@ export class FileEnumerator implements SplitEnumerator {
   readonly #files: Files
   readonly #logger: Logger
   readonly #uid: string
-  /** Paths whose prefix was compared in this life. */
-  readonly #verified = new Set<string>()
+  /** Sizes of the files, by path, at which their prefix was compared in this life. */
+  readonly #verified = new Map<string, number>()
+  /** Files under another name, as `path inode size`: the prefix was compared. */
+  readonly #renamed = new Set<string>()
   #warned = false
 
   constructor(options: FileSearch, context: EnumeratorContext) {
@@ -57,13 +62,15 @@ export class FileEnumerator implements SplitEnumerator {
     known: readonly SourceSplit[],
   ): Promise<{ splits: readonly SourceSplit[]; complete: boolean }> {
     const splits = [...known]
-    const paths = new Set<string>()
-    for (const { start } of known) paths.add((start as FileSplit).path)
     const found = await findFiles(this.#files, this.#path)
     await this.#verify(known, found)
     if (this.#watch || known.length === 0) {
+      const ids = new Set(known.map(({ id }) => id))
       for (const file of found) {
-        if (!paths.has(file.path)) splits.push(...(await this.#split(file)))
+        // An empty file has nothing yet that it could be known by.
+        if (this.#watch && file.info.bytes === 0) continue
+        if (this.#watch && (await this.#isKnown(splits, file))) continue
+        splits.push(...(await this.#split(file, freeName(file, ids))))
       }
     }
     if (splits.length === 0 && !this.#warned) {
@@ -93,17 +100,42 @@ export class FileEnumerator implements SplitEnumerator {
       const split = start as FileSplit
       const info = infos.get(split.path)
       if (info === undefined) continue
+      if (info.inode !== split.inode && (await this.#wasRotated(known, split))) continue
       verifyInfo(split, info, this.#watch)
-      if (this.#verified.has(split.path)) continue
-      const hash = await hashPrefix(this.#files, split.path, split.prefixBytes)
-      if (hash !== split.prefixHash) throw changed(split, 'has other content now')
-      this.#verified.add(split.path)
+      if (this.#verified.get(split.path) === info.bytes) continue
+      if (!(await isThere(verifyPrefix(this.#files, split, split.path)))) continue
+      this.#verified.set(split.path, info.bytes)
     }
   }
 
-  async #split({ name, path, info }: FoundFile): Promise<SourceSplit[]> {
-    const identity = await identify(this.#files, path, info)
-    this.#verified.add(path)
+  /** Another file stands at the path of a watched one, which has another name or was read before. */
+  async #wasRotated(known: readonly SourceSplit[], split: FileSplit): Promise<boolean> {
+    if (!this.#watch) return false
+    // Splits are in the order in which they were found.
+    const last = known.findLast(({ start }) => (start as FileSplit).path === split.path)
+    return last?.start !== split || (await locate(this.#files, split, split.path)) !== undefined
+  }
+
+  /** E4. */
+  async #isKnown(known: readonly SourceSplit[], { path, info }: FoundFile): Promise<boolean> {
+    const mark = `${path} ${info.inode} ${info.bytes}`
+    if (this.#renamed.has(mark)) return true
+    for (const { start } of known) {
+      const split = start as FileSplit
+      // What is wrong with a file at its own path, `#verify` has said.
+      const isAtPath = split.path === path && split.inode === info.inode
+      if (isAtPath) return true
+      if (!(await isSameFile(this.#files, split, path, info))) continue
+      this.#renamed.add(mark)
+      return true
+    }
+    return false
+  }
+
+  async #split({ path, info }: FoundFile, name: string): Promise<SourceSplit[]> {
+    const identity = await identify(this.#files, path, info).catch(noneIfGone)
+    if (identity === undefined) return []
+    this.#verified.set(path, info.bytes)
     const { bytes } = identity
     if (this.#watch && !isGzip(path)) {
       return [{ id: name, start: { ...identity, from: 0, to: null } }]
@@ -119,4 +151,25 @@ export class FileEnumerator implements SplitEnumerator {
     }
     return ranges
   }
+}
+
+/** An id that no split has: the name of a file may be that of one that was renamed since. */
+function freeName({ name, info }: FoundFile, ids: Set<string>): string {
+  const isTaken = (id: string): boolean =>
+    ids.has(id) || ids.has(`${id}#${'0'.repeat(RANGE_DIGITS)}`)
+  let free = name
+  for (let count = 1; isTaken(free); count += 1) {
+    free = `${name}@${info.inode}${count === 1 ? '' : `-${count}`}`
+  }
+  ids.add(free)
+  return free
+}
+
+/** A file may be renamed or removed between the search and the look into it: the next one finds out. */
+function noneIfGone(thrown: unknown): undefined {
+  if (errnoOf(thrown) !== 'ENOENT') throw thrown
+}
+
+async function isThere(look: Promise<void>): Promise<boolean> {
+  return (await look.then(() => true).catch(noneIfGone)) ?? false
 }

@@ -1,4 +1,4 @@
-import { asStreamError, errnoOf } from '../../engine/index.ts'
+import { asStreamError } from '../../engine/index.ts'
 import type {
   AssignedSplit,
   OnMalformed,
@@ -13,7 +13,6 @@ import type { FormatDefinition } from '../formats/format.ts'
 import { FileCursor } from './file-cursor.ts'
 import type { CursorHost } from './file-cursor.ts'
 import { gunzip } from './gunzip.ts'
-import { changed, verifyInfo } from './file-split.ts'
 
 /** One file is read, and the next is opened ahead. */
 const OPEN_MAX = 2
@@ -199,14 +198,8 @@ export class FileReader implements SourceReader {
   /** Undefined: removed after its end had been read. */
   async #sizeOf(cursor: FileCursor): Promise<number | undefined> {
     try {
-      const info = await this.#host.files.stat(cursor.split.path)
-      verifyInfo(cursor.split, info, true)
-      if (info.bytes < cursor.position.at) {
-        throw changed(cursor.split, `has shrunk to ${info.bytes} bytes`)
-      }
-      return info.bytes
+      return (await cursor.file.look(cursor.position.at))?.bytes
     } catch (thrown) {
-      if (errnoOf(thrown) === 'ENOENT') return undefined
       throw asStreamError(thrown, 'SOURCE_FAILED', { split: cursor.id })
     }
   }

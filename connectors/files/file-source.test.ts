@@ -247,7 +247,7 @@ test('a watched folder: appended lines and new files come, half a line is waited
   await until(3)
   expect(rows).toEqual(['one', 'two', 'three'])
   await writeFile(at('in/b.log.gz'), gzipSync('zipped'))
-  await writeFile(at('in/c.log'), '')
+  await writeFile(at('in/c.log'), 'c')
   const positions = structuredClone(run.reader.snapshot())
   expect(positions).toEqual([{ id: 'a.log', position: { at: 14, line: 3 }, finished: false }])
 
@@ -255,7 +255,7 @@ test('a watched folder: appended lines and new files come, half a line is waited
   expect(second.splits.map(({ id }) => id)).toEqual(['a.log', 'b.log.gz', 'c.log'])
   rows.push(...(await runReader(second.reader, 1, second.context)).rows)
   await appendFile(at('in/a.log'), 'ur\n')
-  await appendFile(at('in/c.log'), 'c1\n')
+  await appendFile(at('in/c.log'), '1\n')
   for (let reads = 0; rows.length < 6 && reads < 20; reads += 1) {
     rows.push(...(await runReader(second.reader, 1, second.context)).rows)
   }

@@ -85,6 +85,12 @@ export function verifyInfo(split: FileSplit, info: FileInfo, mayGrow: boolean): 
   }
 }
 
+/** Throws SPLIT_CHANGED when the file at `path` does not begin as it did when it was found. */
+export async function verifyPrefix(files: Files, split: FileSplit, path: string): Promise<void> {
+  const hash = await hashPrefix(files, path, split.prefixBytes)
+  if (hash !== split.prefixHash) throw changed(split, 'has other content now')
+}
+
 export function changed(split: FileSplit, what: string): StreamError {
   return new StreamError('SPLIT_CHANGED', `the file "${split.path}" ${what}`, {
     hint: 'Restore the file as it was, or start over with --fresh. Files may only grow, and only where fileSource has watch: true.',

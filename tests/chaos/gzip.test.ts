@@ -45,6 +45,6 @@ test('each record once, and every run of a schedule is step for step the same', 
 test('a file that is cut off ends the job, and says which', async () => {
   const cut = { '/in/rows.jsonl.gz': files['/in/rows.jsonl.gz'].subarray(0, 10_000) }
   const failing = runChaos(repacking, { ...paces, files: cut })
-  await expect(failing).rejects.toMatchObject({ code: 'SOURCE_FAILED' })
+  await expect(failing).rejects.toMatchObject({ code: 'RECORD_MALFORMED' })
   await expect(failing).rejects.toThrow(/unexpected end of file/)
 })

@@ -125,7 +125,7 @@ export const everything = defineJob('everything', (env) => {
         state.byAmount.put(amount, id)
         if (nth % 4 === 0) state.byAmount.remove(amount)
         if (nth % 20 === 1) timers.registerEventTimeTimer(at + 300)
-        if (nth === 1) timers.registerProcessingTimeTimer(Number.MAX_SAFE_INTEGER)
+        if (nth === 1) timers.registerProcessingTimeTimer(8.64e15)
         emit({ user, nth, recent: state.recent.get().length })
       },
       onTimer: () => undefined,

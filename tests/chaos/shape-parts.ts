@@ -64,14 +64,14 @@ export function paced(env: StreamEnvironment, source: Source<ShapeEvent>): DataS
       onRecord(record, { key, state, timers }) {
         if (key === 'tick') return
         state.waiting.add(record)
-        timers.registerEventTimeTimer(Number.MAX_SAFE_INTEGER)
+        timers.registerEventTimeTimer(8.64e15)
         if (state.timerMs.value() !== undefined) return
         state.timerMs.update(timers.processingTimeMs + PACE_MS)
         timers.registerProcessingTimeTimer(timers.processingTimeMs + PACE_MS)
       },
       onTimer(atMs, { state, timers, emit }) {
         const waiting = [...state.waiting.get()]
-        const isEnd = atMs === Number.MAX_SAFE_INTEGER
+        const isEnd = atMs === 8.64e15
         for (const record of waiting.splice(0, isEnd ? waiting.length : 1)) emit(record)
         state.waiting.update(waiting)
         state.timerMs.clear()

@@ -130,7 +130,7 @@ const relay: ChaosShape = {
         state: { amount: valueState(float64(), { default: 0 }) },
         onRecord({ id, amount }, { state, timers, emit }) {
           state.amount.update(state.amount.value() + amount)
-          timers.registerEventTimeTimer(Number.MAX_SAFE_INTEGER)
+          timers.registerEventTimeTimer(8.64e15)
           emit({ bucket: id % BUCKETS, amount })
         },
         onTimer(_atMs, { state, emit }) {
@@ -147,7 +147,7 @@ const relay: ChaosShape = {
         onRecord({ amount }, { state, timers }) {
           state.parcels.update(state.parcels.value() + 1)
           state.amount.update(state.amount.value() + amount)
-          timers.registerEventTimeTimer(Number.MAX_SAFE_INTEGER)
+          timers.registerEventTimeTimer(8.64e15)
         },
         onTimer(_atMs, { key, state, emit }) {
           emit({ bucket: key, parcels: state.parcels.value(), amount: state.amount.value() })

@@ -243,7 +243,7 @@ const delays: ChaosShape = {
         state: { held: listState(int32()), timerMs: valueState(timestamp()) },
         onRecord({ id }, { state, timers }) {
           state.held.add(id)
-          timers.registerEventTimeTimer(Number.MAX_SAFE_INTEGER)
+          timers.registerEventTimeTimer(8.64e15)
           if (state.timerMs.value() !== undefined) return
           const atMs = timers.processingTimeMs + 25
           state.timerMs.update(atMs)
