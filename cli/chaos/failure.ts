@@ -5,7 +5,7 @@ import { systemFiles, writeWholeFile } from '../../engine/base/files.ts'
 import { bundleOf, remainsOf, writeBundle } from '../../engine/chaos/bundle.ts'
 import { reproduction, shellWord } from '../../engine/chaos/reproduction.ts'
 import { shrink, type Shrunk } from '../../engine/chaos/shrink.ts'
-import { describeFault } from '../../engine/faults/schedule.ts'
+import { describeFaults } from '../../engine/faults/schedule.ts'
 import { packageVersion } from '../own-package.ts'
 import { pictureOf } from './picture.ts'
 
@@ -108,7 +108,7 @@ async function shrunkOf(
 }
 
 function faultsOf({ schedule, recordsMax }: Shrunk): string {
-  const faults = schedule.faults.map(describeFault).join('; ')
+  const faults = describeFaults(schedule)
   const input = recordsMax === undefined ? '' : `, with ${recordsMax} records a split`
   return `${faults === '' ? 'no fault at all' : faults}, at parallelism ${schedule.parallelism}${input}`
 }

@@ -8,7 +8,7 @@ import { exists, makeDirectories, systemFiles, writeWholeFile } from '../../engi
 import { BUNDLE_FORMAT, writeBundle, type ChaosBundle } from '../../engine/chaos/bundle.ts'
 import { violationLines } from '../../engine/chaos/report-card.ts'
 import { shellWord } from '../../engine/chaos/reproduction.ts'
-import { describeFault } from '../../engine/faults/schedule.ts'
+import { describeFaults } from '../../engine/faults/schedule.ts'
 import { traceHash } from '../../engine/faults/trace.ts'
 import { againFlags } from './failure.ts'
 import { pictureOf } from './picture.ts'
@@ -61,7 +61,7 @@ export async function keepRealFailure(
   return [
     picture.terminal,
     '',
-    `seed ${schedule.seed}, parallelism ${schedule.parallelism}: ${schedule.faults.map(describeFault).join('; ')}`,
+    `seed ${schedule.seed}, parallelism ${schedule.parallelism}: ${describeFaults(schedule)}`,
     ...violationLines(violations),
     `picture   ${join(folder, 'picture.svg')}`,
     `remains   ${join(folder, 'remains')}`,

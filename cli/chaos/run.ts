@@ -8,7 +8,7 @@ import { faultPairs, singleFaults } from '../../engine/chaos/exhaust.ts'
 import { type RandomScheduleOptions } from '../../engine/chaos/random-schedule.ts'
 import { rareStates } from '../../engine/chaos/rare-states.ts'
 import { isMuchLike, reportCard } from '../../engine/chaos/report-card.ts'
-import { describeFault } from '../../engine/faults/schedule.ts'
+import { describeFaults } from '../../engine/faults/schedule.ts'
 import { BUNDLES, keepFailure } from './failure.ts'
 import { budgetOf, checkPlaces, kindsOf, modeOf, positive, type ChaosFlags } from './flags.ts'
 import { realCampaign } from './real.ts'
@@ -159,8 +159,8 @@ async function campaignOf(
 }
 
 function wordsOf(schedule: FaultSchedule): string {
-  const { parallelism, faults } = schedule
-  const what = faults.map(describeFault).join('; ')
+  const { parallelism } = schedule
+  const what = describeFaults(schedule)
   return `${nameOf(schedule).words}, parallelism ${parallelism}: ${what}`
 }
 

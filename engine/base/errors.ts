@@ -84,6 +84,7 @@ export const ERRORS = {
   FAULT_INJECTED: external,
   // A job that is broken on purpose.
   CHAOS_NOT_DETERMINISTIC: user,
+  CHAOS_DEPENDS_ON_ARRIVAL: user,
   CHAOS_UNFIT: user,
   CHAOS_SCHEDULE_INVALID: user,
   // Ours.

@@ -1,5 +1,11 @@
 import type { FaultPointName } from '../faults/points.ts'
-import type { Fault, FaultAction, FaultActionType, FaultSchedule } from '../faults/schedule.ts'
+import type {
+  Fault,
+  FaultAction,
+  FaultActionType,
+  FaultSchedule,
+  RecordFlow,
+} from '../faults/schedule.ts'
 import { faultPointNames } from '../faults/points.ts'
 import { errnos } from '../faults/schedule.ts'
 import { actionsAt } from './actions.ts'
@@ -10,11 +16,21 @@ import { CheckedJson, invalid } from './checked-json.ts'
  * for a point or an action that there is not, with the nearest that there is.
  */
 export function parseSchedule(value: unknown, place = 'the schedule'): FaultSchedule {
-  const at = new CheckedJson(value, place).only('seed', 'parallelism', 'faults')
+  const at = new CheckedJson(value, place).only('seed', 'parallelism', 'faults', 'flow')
   return {
     seed: at.field('seed').wholeNumber(0),
     parallelism: at.field('parallelism').wholeNumber(1),
     faults: at.field('faults').list().map(faultAt),
+    ...at.optional('flow', flowAt),
+  }
+}
+
+function flowAt(at: CheckedJson): RecordFlow {
+  at.only('batchRecords', 'pollMs', 'uneven')
+  return {
+    ...at.optional('batchRecords', (count) => count.wholeNumber(1)),
+    ...at.optional('pollMs', (ms) => ms.wholeNumber(0)),
+    ...(at.optional('uneven', (flag) => flag.flag())['uneven'] === true ? { uneven: true } : {}),
   }
 }
 

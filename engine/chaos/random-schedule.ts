@@ -1,6 +1,12 @@
 import type { Random } from '../base/random.ts'
 import type { FaultPointName } from '../faults/points.ts'
-import type { Fault, FaultAction, FaultActionType, FaultSchedule } from '../faults/schedule.ts'
+import type {
+  Fault,
+  FaultAction,
+  FaultActionType,
+  FaultSchedule,
+  RecordFlow,
+} from '../faults/schedule.ts'
 import type { ChaosMode, FaultKind } from './actions.ts'
 import type { Golden } from './subject.ts'
 import { seededRandom } from '../base/random.ts'
@@ -35,8 +41,27 @@ export function randomSchedule(seed: number, options: RandomScheduleOptions): Fa
     const fault = drawing.fault(drawing.place(), ANYTHING)
     if (fault !== undefined) faults.push(fault)
   }
-  return { seed, parallelism: 1 + random.int(options.parallelismMax), faults }
+  const schedule = { seed, parallelism: 1 + random.int(options.parallelismMax), faults }
+  const mode = options.mode ?? 'sim'
+  if (mode !== 'sim' || seed % FLOW_EVERY !== 0) return schedule
+  return { ...schedule, flow: flowOf(random) }
 }
+
+/** One schedule in so many has its records flow otherwise. */
+const FLOW_EVERY = 4
+
+function flowOf(random: Random): RecordFlow {
+  const batchRecords = BATCHES[random.int(BATCHES.length)]!
+  const pollMs = POLLS_MS[random.int(POLLS_MS.length)]
+  return {
+    ...(random.int(3) === 0 ? {} : { batchRecords }),
+    ...(pollMs === undefined ? {} : { pollMs }),
+    ...(random.int(2) === 0 ? {} : { uneven: true }),
+  }
+}
+
+const BATCHES = [3, 7, 20, 64] as const
+const POLLS_MS = [undefined, 1, 5] as const
 
 /** What a pattern gives may be undone by the kinds of faults that are wanted. */
 type Pattern = (drawing: Drawing) => readonly (Fault | undefined)[]

@@ -4,7 +4,7 @@ import type { Examined } from './examine.ts'
 import type { Golden } from './subject.ts'
 import type { RareState } from './rare-states.ts'
 import type { InvariantId, Violation } from './violation.ts'
-import { describeFault } from '../faults/schedule.ts'
+import { describeFaults } from '../faults/schedule.ts'
 import { rareStates } from './rare-states.ts'
 import { diagnosisOf, invariants } from './violation.ts'
 
@@ -42,7 +42,7 @@ export function reportCard(
   for (const [index, examined] of failing.entries()) {
     const { violations } = examined
     const { schedule } = examined.run
-    const faults = schedule.faults.map(describeFault).join('; ')
+    const faults = describeFaults(schedule)
     const head = `${nameOf(schedule)}, parallelism ${schedule.parallelism}: ${faults}`
     const like = failing.slice(0, index).find((earlier) => isMuchLike(examined, [earlier]))
     if (like === undefined) lines.push('', head, ...violationLines(violations))

@@ -22,7 +22,7 @@ export function shellWord(text: string): string {
 
 function testOf(bundle: ChaosBundle, folder: string): string {
   const { job, parameters, settings, schedule, recordsMax, violations, recorded } = bundle
-  const { seed, parallelism, faults } = schedule
+  const { seed, parallelism, faults, flow } = schedule
   const makers = [...new Set(faults.map(({ action }) => makerOf(action)))]
   const imports = ['chaos', 'expectExactlyOnce', 'runChaos', ...makers].sort()
   const invariant = violations[0]?.invariant
@@ -32,6 +32,7 @@ function testOf(bundle: ChaosBundle, folder: string): string {
     ...Object.entries(settings).map(([name, value]) => `${name}: ${JSON.stringify(value)},`),
     `parallelism: ${parallelism},`,
     `seed: ${seed},`,
+    ...(flow === undefined ? [] : [`flow: ${JSON.stringify(flow)},`]),
     ...(recordsMax === undefined ? [] : [`recordsMax: ${recordsMax},`]),
     ...(recorded === undefined ? [] : [`recorded: ${recordedCall(folder)},`]),
     'faults: [',

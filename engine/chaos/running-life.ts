@@ -215,7 +215,13 @@ export class RunningLife implements ChaosWorld {
     }
     const given = options.doors?.(doors) ?? doors
     return {
-      life: new SimulatedLife(options, parallelism, place, process, given),
+      life: new SimulatedLife(
+        { ...options, ...options.schedule.flow },
+        parallelism,
+        place,
+        process,
+        given,
+      ),
       probe,
       pid: process.pid,
       record,

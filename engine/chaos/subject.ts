@@ -12,7 +12,7 @@ import { seededRandom } from '../base/random.ts'
 import { isFaultPoint } from '../faults/points.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { SeededScheduler } from '../simulation/seeded-scheduler.ts'
-import { firstDifference, type Sides } from './row-difference.ts'
+import { dependence, differenceOf, type Way } from './arrival.ts'
 import { simulateSchedule } from './simulate-schedule.ts'
 
 /** A job that is to be broken. Its sources can be read again, and its sinks commit. */
@@ -45,57 +45,54 @@ export interface Golden {
   readonly reached: ReadonlyMap<FaultPointName, number>
 }
 
-const SEEDS = [1, 2, 3] as const
+/** Batches of a faultless run that has its input cut otherwise, where the subject says nothing. */
+const CUT_RECORDS = 16
 
 /**
- * Runs the job without a fault, in several orders of events and at several parallelisms: what it
- * publishes must be one and the same, else nothing can be said of a run with faults.
+ * Runs the job without a fault, in several orders of events, with its input cut otherwise and its
+ * inputs served otherwise, and at several parallelisms: what it publishes must be one and the same,
+ * else nothing can be said of a run with faults.
  *
- * Throws CHAOS_NOT_DETERMINISTIC with the first row that differs, CHAOS_UNFIT for a job that
- * cannot be judged, and the job's own error when it fails.
+ * Throws CHAOS_DEPENDS_ON_ARRIVAL or CHAOS_NOT_DETERMINISTIC with the first row that differs,
+ * CHAOS_UNFIT for a job that cannot be judged, and the job's own error when it fails.
  */
 export async function goldenRun(subject: Subject, parallelism: number): Promise<Golden> {
   const graph = jobDefinition(subject.job).build(subject.parameters)
   // Before a record flows: what cannot be judged is not run.
   committingSinks(graph.job, graph.nodes)
-  const goldens: Golden[] = []
-  for (const seed of SEEDS) {
-    const faultless = { seed, parallelism: seed === 3 ? parallelism + 1 : parallelism, faults: [] }
-    const run = await simulateSchedule({ ...subject, schedule: faultless })
-    goldens.push(await goldenOf(subject, run))
+  const plain: Way = { seed: 1, parallelism }
+  const first = await goldenOf(subject, plain)
+  const batchRecords = Math.ceil((subject.batchRecords ?? 4 * CUT_RECORDS) / 4)
+  const others: readonly Way[] = [
+    { seed: 2, parallelism, flow: { batchRecords, pollMs: 1, uneven: true } },
+    { seed: 3, parallelism: parallelism + 1 },
+  ]
+  for (const way of others) {
+    const { published } = await goldenOf(subject, way)
+    await checkSame(subject, first, plain, way, published)
   }
-  const [first, ...others] = goldens
-  for (const other of others) {
-    for (const [uid, rows] of Object.entries(first!.published)) {
-      const difference = firstDifference(rows, other.published[uid] ?? [], RUNS)
-      if (difference === undefined) continue
-      const how =
-        other === goldens.at(-1)
-          ? `at parallelism ${parallelism} and ${parallelism + 1}`
-          : `at parallelism ${parallelism}, in two orders of events`
-      throw new StreamError(
-        'CHAOS_NOT_DETERMINISTIC',
-        `two runs of "${subject.name}" without a fault, ${how}, differ at sink "${uid}": ${difference}`,
-        { hint: USUAL_SUSPECTS },
-      )
-    }
-  }
-  return first!
+  return first
 }
 
-const RUNS: Sides = {
-  missing: 'is in the first alone',
-  extra: 'is in the second alone',
-  first: 'the first has',
-  second: 'the second',
+/** Throws when a run without a fault has not published what the plain one has. */
+export async function checkSame(
+  subject: Subject,
+  { published: expected }: Golden,
+  plain: Way,
+  way: Way,
+  published: Published,
+): Promise<void> {
+  const difference = differenceOf(expected, published)
+  if (difference === undefined) return
+  throw await dependence(subject, plain, { way, difference }, async (other) => {
+    const golden = await goldenOf(subject, other)
+    return golden.published
+  })
 }
 
-const USUAL_SUSPECTS =
-  'What the two rows differ in shows where to look. Usual suspects: a clock or chance; which of ' +
-  'two records comes first, also at one subtask, which reads its splits in any order; what a step ' +
-  'remembers outside of its state. Use event time, keyed state, and an order that the data has.'
-
-async function goldenOf(subject: Subject, run: ScheduleRun): Promise<Golden> {
+/** Runs it in one way, without a fault. */
+export async function goldenOf(subject: Subject, way: Way): Promise<Golden> {
+  const run = await simulateSchedule({ ...subject, schedule: { ...way, faults: [] } })
   const last = run.lives.at(-1)!
   const { ended } = last
   if (ended.type === 'failed') throw StreamError.fromData(ended.error)

@@ -57,6 +57,18 @@ export interface FaultSchedule {
   /** Of the first life. */
   readonly parallelism: number
   readonly faults: readonly Fault[]
+  /** How records flow. Only simulations can say so. */
+  readonly flow?: RecordFlow
+}
+
+/** What is left out is as the job has it. */
+export interface RecordFlow {
+  /** Most records of a batch that a source emits. */
+  readonly batchRecords?: number
+  /** How long a source waits between two batches. */
+  readonly pollMs?: number
+  /** Each input of a step is served at its own pace, drawn from the seed. */
+  readonly uneven?: true
 }
 
 /**
@@ -71,6 +83,22 @@ export function describeFault({ point, where, nth, life, action }: Fault): strin
     where === undefined ? '' : ` of ${[where.uid, where.subtask].filter(isGiven).join('-')}`
   const inLife = life === undefined ? '' : ` in life ${life}`
   return `${point} #${nth}${place}${inLife} → ${describeAction(action)}`
+}
+
+/** All that a schedule does, for people; empty when it does nothing. */
+export function describeFaults({ faults, flow }: FaultSchedule): string {
+  const parts = faults.map(describeFault)
+  return [...parts, ...(flow === undefined ? [] : [describeFlow(flow)])].join('; ')
+}
+
+/** `batches of at most 7 records, a source waits 20 ms, uneven inputs`, for people. */
+export function describeFlow({ batchRecords, pollMs, uneven }: RecordFlow): string {
+  const parts = [
+    batchRecords === undefined ? undefined : `batches of at most ${batchRecords} records`,
+    pollMs === undefined ? undefined : `${pollMs} ms between two batches of a source`,
+    uneven === undefined ? undefined : 'each input served at its own pace',
+  ]
+  return parts.filter(isGiven).join(', ')
 }
 
 export function describeAction(action: FaultAction): string {

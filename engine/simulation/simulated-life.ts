@@ -27,6 +27,8 @@ export interface SimulatedJob {
   readonly pollMs?: number
   /** Most records of a batch that a source gives out, so that a small input is many batches. */
   readonly batchRecords?: number
+  /** Each input of a step is served at its own pace, drawn by chance. */
+  readonly uneven?: boolean
 }
 
 export interface LifePlace {
@@ -46,6 +48,7 @@ export class SimulatedLife {
   readonly plan: JobPlan
   readonly #doors: Doors
   readonly #stateCacheMb: number | undefined
+  readonly #isUneven: boolean
   readonly #place: LifePlace
   readonly #process: SimulatedProcess
   #workers: readonly WorkerHandle[] = []
@@ -61,6 +64,7 @@ export class SimulatedLife {
   ) {
     this.#doors = { ...doors, gunzip: gunzipAtOnce }
     this.#stateCacheMb = job.stateCacheMb
+    this.#isUneven = job.uneven ?? false
     this.#place = place
     this.#process = process
     this.plan = planOf(job, parallelism)
@@ -139,7 +143,10 @@ export class SimulatedLife {
 
   #spawn(): SpawnWorkers {
     const { clock } = this.#doors
-    const spawn = spawnInThread(this.#doors, this.plan.graph, () => new SimulatedStore(clock))
+    const spawn = spawnInThread(this.#doors, this.plan.graph, {
+      openStore: () => new SimulatedStore(clock),
+      isUneven: this.#isUneven,
+    })
     return (count, onMessage) => {
       this.#workers = spawn(count, onMessage)
       return this.#workers

@@ -1,7 +1,7 @@
 import type { LifeRecord } from '../chaos/schedule-run.ts'
 import type { Published, RecordedInputs, RowOrder, Subject } from '../chaos/subject.ts'
 import type { Violation } from '../chaos/violation.ts'
-import type { Fault, FaultSchedule } from '../faults/schedule.ts'
+import type { Fault, FaultSchedule, RecordFlow } from '../faults/schedule.ts'
 import type { TraceEvent } from '../faults/trace.ts'
 import type { ParameterValue } from '../graph/parameters.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
@@ -16,6 +16,8 @@ export interface ChaosOptions extends Partial<Paces> {
    * same seed gives the same run.
    */
   readonly seed?: number
+  /** How records flow: the size of batches, the pace of sources, whether inputs are uneven. */
+  readonly flow?: RecordFlow
   /** What is done to it, besides what its test sources ask for. */
   readonly faults?: readonly Fault[]
   /** In place of what the job asks for; checkpoints come every 20 ms when left out. */

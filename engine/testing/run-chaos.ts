@@ -29,13 +29,13 @@ const CHECKPOINTING = { everyMs: 20, timeoutMs: 1_000, tolerableFailures: 1_000 
  * judges what it published. All in this thread, in simulation: a virtual clock, a disk in memory.
  * Its sources must be readable again and have an end, its sinks must commit.
  *
- * Throws CHAOS_UNFIT and CHAOS_NOT_DETERMINISTIC for a job that cannot be judged. What the job
- * breaks is no exception: look at `violations`, or call `expectExactlyOnce`.
+ * Throws CHAOS_UNFIT, CHAOS_NOT_DETERMINISTIC and CHAOS_DEPENDS_ON_ARRIVAL for a job that cannot be
+ * judged. What the job breaks is no exception: look at `violations`, or call `expectExactlyOnce`.
  */
 export async function runChaos(job: unknown, options: ChaosOptions = {}): Promise<ChaosResult> {
   const { name } = jobDefinition(job)
-  const { parallelism = 2, seed = FIRST_COME, faults = [] } = options
-  const schedule = parseSchedule({ seed, parallelism, faults })
+  const { parallelism = 2, seed = FIRST_COME, faults = [], flow } = options
+  const schedule = parseSchedule({ seed, parallelism, faults, flow })
   const local = await subjectOf(name, job, options)
   const doors = systemDoors(silentLogger)
   const { subject: whole } = await withRecordedInputs(local, doors, options.recorded)

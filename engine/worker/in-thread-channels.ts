@@ -1,5 +1,6 @@
 import type { Doors } from '../base/doors.ts'
 import type { ChannelReader, ChannelWriter } from '../channel/channel.ts'
+import type { StreamElement } from '../stream/elements.ts'
 import type { JobEdge } from '../graph/job-graph.ts'
 import type { Channels } from './task-builder.ts'
 import { createRing, passCredit, passFrames, RingReader, RingWriter } from '../channel/ring.ts'
@@ -11,6 +12,9 @@ const RING_DOUBLINGS_MAX = 4
 /** One in so many deliveries takes up to so long. */
 const LATE_DELIVERY = 40
 const LATE_DELIVERY_MS = 30
+/** An uneven input rests after so many elements, at most, for so long, at most. */
+const UNEVEN_BURST = 8
+const UNEVEN_REST_MS = 60
 
 /**
  * The channels of several workers in one thread. Within a worker elements go by reference; between
@@ -20,14 +24,16 @@ const LATE_DELIVERY_MS = 30
 export class InThreadWires {
   readonly #doors: Doors
   readonly #workers: number
+  readonly #isUneven: boolean
   readonly #wake: (worker: number) => void
   readonly #wires = new Map<string, Wire>()
 
   /** `wake` ends the wait of a worker that is parked. */
-  constructor(doors: Doors, workers: number, wake: (worker: number) => void) {
+  constructor(doors: Doors, workers: number, wake: (worker: number) => void, isUneven = false) {
     this.#doors = doors
     this.#workers = workers
     this.#wake = wake
+    this.#isUneven = isUneven
   }
 
   /** The ends that one worker holds. */
@@ -37,8 +43,15 @@ export class InThreadWires {
     return {
       writer: (edge, from, to) =>
         isOwn(to) ? local.writer(edge, from, to) : this.#wire(edge, from, to).writer(),
-      reader: (edge, from, to) =>
-        isOwn(from) ? local.reader(edge, from, to) : this.#wire(edge, from, to).reader(),
+      reader: (edge, from, to) => {
+        const reader = isOwn(from)
+          ? local.reader(edge, from, to)
+          : this.#wire(edge, from, to).reader()
+        if (!this.#isUneven) return reader
+        return new UnevenReader(reader, this.#doors, () => {
+          this.#wake(worker)
+        })
+      },
     }
   }
 
@@ -57,6 +70,48 @@ export class InThreadWires {
     )
     this.#wires.set(key, made)
     return made
+  }
+}
+
+/** An input with a pace of its own: after some elements it shows nothing for a while. */
+class UnevenReader implements ChannelReader {
+  readonly #reader: ChannelReader
+  readonly #clock: Doors['clock']
+  readonly #wake: () => void
+  readonly #burst: number
+  readonly #restMs: number
+  #left: number
+  #isResting = false
+
+  constructor(reader: ChannelReader, { clock, random }: Doors, wake: () => void) {
+    this.#reader = reader
+    this.#clock = clock
+    this.#wake = wake
+    this.#burst = 1 + random.int(UNEVEN_BURST)
+    this.#restMs = random.int(UNEVEN_REST_MS)
+    this.#left = this.#burst
+  }
+
+  hasNext(): boolean {
+    return !this.#isResting && this.#reader.hasNext()
+  }
+
+  poll(): StreamElement | undefined {
+    if (this.#isResting) return undefined
+    const element = this.#reader.poll()
+    if (element !== undefined) this.#left -= 1
+    if (this.#left > 0) return element
+    this.#left = this.#burst
+    this.#isResting = true
+    this.#clock.timer(this.#restMs, () => {
+      this.#isResting = false
+      this.#wake()
+    })
+    return element
+  }
+
+  release(): void {
+    this.#reader.release()
   }
 }
 

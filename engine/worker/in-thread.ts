@@ -7,16 +7,31 @@ import { InThreadWires } from './in-thread-channels.ts'
 import { ClockParking } from './worker-loop.ts'
 import { WorkerRuntime, type WorkerPlace } from './worker-runtime.ts'
 
+export interface InThreadOptions {
+  readonly openStore?: OpenStore
+  /** Each input of a step is served at its own pace. */
+  readonly isUneven?: boolean
+}
+
 /**
  * Workers in the master's own thread: for tests of jobs and for simulation. The same tasks, loop
  * and messages; messages still arrive in a later turn, as between threads.
  */
-export function spawnInThread(doors: Doors, graph: JobGraph, openStore?: OpenStore): SpawnWorkers {
+export function spawnInThread(
+  doors: Doors,
+  graph: JobGraph,
+  { openStore, isUneven = false }: InThreadOptions = {},
+): SpawnWorkers {
   return (count, onMessage) => {
     const parkings = Array.from({ length: count }, () => new ClockParking(doors.clock))
-    const wires = new InThreadWires(doors, count, (worker) => {
-      parkings[worker]!.wake()
-    })
+    const wires = new InThreadWires(
+      doors,
+      count,
+      (worker) => {
+        parkings[worker]!.wake()
+      },
+      isUneven,
+    )
     return parkings.map((parking, worker) => {
       const channels = wires.channelsOf(worker)
       const place: WorkerPlace = {
