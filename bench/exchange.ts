@@ -127,7 +127,12 @@ function write(task: Task): Tally {
   const { scenario } = task
   const edge = { id: 0, fromVertex: 0, fromNode: 0, side: undefined, toVertex: 1, input: 0 }
   const partition = new ResultPartition(
-    { ...edge, partitioning: { type: 'hash', key: keyOf(scenario) }, positions: false },
+    {
+      ...edge,
+      partitioning: { type: 'hash', key: keyOf(scenario) },
+      positions: false,
+      watermarks: false,
+    },
     writers,
     0,
     MAX_PARALLELISM,

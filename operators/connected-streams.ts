@@ -11,10 +11,10 @@ import { callSite } from './call-site.ts'
 import { checkDefinition, stepError } from './checks.ts'
 import {
   declared,
+  eventTimeUse,
   handlesTimers,
   hashed,
   keyNames,
-  needsEventTime,
   schemaOf,
 } from './keyed-parts.ts'
 import { addStep, PARTS } from './planner.ts'
@@ -53,7 +53,7 @@ export class ConnectedStreamsSteps implements Methods<ConnectedStreams<unknown, 
       shape: definition['emits'] as SchemaData,
       functionSlots: 2 + keys.filter((key) => key.type === 'function').length,
       keys,
-      ...needsEventTime(
+      eventTime: eventTimeUse(
         [definition['onLeft'], definition['onRight'], definition['onTimer']],
         order,
       ),
@@ -115,7 +115,7 @@ export class BroadcastConnectedSteps implements Methods<
       shape: definition['emits'] as SchemaData,
       functionSlots: 2 + (key.type === 'function' ? 1 : 0),
       keys: [key, undefined],
-      ...needsEventTime([definition['onRecord'], definition['onTimer']]),
+      eventTime: eventTimeUse([definition['onRecord'], definition['onTimer']]),
       order: 'arrival' as const,
       inputs: [hashed(this.#keyed), this.#broadcast.upstreams],
       runtime: createBroadcastProcess({

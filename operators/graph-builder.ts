@@ -1,6 +1,7 @@
 import type { OperatorFactory } from './runtime/options.ts'
 import type { Json } from '../engine/base/json.ts'
 import type {
+  EventTimeUse,
   JobSettings,
   NodeRuntime,
   Partitioning,
@@ -34,7 +35,7 @@ export interface Step {
   readonly shape?: SchemaData | undefined
   readonly functionSlots?: number
   readonly keys?: readonly (KeySelector | undefined)[]
-  readonly eventTime?: 'assigns' | 'needs'
+  readonly eventTime?: EventTimeUse
   readonly order?: 'arrival' | 'event-time'
   readonly inputs: readonly (readonly Upstream[])[]
   readonly runtime: OperatorFactory | Exclude<NodeRuntime, { type: 'operator' }>

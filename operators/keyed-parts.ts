@@ -139,14 +139,17 @@ export function handlesTimers(onTimer: unknown): { readonly timers?: true } {
   return onTimer === undefined ? {} : { timers: true }
 }
 
-/** Whether the order or one of the functions asks for event time, as far as its text tells. */
-export function needsEventTime(
+/**
+ * What a keyed process step asks of event time: its order and its timers need it, as far as the
+ * text of its functions tells.
+ */
+export function eventTimeUse(
   functions: readonly unknown[],
   order: Order = 'arrival',
-): { readonly eventTime?: 'needs' } {
-  if (order === 'event-time') return { eventTime: 'needs' }
+): 'needs' | 'reads' {
+  if (order === 'event-time') return 'needs'
   const asks = functions.some(
     (step) => typeof step === 'function' && String(step).includes('.registerEventTimeTimer('),
   )
-  return asks ? { eventTime: 'needs' } : {}
+  return asks ? 'needs' : 'reads'
 }

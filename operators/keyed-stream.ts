@@ -21,7 +21,7 @@ import {
   functionAggregates,
   handlesTimers,
   hashed,
-  needsEventTime,
+  eventTimeUse,
   schemaOf,
 } from './keyed-parts.ts'
 import { addStep, PARTS, partsOf } from './planner.ts'
@@ -147,7 +147,7 @@ export class KeyedStreamSteps
       }),
       shape: definition['emits'] as SchemaData,
       functionSlots: 1,
-      ...needsEventTime([definition['onRecord'], definition['onTimer']], order),
+      eventTime: eventTimeUse([definition['onRecord'], definition['onTimer']], order),
       order,
       runtime: createKeyedProcess({ key, order, schema: schemaOf(this), form }),
     }
@@ -181,7 +181,7 @@ export class KeyedStreamSteps
       }),
       functionSlots: 1,
       // eslint-disable-next-line @typescript-eslint/unbound-method -- read as text, never called
-      ...needsEventTime([instance.processElement, instance.onTimer], order),
+      eventTime: eventTimeUse([instance.processElement, instance.onTimer], order),
       order,
       runtime: createKeyedProcess({ key, order, schema: schemaOf(this), form }),
     }

@@ -31,9 +31,10 @@ export function makeRowDealer(
       ? `target.splits[at] = ${isOneSplit ? 'splits' : 'splits[i]'}`
       : '',
     (aside & ASIDE.offsets) !== 0 ? 'target.offsets[at] = offsets[i]' : '',
+    (aside & ASIDE.watermarks) !== 0 ? 'target.watermarks[at] = watermarks[i]' : '',
   ]
   const source = `return function deal(batch, rows, targets, table) {
-    const { count, times, splits, offsets } = batch
+    const { count, times, splits, offsets, watermarks } = batch
     for (let i = 0; i < count; i += 1) {
       const row = rows[i]
       let hash

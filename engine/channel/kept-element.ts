@@ -16,6 +16,7 @@ export function keptElement(element: StreamElement): StreamElement {
     batch.hashes,
     batch.splits,
     batch.offsets,
+    batch.watermarks,
   )
   return { type: 'batch', batch: kept }
 }
@@ -24,7 +25,7 @@ export function keptElement(element: StreamElement): StreamElement {
 export function copiedElement(element: StreamElement): StreamElement {
   if (element.type !== 'batch') return element
   const { batch } = element
-  const { columns, count, times, hashes, splits, offsets } = batch
+  const { columns, count, times, hashes, splits, offsets, watermarks } = batch
   const copy = new RecordBatch(
     count,
     columns === undefined ? batch.rows.slice(0, count) : undefined,
@@ -33,6 +34,7 @@ export function copiedElement(element: StreamElement): StreamElement {
     hashes?.slice(0, count),
     typeof splits === 'object' ? splits.slice(0, count) : splits,
     offsets?.slice(0, count),
+    watermarks?.slice(0, count),
   )
   return { type: 'batch', batch: copy }
 }

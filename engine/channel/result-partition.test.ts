@@ -35,6 +35,7 @@ interface Place {
   readonly time: number | undefined
   readonly split: number | undefined
   readonly offset: number | undefined
+  readonly watermark: number | undefined
 }
 
 type Seen = readonly ['row', Row, Place, number | undefined] | readonly [string, unknown]
@@ -47,8 +48,9 @@ function asColumns(batch: RecordBatch): RecordBatch {
   encoder.committed()
   expect(encoder.encoded).toBe(batch.count)
   const { columns } = new ColumnDecoder().decode(memory, 0, true)
-  const { count, times, splits, offsets } = batch
-  return new RecordBatch(count, undefined, copyColumns(columns!), times, undefined, splits, offsets)
+  const { count, times, splits, offsets, watermarks } = batch
+  const set = copyColumns(columns!)
+  return new RecordBatch(count, undefined, set, times, undefined, splits, offsets, watermarks)
 }
 
 function read(reader: ChannelReader, into: Seen[]): void {
@@ -64,7 +66,12 @@ function seenIn(element: StreamElement): Seen[] {
       const { batch } = element
       return batch.rows.slice(0, batch.count).map((row, index) => {
         const split = typeof batch.splits === 'object' ? batch.splits[index] : batch.splits
-        const place = { time: batch.times?.[index], split, offset: batch.offsets?.[index] }
+        const place = {
+          time: batch.times?.[index],
+          split,
+          offset: batch.offsets?.[index],
+          watermark: batch.watermarks?.[index],
+        }
         return ['row', row as Row, place, batch.hashes?.[index]] as const
       })
     }
@@ -75,6 +82,13 @@ function seenIn(element: StreamElement): Seen[] {
     default:
       return [[element.type, undefined]]
   }
+}
+
+const NOWHERE: Place = {
+  time: undefined,
+  split: undefined,
+  offset: undefined,
+  watermark: undefined,
 }
 
 class Run {
@@ -100,7 +114,7 @@ class Run {
     }
     const edge = { id: 0, fromVertex: 0, fromNode: 0, side: undefined, toVertex: 1, input: 0 }
     this.partition = new ResultPartition(
-      { ...edge, partitioning, positions },
+      { ...edge, partitioning, positions, watermarks: positions },
       this.writers,
       1,
       MAX_PARALLELISM,
@@ -152,11 +166,23 @@ class Run {
     const isOne = first % 3 === 0
     const offsets = Float64Array.from(rows, (row) => row.id + 0.5)
     const splits = isOne ? 3 : Int32Array.from(rows, (row) => row.id % 4)
-    const batch = new RecordBatch(rows.length, rows, undefined, times, undefined, splits, offsets)
+    const { length } = rows
+    const watermarks = first % 5 === 0 ? undefined : Float64Array.from(rows, (row) => row.id * 3)
+    const batch = new RecordBatch(
+      length,
+      rows,
+      undefined,
+      times,
+      undefined,
+      splits,
+      offsets,
+      watermarks,
+    )
     for (const row of rows) {
       const time = times === undefined ? undefined : row.id * 5
       const split = isOne ? 3 : row.id % 4
-      this.emitted.push([row, { time, split, offset: row.id + 0.5 }])
+      const watermark = watermarks === undefined ? undefined : row.id * 3
+      this.emitted.push([row, { time, split, offset: row.id + 0.5, watermark }])
     }
     this.partition.emit(isColumns && rows.length > 0 ? asColumns(batch) : batch)
   }
@@ -246,7 +272,7 @@ test.each(selectors)('records go to the owner of their key, found by %s', (_, ke
         for (const [row, place] of run.emitted) {
           const hash = keyHash(select(row))
           const group = keyGroupOf(hash, MAX_PARALLELISM)
-          const kept = positions ? place : { time: place.time, split: undefined, offset: undefined }
+          const kept = positions ? place : { ...NOWHERE, time: place.time }
           const owner = subtaskOfKeyGroup(group, MAX_PARALLELISM, receivers)
           expected[owner]!.push(['row', row, kept, hash])
         }

@@ -5,7 +5,8 @@
  * P2. A watermark follows every record emitted before it, on every channel; it may wait until later
  *     records go, at the latest until `flush`. A status, a barrier and the end wait for nothing:
  *     everything before them is sent first.
- * P3. Receivers of a hash edge get `batch.hashes`; split and offset go where the edge says so.
+ * P3. Receivers of a hash edge get `batch.hashes`; split, offset and the watermark before each
+ *     record go where the edge says so.
  */
 import type { JobEdge } from '../graph/job-graph.ts'
 import type { ColumnSet } from '../stream/columns.ts'
@@ -160,7 +161,7 @@ export class ResultPartition {
   }
 
   #withoutPlaces(batch: RecordBatch): RecordBatch {
-    const { positions } = this.edge
+    const { positions, watermarks } = this.edge
     return new RecordBatch(
       batch.count,
       batch.hasRows ? batch.rows : undefined,
@@ -169,6 +170,7 @@ export class ResultPartition {
       undefined,
       positions ? batch.splits : undefined,
       positions ? batch.offsets : undefined,
+      watermarks ? batch.watermarks : undefined,
     )
   }
 
@@ -275,12 +277,13 @@ export class ResultPartition {
   }
 
   #asideOf(batch: RecordBatch): number {
-    const { positions } = this.edge
+    const { positions, watermarks } = this.edge
     return (
       (batch.times === undefined ? 0 : ASIDE.times) |
       (this.#isHash ? ASIDE.hashes : 0) |
       (positions && batch.splits !== undefined ? ASIDE.splits : 0) |
-      (positions && batch.offsets !== undefined ? ASIDE.offsets : 0)
+      (positions && batch.offsets !== undefined ? ASIDE.offsets : 0) |
+      (watermarks && batch.watermarks !== undefined ? ASIDE.watermarks : 0)
     )
   }
 }

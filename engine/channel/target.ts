@@ -11,7 +11,7 @@ import { RecordBatch } from '../stream/record-batch.ts'
 const BUILDERS_MAX = 8
 
 /** Which columns beside the rows a batch has. */
-export const ASIDE = { times: 1, hashes: 2, splits: 4, offsets: 8 } as const
+export const ASIDE = { times: 1, hashes: 2, splits: 4, offsets: 8, watermarks: 16 } as const
 
 /**
  * Collects the records for one receiver, or the same for several, up to a full batch.
@@ -29,6 +29,7 @@ export class Target {
   hashes: Int32Array = NO_INTS
   splits: Int32Array = NO_INTS
   offsets: Float64Array = NO_FLOATS
+  watermarks: Float64Array = NO_FLOATS
   watermark = MIN_WATERMARK
   readonly #reuse: boolean
   readonly #builders = new Map<string, ColumnBuilder>()
@@ -66,6 +67,9 @@ export class Target {
       const aside = this.#aside
       if ((aside & ASIDE.times) !== 0) copyFloats(batch.times!, start, some, this.times, at)
       if ((aside & ASIDE.offsets) !== 0) copyFloats(batch.offsets!, start, some, this.offsets, at)
+      if ((aside & ASIDE.watermarks) !== 0) {
+        copyFloats(batch.watermarks!, start, some, this.watermarks, at)
+      }
       if ((aside & ASIDE.splits) !== 0) {
         const { splits } = batch
         if (typeof splits === 'number') this.splits.fill(splits, at, at + some)
@@ -90,6 +94,9 @@ export class Target {
     if ((aside & ASIDE.times) !== 0) pickFloats(batch.times!, chosen, from, count, this.times, at)
     if ((aside & ASIDE.offsets) !== 0) {
       pickFloats(batch.offsets!, chosen, from, count, this.offsets, at)
+    }
+    if ((aside & ASIDE.watermarks) !== 0) {
+      pickFloats(batch.watermarks!, chosen, from, count, this.watermarks, at)
     }
     if ((aside & ASIDE.hashes) !== 0) pickInts(hashes!, chosen, from, count, this.hashes, at)
     if ((aside & ASIDE.splits) === 0) return
@@ -137,11 +144,12 @@ export class Target {
       (aside & ASIDE.hashes) === 0 ? undefined : this.hashes,
       (aside & ASIDE.splits) === 0 ? undefined : this.splits,
       (aside & ASIDE.offsets) === 0 ? undefined : this.offsets,
+      (aside & ASIDE.watermarks) === 0 ? undefined : this.watermarks,
     )
     this.count = 0
     if (!this.#reuse) {
       this.rows = []
-      this.times = this.offsets = NO_FLOATS
+      this.times = this.offsets = this.watermarks = NO_FLOATS
       this.hashes = this.splits = NO_INTS
     }
     this.#makeRoom()
@@ -161,6 +169,9 @@ export class Target {
     }
     if ((aside & ASIDE.offsets) !== 0 && this.offsets.length < size) {
       this.offsets = new Float64Array(size)
+    }
+    if ((aside & ASIDE.watermarks) !== 0 && this.watermarks.length < size) {
+      this.watermarks = new Float64Array(size)
     }
   }
 

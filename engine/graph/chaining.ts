@@ -86,7 +86,7 @@ export function toJobGraph(graph: StreamGraph, parallelism: number): JobGraph {
   }
   const decisions = chainDecisions(graph, parallelism)
   const places = placeNodes(graph, decisions)
-  const edges: Omit<JobEdge, 'positions'>[] = []
+  const edges: BareEdge[] = []
   for (const { edge, chained, partitioning } of decisions) {
     if (chained) continue
     const from = places.get(edge.from)!
@@ -104,17 +104,26 @@ export function toJobGraph(graph: StreamGraph, parallelism: number): JobGraph {
   }
   const vertices = toVertices(graph, parallelism, [...places.values()], edges)
   const needs = vertices.map((vertex) => needsPositions(vertex, edges))
+  const timed = vertices.map(isTimed)
   const isSorted = vertices.map((vertex) => vertex.chain[0]!.order === 'event-time')
   for (let id = vertices.length - 1; id >= 0; id -= 1) {
     spreadNeed(id, vertices, edges, needs)
     spreadSort(id, vertices, edges, needs, isSorted)
+    if (handsWatermarksOn(vertices[id]!, edges, timed)) timed[id] = true
   }
   return {
     graph,
     vertices,
-    edges: edges.map((edge) => ({ ...edge, positions: needs[edge.toVertex]! })),
+    edges: edges.map((edge) => ({
+      ...edge,
+      positions: needs[edge.toVertex]!,
+      watermarks: timed[edge.toVertex]!,
+    })),
   }
 }
+
+/** An edge of which is not known yet what has to travel on it. */
+type BareEdge = Omit<JobEdge, 'positions' | 'watermarks'>
 
 /** Where a node stands: in which vertex, at which position, below which parent. */
 interface Place {
@@ -159,7 +168,7 @@ function toVertices(
   graph: StreamGraph,
   parallelism: number,
   places: readonly Place[],
-  edges: readonly Omit<JobEdge, 'positions'>[],
+  edges: readonly BareEdge[],
 ): readonly JobVertex[] {
   const members: Place[][] = []
   for (const place of places) (members[place.vertex] ??= []).push(place)
@@ -180,7 +189,7 @@ function toVertices(
 }
 
 /** A user's function, of a step or of a key, names the record that it fails on. */
-function needsPositions(vertex: JobVertex, edges: readonly Omit<JobEdge, 'positions'>[]): boolean {
+function needsPositions(vertex: JobVertex, edges: readonly BareEdge[]): boolean {
   return (
     vertex.chain.some((node) => node.functionSlots > 0) ||
     vertex.outputs.some((id) => {
@@ -194,7 +203,7 @@ function needsPositions(vertex: JobVertex, edges: readonly Omit<JobEdge, 'positi
 function spreadNeed(
   id: number,
   vertices: readonly JobVertex[],
-  edges: readonly Omit<JobEdge, 'positions'>[],
+  edges: readonly BareEdge[],
   needs: boolean[],
 ): void {
   const vertex = vertices[id]!
@@ -210,7 +219,7 @@ function spreadNeed(
 function spreadSort(
   id: number,
   vertices: readonly JobVertex[],
-  edges: readonly Omit<JobEdge, 'positions'>[],
+  edges: readonly BareEdge[],
   needs: boolean[],
   isSorted: boolean[],
 ): void {
@@ -218,4 +227,28 @@ function spreadSort(
     isSorted[id] = true
   }
   if (isSorted[id] === true) needs[id] = true
+}
+
+/**
+ * Whether a vertex fires timers or judges lateness. Only heads do: what they fire stands at its
+ * place among the records of a channel, and the steps chained to them just hand it on.
+ */
+function isTimed({ chain }: JobVertex): boolean {
+  const reads = chain.map((node) => node.eventTime === 'needs' || node.eventTime === 'reads')
+  assert(!reads.includes(true, 1), 'a step that fires event-time timers heads its chain')
+  return reads[0]!
+}
+
+/** Whether watermarks that reach this vertex go on to a timed one: an assigner makes its own. */
+function handsWatermarksOn(
+  { chain, parents, outputs }: JobVertex,
+  edges: readonly BareEdge[],
+  timed: readonly boolean[],
+): boolean {
+  const isAssigned = (index: number): boolean =>
+    index >= 0 && (chain[index]!.eventTime === 'assigns' || isAssigned(parents[index]!))
+  return outputs.some((id) => {
+    const { toVertex, fromNode } = edges[id]!
+    return timed[toVertex]! && !isAssigned(fromNode)
+  })
 }

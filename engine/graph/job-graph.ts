@@ -40,6 +40,8 @@ export interface JobEdge {
   readonly partitioning: Partitioning
   /** Whether the receiver needs each record's split and offset. */
   readonly positions: boolean
+  /** Whether the watermark before each record travels with it: a later step fires or judges by it. */
+  readonly watermarks: boolean
 }
 
 /** The uid of a vertex's first operator; its name, where it has none. */

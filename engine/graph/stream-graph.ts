@@ -62,12 +62,17 @@ export interface StreamNode {
   readonly functionSlots: number
   /** How the key of a record is found, for operators with keyed state: by input. */
   readonly keys: readonly (KeySelector | undefined)[]
-  /** 'assigns': makes watermarks. 'needs': does nothing useful without. */
-  readonly eventTime?: 'assigns' | 'needs'
+  /**
+   * 'assigns': makes watermarks. 'needs': does nothing useful without. 'reads': may fire timers or
+   * judge lateness by them.
+   */
+  readonly eventTime?: EventTimeUse
   /** In what order a keyed process function gets its records; undefined for other steps. */
   readonly order?: 'arrival' | 'event-time'
   readonly runtime: NodeRuntime
 }
+
+export type EventTimeUse = 'assigns' | 'needs' | 'reads'
 
 export type NodeRuntime =
   | { readonly type: 'source'; readonly source: SourceDefinition }

@@ -9,15 +9,23 @@ import type { TimerService } from '../time/timer-service.ts'
  * stores; everything comes in through their `OperatorContext`.
  *
  * Order of calls: open, then any of processBatch / advanceWatermark / advanceProcessingTime, then
- * finish until it returns true, then close. Between any two calls a snapshot may be taken: an
- * operator keeps no record, result or counter outside of its declared state between calls, except
- * what it has handed to its output.
+ * finish until it returns true, then close. Between any two calls a snapshot may be taken (but for a
+ * batch that is not taken whole, see `processFrom`): an operator keeps no record, result or counter
+ * outside of its declared state between calls, except what it has handed to its output.
  */
 export interface StreamOperator {
   /** Declares state and keeps the context. Called once, after which restored state is there. */
   open(context: OperatorContext): void
   /** `input` is 0, or 1 for the second input of a connected operator. Runs to its end. */
   processBatch(batch: RecordBatch, input: number): void
+  /**
+   * Takes the place of `processBatch` at the head of a chain, for operators that fire event-time
+   * timers: before each record all that are due at the watermark before it (`batch.watermarks`).
+   * Takes the records from `from` on and returns the index of the first that it has not taken. Less
+   * than `batch.count`: firing paused (the output is out of credit, or enough for one slice), and it
+   * is called again with the same batch and that index before anything else reaches this operator.
+   */
+  processFrom?(batch: RecordBatch, input: number, from: number): number
   /**
    * The combined watermark of all inputs has advanced to `ms`. Fires what is due. Returns false
    * when it stopped early (the output is out of credit, or enough for one slice): it is called
@@ -114,7 +122,8 @@ export interface TimerQueue extends TimerService {
   /**
    * Fires the event-time timers at or before `ms` in order of (time, key bytes), setting the current
    * key of the backend before each. Stops and returns false when `mayContinue` says so between two.
-   * `watermarkMs` is `ms` for the callbacks.
+   * `watermarkMs` is `ms` afterwards. In a callback it is the time of its timer, or the watermark
+   * before the firing where that is later: so it does not depend on how far `ms` went at once.
    */
   fireEventTime(ms: number, onTimer: (atMs: number) => void, mayContinue: () => boolean): boolean
   /**
@@ -139,5 +148,7 @@ export interface TimerQueue extends TimerService {
     onTimer: (atMs: number) => void,
     mayContinue: () => boolean,
   ): boolean
+  /** Time of the first event-time timer; Infinity: there is none. */
+  nextEventTimeMs(): number
   nextProcessingTimeMs(): number | undefined
 }

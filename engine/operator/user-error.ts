@@ -93,7 +93,7 @@ function positionOf(batch: RecordBatch | undefined, index: number): ErrorPlace {
   const split = typeof splits === 'number' ? splits : splits?.[index]
   const offset = offsets?.[index]
   return {
-    ...(split === undefined ? {} : { splitIndex: split }),
+    ...(split === undefined || split < 0 ? {} : { splitIndex: split }),
     ...(offset === undefined || Number.isNaN(offset) ? {} : { offset }),
     ...(batch.rows[index] === undefined ? {} : { record: recordText(batch.rows[index]) }),
   }

@@ -109,8 +109,15 @@ export class KeyedTimers implements TimerQueue {
   }
 
   fireEventTime(ms: number, onTimer: (atMs: number) => void, mayContinue: () => boolean): boolean {
-    this.#watermarkMs = ms
-    return this.#fire(this.eventTime, ms, onTimer, mayContinue)
+    const { eventTime } = this
+    for (let timer = eventTime.first; timer !== undefined; timer = eventTime.first) {
+      if (timer.atMs > ms) break
+      if (!mayContinue()) return false
+      if (timer.atMs > this.#watermarkMs) this.#watermarkMs = timer.atMs
+      this.#fire(eventTime, timer, onTimer)
+    }
+    if (ms > this.#watermarkMs) this.#watermarkMs = ms
+    return true
   }
 
   waitUntil(atMs: number): void {
@@ -147,26 +154,28 @@ export class KeyedTimers implements TimerQueue {
     onTimer: (atMs: number) => void,
     mayContinue: () => boolean,
   ): boolean {
-    return this.#fire(this.processingTime, nowMs, onTimer, mayContinue)
+    const { processingTime } = this
+    for (let timer = processingTime.first; timer !== undefined; timer = processingTime.first) {
+      if (timer.atMs > nowMs) break
+      if (!mayContinue()) return false
+      this.#fire(processingTime, timer, onTimer)
+    }
+    return true
+  }
+
+  nextEventTimeMs(): number {
+    const { first } = this.eventTime
+    return first === undefined ? Infinity : first.atMs
   }
 
   nextProcessingTimeMs(): number | undefined {
     return this.processingTime.first?.atMs
   }
 
-  #fire(
-    line: TimerLine,
-    ms: number,
-    onTimer: (atMs: number) => void,
-    mayContinue: () => boolean,
-  ): boolean {
-    for (let timer = line.first; timer !== undefined && timer.atMs <= ms; timer = line.first) {
-      if (!mayContinue()) return false
-      line.remove(timer) // Q2.
-      this.#heap.setCurrentKey(timer.key, timer.hash)
-      onTimer(timer.atMs)
-    }
-    return true
+  #fire(line: TimerLine, timer: KeyedTimer, onTimer: (atMs: number) => void): void {
+    line.remove(timer) // Q2.
+    this.#heap.setCurrentKey(timer.key, timer.hash)
+    onTimer(timer.atMs)
   }
 }
 

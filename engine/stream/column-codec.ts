@@ -205,6 +205,9 @@ export class ColumnEncoder {
     if (batch.offsets !== undefined) {
       copyFloats(batch.offsets, from, count, float64, places[PLACE.offsets]! >> 3)
     }
+    if (batch.watermarks !== undefined) {
+      copyFloats(batch.watermarks, from, count, float64, places[PLACE.watermarks]! >> 3)
+    }
     if (batch.hashes !== undefined) {
       copyInts(batch.hashes, from, count, int32, places[PLACE.hashes]! >> 2)
     }
@@ -242,6 +245,7 @@ function hiddenOf(batch: RecordBatch): number {
   return (
     (batch.times === undefined ? 0 : HIDDEN.times) |
     (batch.offsets === undefined ? 0 : HIDDEN.offsets) |
+    (batch.watermarks === undefined ? 0 : HIDDEN.watermarks) |
     (batch.hashes === undefined ? 0 : HIDDEN.hashes) |
     (batch.splits === undefined
       ? 0

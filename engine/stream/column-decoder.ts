@@ -28,8 +28,8 @@ export class ColumnDecoder {
   readonly #schemas: KnownSchema[] = []
 
   /**
-   * The batch at `at`. Its columns are views of the memory where `isView`; times, hashes, splits
-   * and offsets are its own.
+   * The batch at `at`. Its columns are views of the memory where `isView`; times, hashes, splits,
+   * offsets and watermarks are its own.
    */
   decode(memory: Memory, at: number, isView: boolean): RecordBatch {
     const { int32, float64 } = memory
@@ -78,6 +78,7 @@ export class ColumnDecoder {
         ? int32[header + 4]
         : hiddenPart(hidden, HIDDEN.splits, int32, places[PLACE.splits]! >> 2, count),
       hiddenPart(hidden, HIDDEN.offsets, float64, places[PLACE.offsets]! >> 3, count),
+      hiddenPart(hidden, HIDDEN.watermarks, float64, places[PLACE.watermarks]! >> 3, count),
     )
   }
 

@@ -4,8 +4,8 @@ import type { ColumnSet } from './columns.ts'
  * Up to 1,024 records: the unit of everything that moves (architecture A3, A4).
  *
  * A batch has two faces, rows and columns. At least one is there; the other is made on demand.
- * B1. `rows`, `times`, `hashes`, `splits` and `offsets`, where present, hold at least `count`
- *     entries.
+ * B1. `rows`, `times`, `hashes`, `splits`, `offsets` and `watermarks`, where present, hold at least
+ *     `count` entries.
  * B2. A batch that was handed to an output is never changed again, nor are its arrays.
  * B3. The columns of a batch read from a ring are views: they end with the call that got the
  *     batch. Rows never are. Who keeps anything beyond the call keeps rows.
@@ -18,10 +18,16 @@ export class RecordBatch {
   readonly times: Float64Array | undefined
   /** Hash of each record's key (`keyHash`), on a keyed exchange. */
   readonly hashes: Int32Array | undefined
-  /** Index of the split each record came from: one number for the whole batch, or one each. */
+  /** Index of the split each record came from: one for the whole batch, or one each; -1: of none. */
   readonly splits: number | Int32Array | undefined
   /** Offset of each record in its split. */
   readonly offsets: Float64Array | undefined
+  /**
+   * The watermark that holds before each record, epoch ms: never less than the one before it. It is
+   * there only where a later step needs it (`JobEdge.watermarks`); the watermark behind the last
+   * record is the element that follows the batch.
+   */
+  readonly watermarks: Float64Array | undefined
 
   constructor(
     count: number,
@@ -31,6 +37,7 @@ export class RecordBatch {
     hashes: Int32Array | undefined,
     splits: number | Int32Array | undefined,
     offsets: Float64Array | undefined,
+    watermarks?: Float64Array,
   ) {
     this.count = count
     this.#rows = rows
@@ -39,6 +46,7 @@ export class RecordBatch {
     this.hashes = hashes
     this.splits = splits
     this.offsets = offsets
+    this.watermarks = watermarks
   }
 
   /** The row face; may be longer than `count`. */
@@ -60,6 +68,7 @@ export class RecordBatch {
       undefined,
       this.splits,
       this.offsets,
+      this.watermarks,
     )
   }
 
@@ -72,10 +81,20 @@ export class RecordBatch {
       undefined,
       this.splits,
       this.offsets,
+      this.watermarks,
     )
   }
 
-  withTimes(times: Float64Array): RecordBatch {
+  /** The same records with their event times, and the watermark before each of them. */
+  withTimes(times: Float64Array, watermarks: Float64Array): RecordBatch {
+    return this.#timed(times, watermarks)
+  }
+
+  withWatermarks(watermarks: Float64Array): RecordBatch {
+    return this.#timed(this.times, watermarks)
+  }
+
+  #timed(times: Float64Array | undefined, watermarks: Float64Array): RecordBatch {
     return new RecordBatch(
       this.count,
       this.#rows,
@@ -84,6 +103,7 @@ export class RecordBatch {
       this.hashes,
       this.splits,
       this.offsets,
+      watermarks,
     )
   }
 
@@ -111,11 +131,26 @@ export class RecordBatch {
         ? this.splits
         : pickInts(this.splits, indices, count),
       this.offsets === undefined ? undefined : pickFloats(this.offsets, indices, count),
+      this.watermarks === undefined ? undefined : pickFloats(this.watermarks, indices, count),
     )
   }
 
-  static ofRows(rows: readonly unknown[], times?: Float64Array): RecordBatch {
-    return new RecordBatch(rows.length, rows, undefined, times, undefined, undefined, undefined)
+  static ofRows(
+    rows: readonly unknown[],
+    times?: Float64Array,
+    watermarks?: Float64Array,
+  ): RecordBatch {
+    const { length } = rows
+    return new RecordBatch(
+      length,
+      rows,
+      undefined,
+      times,
+      undefined,
+      undefined,
+      undefined,
+      watermarks,
+    )
   }
 }
 

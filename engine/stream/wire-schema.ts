@@ -4,7 +4,7 @@
  * ```
  * batch  := count capacity schema hidden split schemaStart schemaLength reserved    int32 each
  *           (start length form units)*     int32 each, one for every column of text or bytes
- *           times? offsets? (float64 | int64 | timestamp column)*     8 bytes a record
+ *           times? offsets? watermarks? (float64 | int64 | timestamp column)*     8 bytes a record
  *           hashes? splits? (int32 column | ends of a column of text or bytes)*    4 bytes a record
  *           (bool column | marks)*                                                  1 byte a record
  *           block*       the bytes of text, binary and packed columns
@@ -33,12 +33,26 @@ export const TEXT_FORM = { ascii: 0, units: 1, unknown: 2 } as const
 export type TextForm = (typeof TEXT_FORM)[keyof typeof TEXT_FORM]
 
 /** Columns that belong to the records but not to the rows. */
-export const HIDDEN = { times: 1, offsets: 2, hashes: 4, splits: 8, oneSplit: 16 } as const
+export const HIDDEN = {
+  times: 1,
+  offsets: 2,
+  hashes: 4,
+  splits: 8,
+  oneSplit: 16,
+  watermarks: 32,
+} as const
 
 export const HEADER_BYTES = 32
 export const BLOCK_HEADER_BYTES = 16
 /** Where the hidden columns stand in the list of places. */
-export const PLACE = { times: 0, offsets: 1, hashes: 2, splits: 3, firstColumn: 4 } as const
+export const PLACE = {
+  times: 0,
+  offsets: 1,
+  watermarks: 2,
+  hashes: 3,
+  splits: 4,
+  firstColumn: 5,
+} as const
 
 export interface WireField {
   readonly name: string
@@ -112,6 +126,7 @@ export class WireSchema {
     }
     if ((hidden & HIDDEN.times) !== 0) take(PLACE.times, 8 * capacity)
     if ((hidden & HIDDEN.offsets) !== 0) take(PLACE.offsets, 8 * capacity)
+    if ((hidden & HIDDEN.watermarks) !== 0) take(PLACE.watermarks, 8 * capacity)
     for (let index = 0; index < fields.length; index += 1) {
       if (WIDTHS[fields[index]!.kind] === 8) take(columnPlace(index), 8 * capacity)
     }
@@ -154,6 +169,7 @@ function hiddenBytes(hidden: number): number {
   let bytes = 0
   if ((hidden & HIDDEN.times) !== 0) bytes += 8
   if ((hidden & HIDDEN.offsets) !== 0) bytes += 8
+  if ((hidden & HIDDEN.watermarks) !== 0) bytes += 8
   if ((hidden & HIDDEN.hashes) !== 0) bytes += 4
   if ((hidden & HIDDEN.splits) !== 0) bytes += 4
   return bytes

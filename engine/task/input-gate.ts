@@ -1,6 +1,7 @@
 import type { ChannelReader } from '../channel/channel.ts'
 import type { CheckpointBarrier } from '../stream/elements.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
+import { MIN_WATERMARK } from '../stream/elements.ts'
 import { WatermarkValve } from '../time/watermark-valve.ts'
 import { BarrierAligner } from './barrier-aligner.ts'
 
@@ -25,6 +26,9 @@ export type GateEvent =
  * G1. A channel is read only while it is not blocked; what is behind its barrier stays in it.
  * G2. The combined watermark is the least of all channels that are neither idle nor ended, over
  *     both inputs. It never goes back, and starts at the restored one.
+ * G3. While a batch is read the other channels stand still: before each of its records the combined
+ *     watermark is the least of the one that the channel has there and of those of the others. A
+ *     batch is handed out with these, and what the channel has reached with it counts from then on.
  */
 export class InputGate {
   readonly #channels: readonly GateChannel[]
@@ -33,6 +37,9 @@ export class InputGate {
   #endedCount = 0
   #turn = 0
   #held: ChannelReader | undefined
+  /** Of the batch at hand its channel, and that channel's watermark before the last record. */
+  #heldIndex = 0
+  #heldMs = MIN_WATERMARK
   readonly #queue: GateEvent[] = []
   readonly #onFirstBarrier: ((barrier: CheckpointBarrier) => void) | undefined
 
@@ -84,6 +91,8 @@ export class InputGate {
     const reader = this.#held
     this.#held = undefined
     reader.release()
+    const ms = this.#valve.onWatermark(this.#heldIndex, this.#heldMs)
+    if (ms !== undefined) this.#queue.push({ type: 'watermark', ms })
   }
 
   #poll(index: number): GateEvent | undefined {
@@ -92,7 +101,7 @@ export class InputGate {
     if (element === undefined) return undefined
     if (element.type === 'batch') {
       this.#held = channel.reader
-      return { type: 'batch', batch: element.batch, input: channel.input }
+      return { type: 'batch', batch: this.#placed(element.batch, index), input: channel.input }
     }
     channel.reader.release()
     switch (element.type) {
@@ -113,6 +122,22 @@ export class InputGate {
       default:
         return element satisfies never
     }
+  }
+
+  /** G3. */
+  #placed(batch: RecordBatch, index: number): RecordBatch {
+    const { watermarks, count } = batch
+    this.#heldIndex = index
+    this.#heldMs = watermarks === undefined ? MIN_WATERMARK : watermarks[count - 1]!
+    if (watermarks === undefined) return batch
+    const floorMs = this.#valve.watermarkMs
+    const othersMs = this.#valve.leastOfOthers(index)
+    if (watermarks[0]! >= floorMs && this.#heldMs <= othersMs) return batch
+    const combined = new Float64Array(count)
+    for (let at = 0; at < count; at += 1) {
+      combined[at] = Math.max(floorMs, Math.min(watermarks[at]!, othersMs))
+    }
+    return batch.withWatermarks(combined)
   }
 
   #end(index: number): GateEvent | undefined {

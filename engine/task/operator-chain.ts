@@ -10,6 +10,7 @@ import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
  *
  * C1. A watermark reaches a child only when its parent has fired all that it covers.
  * C2. While a watermark is on its way no batch, barrier or end enters the chain.
+ * C3. Only the head fires timers, and so only it can pause within a batch.
  */
 export class OperatorChain {
   readonly links: readonly ChainLink[]
@@ -22,10 +23,18 @@ export class OperatorChain {
     return this.links[0]!
   }
 
-  processBatch(batch: RecordBatch, input: number): void {
+  /** Takes the records from `from` on; returns the index of the first that the head has not taken. */
+  processBatch(batch: RecordBatch, input: number, from: number): number {
     const head = this.links[0]!
-    head.recordsIn += batch.count
-    head.operator.processBatch(batch, input)
+    const { operator } = head
+    if (operator.processFrom === undefined) {
+      operator.processBatch(batch, input)
+      head.recordsIn += batch.count
+      return batch.count
+    }
+    const taken = operator.processFrom(batch, input, from)
+    head.recordsIn += taken - from
+    return taken
   }
 
   /** The combined watermark of the inputs has advanced; `advance` carries it through. */

@@ -119,7 +119,7 @@ export class SourceDriver implements SourceOutput {
   }
 
   emit(batch: RecordBatch): void {
-    this.#chain.processBatch(batch, 0)
+    this.#chain.processBatch(batch, 0, 0)
   }
 
   malformed(record: MalformedRecord): void {

@@ -31,8 +31,9 @@ type Step = 'worked' | 'idle' | 'blocked'
  * but the asynchronous part of a checkpoint, which its `SubtaskCheckpoint` awaits.
  *
  * T1. A step is taken only when every output has credit and every sink is ready.
- * T2. Order within a task: what a watermark fires, then a barrier, then a timer of processing time,
- *     then the end, then new input. So a barrier is taken only after the last firing before it.
+ * T2. Order within a task: the rest of a batch, what a watermark fires, then a barrier, then a timer
+ *     of processing time, then the end, then new input. So a barrier is taken only after the last
+ *     firing before it, and nothing comes between two records of a batch but what fires there.
  * T3. The barrier is sent on before anything is emitted that the snapshot does not cover.
  * T4. After its end a task stays, passing and answering barriers, until it is closed.
  */
@@ -41,6 +42,9 @@ export class StreamTask {
   readonly #checkpoint: SubtaskCheckpoint
   readonly #triggers: CheckpointBarrier[] = []
   #barrier: CheckpointBarrier | undefined
+  /** A batch that is not taken whole, and the index of its first record that is not. */
+  #batch: Extract<GateEvent, { type: 'batch' }> | undefined
+  #taken = 0
   #inputEnded = false
   #ended = false
   #stopped = false
@@ -129,6 +133,7 @@ export class StreamTask {
   /** Whether `runSlice` would find something to do: asked once more before parking. */
   hasWork(): boolean {
     if (!this.#mayProduce()) return false
+    if (this.#batch !== undefined) return true
     if (this.#barrier !== undefined || this.#triggers.length > 0) return true
     if (this.#parts.chain.hasPendingWatermark || this.#processingTimeIsDue()) return true
     if (this.#inputEnded && !this.#ended && !this.#stopped) return true
@@ -224,6 +229,10 @@ export class StreamTask {
 
   #step(): Step {
     if (!this.#mayProduce()) return 'blocked'
+    if (this.#batch !== undefined) {
+      this.#takeRecords(this.#batch)
+      return 'worked'
+    }
     const { chain } = this.#parts
     if (chain.hasPendingWatermark) {
       chain.advance()
@@ -272,8 +281,7 @@ export class StreamTask {
     if (this.#parts.faults !== undefined) this.#told(this.#parts.faults, event)
     switch (event.type) {
       case 'batch':
-        this.#parts.chain.processBatch(event.batch, event.input)
-        gate.release()
+        this.#takeRecords(event)
         break
       case 'watermark':
         this.#parts.chain.offerWatermark(event.ms)
@@ -291,6 +299,17 @@ export class StreamTask {
         event satisfies never
     }
     return 'worked'
+  }
+
+  /** Takes what is left of the batch, as far as the head goes before it pauses. */
+  #takeRecords(event: Extract<GateEvent, { type: 'batch' }>): void {
+    const { chain, gate } = this.#parts
+    const { batch, input } = event
+    this.#taken = chain.processBatch(batch, input, this.#taken)
+    this.#batch = this.#taken < batch.count ? event : undefined
+    if (this.#batch !== undefined) return
+    this.#taken = 0
+    gate!.release()
   }
 
   #told(faults: FaultProbe, event: GateEvent): void {
@@ -322,7 +341,8 @@ export class StreamTask {
     const { chain, clock } = this.#parts
     const nextMs = chain.nextProcessingTimeMs()
     if (nextMs === Infinity || nextMs > clock.nowMs()) return false
-    return !this.#stopped && !this.#ended && !chain.hasPendingWatermark && this.#mayProduce()
+    if (this.#stopped || this.#ended || this.#batch !== undefined) return false
+    return !chain.hasPendingWatermark && this.#mayProduce()
   }
 
   #endInput(): void {

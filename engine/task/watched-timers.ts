@@ -66,6 +66,7 @@ export function watchedTimers(state: TimedState, faults: FaultProbe, place: Plac
       timers.fireInOrder(ms, onPlace, watched('event', onTimer), mayContinue),
     fireProcessingTime: (nowMs, onTimer, mayContinue) =>
       timers.fireProcessingTime(nowMs, watched('processing', onTimer), mayContinue),
+    nextEventTimeMs: () => timers.nextEventTimeMs(),
     nextProcessingTimeMs: () => timers.nextProcessingTimeMs(),
   }
 }

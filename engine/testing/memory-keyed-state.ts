@@ -198,8 +198,13 @@ export class MemoryTimers implements TimerQueue {
   }
 
   fireEventTime(ms: number, onTimer: (atMs: number) => void, mayContinue: () => boolean): boolean {
-    this.watermarkMs = ms
-    return this.#fire('event', ms, onTimer, mayContinue)
+    const fired = (atMs: number): void => {
+      this.watermarkMs = Math.max(this.watermarkMs, atMs)
+      onTimer(atMs)
+    }
+    if (!this.#fire('event', ms, fired, mayContinue)) return false
+    this.watermarkMs = Math.max(this.watermarkMs, ms)
+    return true
   }
 
   waitUntil(atMs: number): void {
@@ -238,6 +243,10 @@ export class MemoryTimers implements TimerQueue {
   ): boolean {
     this.processingTimeMs = nowMs
     return this.#fire('processing', nowMs, onTimer, mayContinue)
+  }
+
+  nextEventTimeMs(): number {
+    return this.#first('event')?.atMs ?? Infinity
   }
 
   nextProcessingTimeMs(): number | undefined {

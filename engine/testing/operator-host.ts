@@ -97,8 +97,16 @@ export class OperatorHost {
   }
 
   processBatch(batch: RecordBatch, input: number): void {
-    this.#credit = this.#creditBatches
-    this.#operator.processBatch(batch, input)
+    const operator = this.#operator
+    for (let from = 0, calls = 0; from < batch.count; calls += 1) {
+      assert(calls < 100_000, 'an operator that pauses makes no headway')
+      this.#credit = this.#creditBatches
+      if (operator.processFrom === undefined) {
+        operator.processBatch(batch, input)
+        return
+      }
+      from = operator.processFrom(batch, input, from)
+    }
   }
 
   advanceWatermark(ms: number): void {

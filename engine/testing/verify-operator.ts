@@ -4,7 +4,7 @@ import { assert } from '../base/assert.ts'
 import { ColumnDecoder, ColumnEncoder } from '../stream/column-codec.ts'
 import { memoryOf } from '../stream/wire-schema.ts'
 import { heapKey } from '../stream/key-codec.ts'
-import { MAX_WATERMARK } from '../stream/elements.ts'
+import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
 import { OperatorHost } from './operator-host.ts'
 import { RecordBatch } from '../stream/record-batch.ts'
 
@@ -51,14 +51,16 @@ export function idle(isIdle: boolean): TestElement {
 
 /**
  * Proves that an operator gives the expected results however it is run: `verifyOperator(subject)
- * .input(…).expect(…)`. One input, six runs:
+ * .input(…).expect(…)`. One input, seven runs:
  *
  * 1. plain, with records next to each other in one batch of rows;
  * 2. the same with the batches as columns that end with the call, as they come over a ring;
  * 3. record by record, with a snapshot after each element, and credit for one batch a call;
  * 4. restored into a fresh operator after each element;
  * 5. begun by one subtask and, after each element in turn, split over two;
- * 6. begun by two subtasks and, after each element in turn, merged into one.
+ * 6. begun by two subtasks and, after each element in turn, merged into one;
+ * 7. with the watermarks as places within the batches (`RecordBatch.watermarks`), cut where only the
+ *    input changes, and credit for one batch a call: each output has the same records in its order.
  *
  * With two subtasks the results between two watermarks may come in any order; the others are
  * compared as they stand. Records of an input without key go to both subtasks.
@@ -91,6 +93,11 @@ function verify(
   check(runStepwise(subject, elements, false), 'with a snapshot after each element')
   check(runStepwise(subject, elements, true), 'with a restore after each element')
 
+  if (hostOf(subject, 0, 1, 1, []).operator.emitsWatermarks !== true) {
+    const records = recordsBySide(runPlaced(subject, elements))
+    const run = 'with watermarks within the batches'
+    deepStrictEqual(records, recordsBySide(expected), `the results differ when run ${run}`)
+  }
   if (subject.keys === undefined) return
   const sorted = sortSegments(expected)
   for (let at = 0; at <= elements.length; at += 1) {
@@ -122,6 +129,47 @@ function runPlain(
     index = until
   }
   return host.results
+}
+
+/** A watermark between two records of an input is a place in their batch. */
+function runPlaced(subject: OperatorSubject, elements: readonly TestElement[]): OperatorResult[] {
+  const host = hostOf(subject, 0, 1, 1, [])
+  let records: Extract<TestElement, { type: 'record' }>[] = []
+  let watermarks: number[] = []
+  let ms = MIN_WATERMARK
+  const pass = (): void => {
+    if (records.length > 0) {
+      const batch = batchOf(records).withWatermarks(Float64Array.from(watermarks))
+      host.processBatch(batch, records[0]!.input)
+      records = []
+      watermarks = []
+    }
+    host.advanceWatermark(ms)
+  }
+  for (const element of elements) {
+    if (element.type === 'watermark') ms = Math.max(ms, element.ms)
+    else if (element.type === 'record') {
+      if (records.length > 0 && records[0]!.input !== element.input) pass()
+      records.push(element)
+      watermarks.push(ms)
+    } else {
+      pass()
+      step(host, element)
+    }
+  }
+  pass()
+  return host.results
+}
+
+/** By output, since a batch of each is handed out at a time. */
+function recordsBySide(results: readonly OperatorResult[]): Map<string, OperatorResult[]> {
+  const sides = new Map<string, OperatorResult[]>()
+  for (const result of results) {
+    if (result.type !== 'record') continue
+    const side = result.side ?? ''
+    sides.set(side, [...(sides.get(side) ?? []), result])
+  }
+  return new Map([...sides].sort(([left], [right]) => (left < right ? -1 : 1)))
 }
 
 /** Encodes and decodes each batch; what it came in is overwritten after the call. */

@@ -35,6 +35,17 @@ export class WatermarkValve {
     return this.#watermarkMs
   }
 
+  /** Least watermark of the channels that hold this one back; Infinity: there are none. */
+  leastOfOthers(channel: number): number {
+    let least = Infinity
+    for (let other = 0; other < this.#watermarks.length; other += 1) {
+      const ms = this.#watermarks[other]!
+      if (other === channel || this.#idle[other] === 1 || ms === MAX_WATERMARK) continue
+      if (ms < least) least = ms
+    }
+    return least
+  }
+
   get idle(): boolean {
     return this.#allIdle
   }

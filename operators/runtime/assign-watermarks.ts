@@ -5,17 +5,14 @@ import type {
   SplitChange,
   StreamOperator,
 } from '../../engine/operator/operator.ts'
-import type { SplitSequence } from '../../engine/operator/source.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
-import type {
-  WatermarkGenerator,
-  WatermarkStrategyData,
-} from '../../engine/time/watermark-strategy.ts'
+import type { WatermarkStrategyData } from '../../engine/time/watermark-strategy.ts'
+import type { Run } from './split-clock.ts'
 import { isValid } from '../../engine/stream/columns.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../../engine/stream/elements.ts'
 import { isTime } from '../../engine/stream/value-fit.ts'
-import { createGenerator } from '../../engine/time/watermark-strategy.ts'
 import { recordError, userError } from '../../engine/operator/user-error.ts'
+import { SplitClock, splitsThatCount } from './split-clock.ts'
 
 /** Where a record's event time stands. */
 export type TimeSelector =
@@ -30,7 +27,9 @@ export type TimeSelector =
  * T2. Elsewhere there is one generator, for whatever arrives.
  * T3. A split's watermark never goes back, and starts at the restored one. A restored split is
  *     active.
- * T4. The watermark of a batch follows the batch.
+ * T4. A generator is asked after each record. The watermark that a record causes stands before it
+ *     where it is less than the record's time, so that a record is never late by itself; else behind
+ *     it. The batch says what holds before each record; what holds behind the last one follows it.
  * T5. The watermark moves only when a record has been read, or a split has ended or turned idle.
  * T6. Behind a source, a subtask that has been dealt its splits and has none open is idle while
  *     more may come. Before the first deal, and from \`expected\` to the deal, it holds.
@@ -127,8 +126,9 @@ export class AssignWatermarksOperator implements StreamOperator {
       this.#time.type === 'function'
         ? this.#timesByFunction(batch, this.#time.select)
         : this.#timesByField(batch, this.#time.field)
-    this.#observe(batch, times)
-    this.#context.output.emit(batch.withTimes(times))
+    const watermarks = this.#observe(batch, times)
+    if (!this.#inputIdle) this.#activate()
+    this.#context.output.emit(batch.withTimes(times, watermarks))
     this.#refresh()
     if (this.#checkAtMs === undefined) this.#planCheck()
   }
@@ -176,6 +176,13 @@ export class AssignWatermarksOperator implements StreamOperator {
     if (next !== undefined && next.watermarkMs < ended.watermarkMs) {
       next.watermarkMs = ended.watermarkMs
     }
+  }
+
+  /** Before records go on, whoever is behind must know that this subtask is not idle. */
+  #activate(): void {
+    if (!this.#idle) return
+    this.#idle = false
+    this.#context.output.emitIdle(false)
   }
 
   #timesByFunction(batch: RecordBatch, select: (record: never) => number): Float64Array {
@@ -236,22 +243,54 @@ export class AssignWatermarksOperator implements StreamOperator {
     )
   }
 
-  #observe(batch: RecordBatch, times: Float64Array): void {
+  /** T4. Returns the watermark before each record. */
+  #observe(batch: RecordBatch, times: Float64Array): Float64Array {
     const nowMs = this.#strategy.idleMs === undefined ? 0 : this.#context.doors.clock.nowMs()
     const { splits, count } = batch
+    const watermarks = new Float64Array(count)
+    const run: Run = { times, watermarks, from: 0, to: count, leastOfOthers: 0 }
+    let ms = this.#emittedMs
     if (!this.#perSplit || splits === undefined) {
-      this.#clockWithoutSplits(nowMs).observe(times, 0, count, nowMs)
+      ms = this.#observeRun(batch, this.#clockWithoutSplits(nowMs), run, ms, nowMs)
     } else if (typeof splits === 'number') {
-      this.#clockOf(splits, nowMs).observe(times, 0, count, nowMs)
+      ms = this.#observeRun(batch, this.#clockOf(splits, nowMs), run, ms, nowMs)
     } else {
-      for (let from = 0; from < count;) {
+      for (let from = 0; from < count; from = run.to) {
         const split = splits[from]!
         let to = from + 1
         while (to < count && splits[to] === split) to += 1
-        this.#clockOf(split, nowMs).observe(times, from, to, nowMs)
-        from = to
+        run.from = from
+        run.to = to
+        ms = this.#observeRun(batch, this.#clockOf(split, nowMs), run, ms, nowMs)
       }
     }
+    return watermarks
+  }
+
+  /** Records of one split, next to each other. Returns the combined watermark behind them. */
+  #observeRun(
+    batch: RecordBatch,
+    clock: SplitClock,
+    run: Run,
+    combinedMs: number,
+    nowMs: number,
+  ): number {
+    clock.seenAtMs = nowMs
+    run.leastOfOthers = this.#deal === 'expected' ? MIN_WATERMARK : this.#leastOfOthers(clock)
+    try {
+      return clock.observe(run, combinedMs)
+    } catch (thrown) {
+      throw userError(thrown, this.#context, batch, clock.observing)
+    }
+  }
+
+  /** Least watermark of the other splits that count; Infinity: there are none. */
+  #leastOfOthers(clock: SplitClock): number {
+    let least = Infinity
+    for (const split of this.#splitsThatCount()) {
+      if (split !== clock && split.watermarkMs < least) least = split.watermarkMs
+    }
+    return least
   }
 
   #clockOf(split: number, nowMs: number): SplitClock {
@@ -306,10 +345,7 @@ export class AssignWatermarksOperator implements StreamOperator {
     const idle = isEmpty
       ? this.#deal === 'dealt'
       : this.#deal !== 'expected' && (this.#inputIdle || (!active && this.#splits.size > 0))
-    if (this.#idle && !idle) {
-      this.#idle = false
-      this.#context.output.emitIdle(false)
-    }
+    if (!idle) this.#activate()
     if (this.#deal === 'expected') return
     if (ms > this.#emittedMs) {
       this.#emittedMs = ms
@@ -324,54 +360,3 @@ export class AssignWatermarksOperator implements StreamOperator {
 
 /** Index of the one generator where splits are not known. */
 const UNSPLIT = -1
-
-/** T1, T8. */
-function splitsThatCount(splits: Iterable<SplitClock>): readonly SplitClock[] {
-  const counting: SplitClock[] = []
-  const earliest = new Map<string, SplitClock>()
-  for (const split of splits) {
-    const { sequence } = split
-    if (split.idle) continue
-    if (sequence === undefined) {
-      counting.push(split)
-      continue
-    }
-    const other = earliest.get(sequence.name)
-    if (other === undefined || sequence.place < other.sequence!.place) {
-      earliest.set(sequence.name, split)
-    }
-  }
-  return [...counting, ...earliest.values()]
-}
-
-class SplitClock {
-  readonly #generator: WatermarkGenerator
-  readonly index: number
-  sequence: SplitSequence | undefined
-  /** Whether records came since someone looked. */
-  isRead = false
-  isQueued: (() => boolean) | undefined
-  watermarkMs: number
-  idle = false
-  seenAtMs: number
-
-  constructor(
-    index: number,
-    strategy: WatermarkStrategyData,
-    restoredMs: number | undefined,
-    nowMs: number,
-  ) {
-    this.index = index
-    this.#generator = createGenerator(strategy)
-    this.watermarkMs = restoredMs ?? MIN_WATERMARK
-    this.seenAtMs = nowMs
-  }
-
-  observe(times: Float64Array, from: number, to: number, nowMs: number): void {
-    const generator = this.#generator
-    for (let index = from; index < to; index += 1) generator.onRecord(times[index]!)
-    const ms = generator.watermarkMs()
-    if (ms > this.watermarkMs) this.watermarkMs = ms
-    this.seenAtMs = nowMs
-  }
-}

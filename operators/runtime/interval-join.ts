@@ -55,8 +55,9 @@ interface Side {
  *
  * N1. Each pair of records of a key that are near enough is joined once, when the second of them
  *     comes; the result has the later of their times, whichever came first.
- * N2. A record at or before the watermark is late and is dropped: its partners may be gone.
- * N3. A record is kept until the watermark tells that no partner can come.
+ * N2. A record at or before the watermark before it is late and is dropped: its partners may be gone.
+ * N3. A record is kept until the watermark tells that no partner can come. Nobody sees it go, so it
+ *     goes behind the batch that brings the watermark.
  */
 export class IntervalJoinOperator implements StreamOperator {
   readonly #options: IntervalJoinOptions
@@ -97,11 +98,13 @@ export class IntervalJoinOperator implements StreamOperator {
     const own = this.#sides[input]!
     const keys = own.input.keys(batch)
     const hashes = own.input.hashes(batch, keys)
-    const { rows, times } = batch
+    const { rows, times, watermarks } = batch
     for (let index = 0; index < batch.count; index += 1) {
       const timeMs = times === undefined ? NaN : times[index]!
       if (Number.isNaN(timeMs)) throw this.#noTime(batch, index)
-      if (timeMs <= timers.watermarkMs) continue // N2.
+      const watermarkMs = watermarks?.[index] ?? timers.watermarkMs
+      if (timeMs <= watermarkMs) continue // N2.
+      this.#emitter.watermarkMs = watermarkMs
       keyed.setCurrentKey(keys[index], hashes[index]!)
       this.#joinOthers(batch, index, timeMs, input)
       const records = own.records.get(timeMs) ?? []
@@ -137,7 +140,7 @@ export class IntervalJoinOperator implements StreamOperator {
           batch,
           index,
         )
-        this.#emitter.push(joined, laterMs)
+        this.#emitter.pushAt(joined, laterMs)
       }
     }
   }

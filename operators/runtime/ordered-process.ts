@@ -56,7 +56,7 @@ export class OrderedProcessOperator implements StreamOperator {
   }
 
   processBatch(batch: RecordBatch, input: number): void {
-    const { count, times } = batch
+    const { count, times, watermarks } = batch
     if (count === 0) return
     if (times === undefined) throw this.#untimed(batch, 0)
     const { keyed, timers } = this.#context
@@ -68,7 +68,7 @@ export class OrderedProcessOperator implements StreamOperator {
     for (let index = 0; index < count; index += 1) {
       const ms = times[index]!
       if (ms !== ms) throw this.#untimed(batch, index)
-      if (ms <= watermarkBefore(batch, index, watermarkMs)) {
+      if (ms <= (watermarks?.[index] ?? watermarkMs)) {
         late[lateCount] = index
         lateCount += 1
         continue
@@ -140,8 +140,8 @@ export class OrderedProcessOperator implements StreamOperator {
     this.#firings += 1
     const scope = this.#scope
     scope.key = this.#context.keyed.currentKey
-    scope.timestampMs = timestampMs
-    scope.setMark(timestampMs)
+    scope.atTime(timestampMs)
+    this.#emitters.passTime(timestampMs)
   }
 
   /** O4. The rows so far go out before the credit is looked at. */
@@ -163,9 +163,4 @@ export class OrderedProcessOperator implements StreamOperator {
       index,
     )
   }
-}
-
-/** The watermark that holds before a record. */
-function watermarkBefore(_batch: RecordBatch, _index: number, currentMs: number): number {
-  return currentMs
 }

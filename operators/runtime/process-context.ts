@@ -28,20 +28,26 @@ export class Emitters {
     for (const emitter of this.#all) emitter.begin(batch)
   }
 
-  push(row: unknown, mark: number): void {
-    this.#main.push(row, mark)
+  /** The watermark that holds before the rows that timers make. */
+  get watermarkMs(): number {
+    return this.#main.watermarkMs
   }
 
-  pushTo(side: string, row: unknown, mark: number): void {
-    let emitter = this.#sides.get(side)
-    if (emitter === undefined) {
-      if (this.#known !== 'any' && !this.#known.includes(side)) throw this.#unknown(side)
-      emitter = new RowEmitter(this.#output, side)
-      if (this.#source !== undefined) emitter.begin(this.#source)
-      this.#sides.set(side, emitter)
-      this.#all.push(emitter)
-    }
-    emitter.push(row, mark)
+  set watermarkMs(ms: number) {
+    for (const emitter of this.#all) emitter.watermarkMs = ms
+  }
+
+  /**
+   * Something in event time happens at `atMs`, and nothing earlier any more: rows that follow have
+   * the watermark just before it, however far the watermark goes that lets it happen.
+   */
+  passTime(atMs: number): void {
+    if (atMs - 1 > this.watermarkMs) this.watermarkMs = atMs - 1
+  }
+
+  /** Of the main output, or of a side output that is named. */
+  of(side: string | undefined): RowEmitter {
+    return side === undefined ? this.#main : (this.#sides.get(side) ?? this.#open(side))
   }
 
   drain(): void {
@@ -51,6 +57,16 @@ export class Emitters {
   flush(): void {
     for (const emitter of this.#all) emitter.flush()
     this.#source = undefined
+  }
+
+  #open(side: string): RowEmitter {
+    if (this.#known !== 'any' && !this.#known.includes(side)) throw this.#unknown(side)
+    const emitter = new RowEmitter(this.#output, side)
+    emitter.watermarkMs = this.watermarkMs
+    if (this.#source !== undefined) emitter.begin(this.#source)
+    this.#sides.set(side, emitter)
+    this.#all.push(emitter)
+    return emitter
   }
 
   #unknown(side: string): StreamError {
@@ -80,7 +96,8 @@ export class ProcessScope {
   window: { readonly start: number; readonly end: number } | undefined = undefined
   readonly emit: (record: unknown) => void
   readonly emitTo: (side: string, record: unknown) => void
-  #mark = 0
+  /** Index of the record at hand; negative: none is, and rows have the time at hand. */
+  #index = -1
 
   constructor(
     emitters: Emitters,
@@ -89,17 +106,28 @@ export class ProcessScope {
   ) {
     this.timers = timers
     this.state = state
+    const push = (emitter: RowEmitter, record: unknown): void => {
+      if (this.#index >= 0) emitter.push(record, this.#index)
+      else emitter.pushAt(record, this.timestampMs)
+    }
     this.emit = (record) => {
-      emitters.push(record, this.#mark)
+      push(emitters.of(undefined), record)
     }
     this.emitTo = (side, record) => {
-      emitters.pushTo(side, record, this.#mark)
+      push(emitters.of(side), record)
     }
   }
 
-  /** Of the record at hand its index, or the time of the timer: see `RowEmitter`. */
-  setMark(mark: number): void {
-    this.#mark = mark
+  /** A call for record `index` of the batch is about to be made. */
+  atRecord(index: number, timestampMs: number): void {
+    this.#index = index
+    this.timestampMs = timestampMs
+  }
+
+  /** A call for no record is about to be made: of a timer, or of a window that fires. */
+  atTime(timestampMs: number): void {
+    this.#index = -1
+    this.timestampMs = timestampMs
   }
 }
 

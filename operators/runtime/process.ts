@@ -2,6 +2,7 @@ import type { KeySelector } from '../../engine/stream/keys.ts'
 import type { OperatorContext, StreamOperator } from '../../engine/operator/operator.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
 import type { KeyedStateBackend, StateDescriptor } from '../../engine/state/state.ts'
+import { assert } from '../../engine/base/assert.ts'
 import { FIRINGS_PER_SLICE_MAX } from '../../engine/base/limits.ts'
 import { asyncError, isPromiseLike, userError } from '../../engine/operator/user-error.ts'
 import { Emitters, openBroadcast, openStates, ProcessScope, UserTimers } from './process-context.ts'
@@ -34,7 +35,8 @@ export interface ProcessInput {
  *
  * P1. State and timers in a call are those of the key of the record, or of the timer.
  * P2. What a call emits takes over the time and place of its record, or the time of its timer.
- * P3. Firing pauses between two timers when the output is out of credit.
+ * P3. Before each record the event-time timers fire that are due at the watermark before it. Firing
+ *     pauses between two timers when the output is out of credit.
  */
 export class ProcessOperator implements StreamOperator {
   readonly #create: () => ProcessLogic
@@ -46,6 +48,15 @@ export class ProcessOperator implements StreamOperator {
   #keyed: (KeyedInput | undefined)[] = []
   #hasKey = false
   #firings = 0
+  readonly #onEventTimer = (atMs: number): void => {
+    this.#emitters.passTime(atMs)
+    this.#fire(atMs, atMs)
+  }
+  /** The rows so far go out before the credit is looked at. */
+  readonly #mayContinue = (): boolean => {
+    this.#emitters.drain()
+    return this.#firings < FIRINGS_PER_SLICE_MAX && this.#context.output.hasCredit()
+  }
 
   constructor(create: () => ProcessLogic) {
     this.#create = create
@@ -66,35 +77,48 @@ export class ProcessOperator implements StreamOperator {
     this.#keyed = logic.inputs.map(({ key }) =>
       typeof key === 'object' ? new KeyedInput(key, context) : undefined,
     )
-    if (this.#hasKey) logic.open?.(context.keyed)
+    if (!this.#hasKey) return
+    this.#emitters.watermarkMs = context.timers.watermarkMs
+    logic.open?.(context.keyed)
   }
 
   processBatch(batch: RecordBatch, input: number): void {
+    const taken = this.processFrom(batch, input, 0)
+    assert(taken === batch.count, 'a step without a key never pauses')
+  }
+
+  processFrom(batch: RecordBatch, input: number, from: number): number {
     const port = this.#logic.inputs[input]!
-    if (port.key === 'broadcast') {
-      this.#processBroadcast(port, batch)
-      return
+    const watermarks = this.#hasKey ? batch.watermarks : undefined
+    this.#firings = 0
+    if (watermarks !== undefined && !this.#reach(watermarks[from]!)) {
+      this.#emitters.flush()
+      return from
     }
     const keyed = this.#keyed[input]
     const keys = keyed?.keys(batch)
     const hashes = keys === undefined ? undefined : keyed!.hashes(batch, keys)
     this.#emitters.begin(batch)
-    for (let index = 0; index < batch.count; index += 1) {
+    let index = from
+    for (; index < batch.count; index += 1) {
+      if (watermarks !== undefined && !this.#reach(watermarks[index]!)) break
+      if (port.key === 'broadcast') {
+        this.#processBroadcast(port, batch, index)
+        continue
+      }
       if (keys !== undefined) this.#context.keyed.setCurrentKey(keys[index], hashes![index]!)
       this.#scope.key = keys?.[index]
       this.#processRecord(port, batch, index)
       this.#emitters.drain()
     }
     this.#emitters.flush()
+    return index
   }
 
   advanceWatermark(ms: number): boolean {
     if (!this.#hasKey) return true
-    const onTimer = (atMs: number): void => {
-      this.#fire(atMs, atMs)
-    }
-    const mayContinue = this.#startSlice()
-    const isDone = this.#context.timers.fireEventTime(ms, onTimer, mayContinue)
+    this.#firings = 0
+    const isDone = this.#reach(ms)
     this.#emitters.flush()
     return isDone
   }
@@ -104,8 +128,9 @@ export class ProcessOperator implements StreamOperator {
     const onTimer = (atMs: number): void => {
       this.#fire(atMs, NaN)
     }
-    const mayContinue = this.#startSlice()
-    const isDone = this.#context.timers.fireProcessingTime(nowMs, onTimer, mayContinue)
+    this.#firings = 0
+    const { timers } = this.#context
+    const isDone = timers.fireProcessingTime(nowMs, onTimer, this.#mayContinue)
     this.#emitters.flush()
     return isDone
   }
@@ -116,8 +141,7 @@ export class ProcessOperator implements StreamOperator {
 
   #processRecord(port: ProcessInput, batch: RecordBatch, index: number): void {
     const scope = this.#scope
-    scope.timestampMs = batch.times === undefined ? NaN : batch.times[index]!
-    scope.setMark(index)
+    scope.atRecord(index, batch.times === undefined ? NaN : batch.times[index]!)
     let returned: unknown
     try {
       returned = port.onRecord(batch.rows[index], scope)
@@ -129,36 +153,34 @@ export class ProcessOperator implements StreamOperator {
     }
   }
 
-  #processBroadcast(port: ProcessInput, batch: RecordBatch): void {
+  #processBroadcast(port: ProcessInput, batch: RecordBatch, index: number): void {
     const scope = this.#broadcastScope as unknown as ProcessScope
-    let index = 0
+    let returned: unknown
     try {
-      for (; index < batch.count; index += 1) {
-        const returned = port.onRecord(batch.rows[index], scope)
-        if (returned !== undefined && isPromiseLike(returned)) {
-          throw asyncError('process', this.#context, batch, index)
-        }
-      }
+      returned = port.onRecord(batch.rows[index], scope)
     } catch (thrown) {
       throw userError(thrown, this.#context, batch, index)
     }
+    if (returned !== undefined && isPromiseLike(returned)) {
+      throw asyncError('process', this.#context, batch, index)
+    }
   }
 
-  /** P3. The rows so far go out before the credit is looked at. */
-  #startSlice(): () => boolean {
-    this.#firings = 0
-    return () => {
-      this.#emitters.drain()
-      return this.#firings < FIRINGS_PER_SLICE_MAX && this.#context.output.hasCredit()
-    }
+  /** P3. False: some of the timers that are due at this watermark are still to fire. */
+  #reach(ms: number): boolean {
+    const { timers } = this.#context
+    const emitters = this.#emitters
+    if (ms <= emitters.watermarkMs && timers.nextEventTimeMs() > ms) return true
+    if (!timers.fireEventTime(ms, this.#onEventTimer, this.#mayContinue)) return false
+    if (ms > emitters.watermarkMs) emitters.watermarkMs = ms
+    return true
   }
 
   #fire(atMs: number, timestampMs: number): void {
     this.#firings += 1
     const scope = this.#scope
     scope.key = this.#context.keyed.currentKey
-    scope.timestampMs = timestampMs
-    scope.setMark(timestampMs)
+    scope.atTime(timestampMs)
     let returned: unknown
     try {
       returned = this.#logic.onTimer?.(atMs, scope)

@@ -41,7 +41,6 @@ export class SessionWindowOperator extends WindowOperator {
   readonly #latenessMs: number
   #state!: ValueState<Session[], Session[] | undefined>
   #add!: Add
-  #watermarkMs = 0
 
   constructor(parts: WindowParts, gapMs: number) {
     super(parts)
@@ -53,9 +52,8 @@ export class SessionWindowOperator extends WindowOperator {
     this.#state = context.keyed.value(sessionState(this.fold.accumulator))
   }
 
-  protected override startBatch(batch: RecordBatch, watermarkMs: number): void {
+  protected override startBatch(batch: RecordBatch): void {
     this.#add = this.fold.bind(batch)
-    this.#watermarkMs = watermarkMs
   }
 
   protected override add(ms: number, index: number): boolean {
@@ -67,7 +65,7 @@ export class SessionWindowOperator extends WindowOperator {
     while (to < sessions.length && sessions[to]!.start <= ms + this.#gapMs) to += 1
     const start = to > from ? Math.min(ms, sessions[from]!.start) : ms
     const end = Math.max(ms + this.#gapMs, to > from ? sessions[to - 1]!.end : -Infinity)
-    if (end - 1 + this.#latenessMs <= this.#watermarkMs) return false
+    if (end - 1 + this.#latenessMs <= this.watermarkMs) return false
 
     const session = this.#join(sessions, from, to)
     session.start = start
@@ -121,8 +119,8 @@ export class SessionWindowOperator extends WindowOperator {
   #settle(session: Session): void {
     const lastMs = session.end - 1
     const { timers, keyed } = this.context
-    if (lastMs > this.#watermarkMs) {
-      if (session.timerMs > this.#watermarkMs) return
+    if (lastMs > this.watermarkMs) {
+      if (session.timerMs > this.watermarkMs) return
       timers.registerEventTimeTimer(lastMs)
       session.timerMs = lastMs
     } else {

@@ -19,14 +19,14 @@ export class SliceWindowOperator extends WindowOperator {
   readonly #latenessMs: number
   #table!: SliceTable
   #add!: Add
-  #watermarkMs = 0
-  // The slice of the last record and what holds for it under the watermark of this batch.
+  // The slice of the last record and what holds for it until the watermark reaches `#changesAtMs`.
   #start = 0
   #end = -Infinity
   #isLate = false
   #hasFired = false
   #firstEnd = 0
   #lastEnd = 0
+  #changesAtMs = Infinity
 
   constructor(parts: WindowParts, slices: Slices) {
     super(parts)
@@ -38,14 +38,15 @@ export class SliceWindowOperator extends WindowOperator {
     this.#table = new SliceTable(context.keyed, this.fold.accumulator)
   }
 
-  protected override startBatch(batch: RecordBatch, watermarkMs: number): void {
+  protected override startBatch(batch: RecordBatch): void {
     this.#add = this.fold.bind(batch)
-    this.#watermarkMs = watermarkMs
     this.#end = -Infinity
   }
 
   protected override add(ms: number, index: number): boolean {
-    if (ms >= this.#end || ms < this.#start) this.#enter(ms)
+    if (ms >= this.#end || ms < this.#start || this.watermarkMs >= this.#changesAtMs) {
+      this.#enter(ms)
+    }
     if (this.#isLate) return false
     const table = this.#table
     const before = table.get(this.#start)
@@ -72,19 +73,21 @@ export class SliceWindowOperator extends WindowOperator {
 
   #enter(ms: number): void {
     const slices = this.#slices
-    const watermarkMs = this.#watermarkMs
+    const { watermarkMs } = this
     this.#start = slices.startOf(ms)
     this.#end = slices.endOf(this.#start)
     this.#firstEnd = slices.firstWindowEnd(this.#start)
     this.#lastEnd = slices.lastWindowEnd(this.#start)
-    this.#isLate = this.#lastEnd - 1 + this.#latenessMs <= watermarkMs
+    const lateAtMs = this.#lastEnd - 1 + this.#latenessMs
+    this.#isLate = lateAtMs <= watermarkMs
     this.#hasFired = this.#firstEnd - 1 <= watermarkMs
+    this.#changesAtMs = this.#isLate ? Infinity : this.#hasFired ? lateAtMs : this.#firstEnd - 1
   }
 
   /** The slice's windows that have fired and are not late fire anew; the first open one waits. */
   #fireAgain(isNew: boolean): void {
     const { timers } = this.context
-    const watermarkMs = this.#watermarkMs
+    const { watermarkMs } = this
     let end = this.#firstEnd
     for (; end <= this.#lastEnd && end - 1 <= watermarkMs; end = this.#slices.nextWindowEnd(end)) {
       if (end - 1 + this.#latenessMs > watermarkMs) this.#fire(end)

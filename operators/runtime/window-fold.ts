@@ -69,7 +69,7 @@ export class AggregateFold implements WindowFold {
   }
 
   emit(accumulator: unknown, key: unknown, start: number, end: number): void {
-    this.#emitters.push(this.#kernels.result(accumulator, key, start, end), end - 1)
+    this.#emitters.of(undefined).pushAt(this.#kernels.result(accumulator, key, start, end), end - 1)
   }
 }
 
@@ -119,7 +119,7 @@ export class ReduceFold implements WindowFold {
   }
 
   emit(reduced: unknown, _key: unknown, _start: number, end: number): void {
-    this.#emitters.push(reduced, end - 1)
+    this.#emitters.of(undefined).pushAt(reduced, end - 1)
   }
 }
 
@@ -153,8 +153,7 @@ export class ProcessFold implements WindowFold {
     const scope = this.#scope
     scope.key = key
     scope.window = { start, end }
-    scope.timestampMs = end - 1
-    scope.setMark(end - 1)
+    scope.atTime(end - 1)
     const onWindow = this.#definition['onWindow'] as (...given: unknown[]) => unknown
     const returned = onWindow.call(this.#definition, records, scope)
     if (returned !== undefined && isPromiseLike(returned)) throw asyncStep('process')

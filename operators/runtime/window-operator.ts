@@ -2,6 +2,7 @@ import type { CreateFold, WindowFold } from './window-fold.ts'
 import type { KeySelector } from '../../engine/stream/keys.ts'
 import type { OperatorContext, StreamOperator } from '../../engine/operator/operator.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
+import { assert } from '../../engine/base/assert.ts'
 import { BATCH_RECORDS_MAX, FIRINGS_PER_SLICE_MAX } from '../../engine/base/limits.ts'
 import { Emitters } from './process-context.ts'
 import { KeyedInput } from './keyed-input.ts'
@@ -20,10 +21,11 @@ export interface WindowParts {
  * watermark passes their end, and fire again for each record that comes after that, for as long as
  * the allowed lateness lasts.
  *
- * W1. A window is late when its end − 1 + allowedLateness is at or before the watermark. A record
- *     whose windows are all late goes to the side output `late` and changes nothing.
+ * W1. A window is late when its end − 1 + allowedLateness is at or before the watermark before the
+ *     record. A record whose windows are all late goes to the side output `late` and changes nothing.
  * W2. A window whose end − 1 is at or before the watermark has fired.
- * W3. Firing is by timers alone, in order of (time, key); it pauses between two timers.
+ * W3. Firing is by timers alone, in order of (time, key), before the first record behind the
+ *     watermark that passes their time; it pauses between two timers.
  * W4. What is kept of a window is removed when it becomes late, never before.
  */
 export abstract class WindowOperator implements StreamOperator {
@@ -34,6 +36,19 @@ export abstract class WindowOperator implements StreamOperator {
   #input!: KeyedInput
   readonly #late = new Int32Array(BATCH_RECORDS_MAX)
   #firings = 0
+  readonly #onEventTimer = (atMs: number): void => {
+    this.#firings += 1
+    this.emitters.passTime(atMs)
+    try {
+      this.onTimer(atMs)
+    } catch (thrown) {
+      throw userError(thrown, this.context, undefined, -1)
+    }
+  }
+  readonly #mayContinue = (): boolean => {
+    this.emitters.drain()
+    return this.#firings < FIRINGS_PER_SLICE_MAX && this.context.output.hasCredit()
+  }
 
   constructor(parts: WindowParts) {
     this.parts = parts
@@ -42,24 +57,37 @@ export abstract class WindowOperator implements StreamOperator {
   open(context: OperatorContext): void {
     this.context = context
     this.emitters = new Emitters(context.output, this.parts.sides)
+    this.emitters.watermarkMs = context.timers.watermarkMs
     this.fold = this.parts.createFold(this.emitters)
     this.#input = new KeyedInput(this.parts.key, context)
     this.openState(context)
   }
 
-  processBatch(batch: RecordBatch): void {
-    const { count, times } = batch
-    if (count === 0) return
+  processBatch(batch: RecordBatch, input: number): void {
+    const taken = this.processFrom(batch, input, 0)
+    assert(taken === batch.count, 'a window heads its chain, where it may pause')
+  }
+
+  processFrom(batch: RecordBatch, _input: number, from: number): number {
+    const { count, times, watermarks } = batch
     if (times === undefined) throw this.#untimed(batch, 0)
-    const { keyed, timers } = this.context
+    this.#firings = 0
+    if (watermarks !== undefined && !this.#reach(watermarks[from]!)) {
+      this.emitters.flush()
+      return from
+    }
+    const { keyed } = this.context
     const keys = this.#input.keys(batch)
     const hashes = this.#input.hashes(batch, keys)
     const late = count <= BATCH_RECORDS_MAX ? this.#late : new Int32Array(count)
     let lateCount = 0
-    let index = 0
+    let index = from
     try {
-      this.startBatch(batch, timers.watermarkMs)
+      this.startBatch(batch)
       for (; index < count; index += 1) {
+        if (watermarks !== undefined && watermarks[index]! > this.watermarkMs) {
+          if (!this.#reach(watermarks[index]!)) break
+        }
         const ms = times[index]!
         if (ms !== ms) throw this.#untimed(batch, index)
         keyed.setCurrentKey(keys[index], hashes[index]!)
@@ -73,30 +101,32 @@ export abstract class WindowOperator implements StreamOperator {
     }
     this.emitters.flush()
     if (lateCount > 0) this.context.output.emitTo('late', batch.select(late, lateCount))
+    return index
   }
 
   advanceWatermark(ms: number): boolean {
     this.#firings = 0
-    const onTimer = (atMs: number): void => {
-      this.#firings += 1
-      try {
-        this.onTimer(atMs)
-      } catch (thrown) {
-        throw userError(thrown, this.context, undefined, -1)
-      }
-    }
-    const mayContinue = (): boolean => {
-      this.emitters.drain()
-      return this.#firings < FIRINGS_PER_SLICE_MAX && this.context.output.hasCredit()
-    }
-    const isDone = this.context.timers.fireEventTime(ms, onTimer, mayContinue)
+    const isDone = this.#reach(ms)
     this.emitters.flush()
     return isDone
   }
 
+  /** The watermark before the record at hand. */
+  protected get watermarkMs(): number {
+    return this.emitters.watermarkMs
+  }
+
+  /** W3. False: some of the timers that are due at this watermark are still to fire. */
+  #reach(ms: number): boolean {
+    const { timers } = this.context
+    if (!timers.fireEventTime(ms, this.#onEventTimer, this.#mayContinue)) return false
+    if (ms > this.emitters.watermarkMs) this.emitters.watermarkMs = ms
+    return true
+  }
+
   protected abstract openState(context: OperatorContext): void
 
-  protected abstract startBatch(batch: RecordBatch, watermarkMs: number): void
+  protected abstract startBatch(batch: RecordBatch): void
 
   /** Adds the record, of the current key; false when it is late (W1). */
   protected abstract add(ms: number, index: number): boolean
