@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { SplitChange } from '../operator/operator.ts'
 import type { AssignedSplit, SourceOutput, SourceReader } from '../operator/source.ts'
+import type { SplitDeal } from './source-driver.ts'
 import type { RestoredSplit } from '../worker/protocol.ts'
 import { RecordBatch } from '../stream/record-batch.ts'
 import { barrierOf, HandOperator, handTask } from './testing/hand-task.ts'
@@ -15,7 +16,7 @@ class HandSource implements SourceReader {
   addSplits(splits: readonly AssignedSplit[]): void {
     this.splits.push(...splits.map(({ id }) => id))
     this.calls.push(
-      `add ${splits.map(({ id, position }) => `${id}:${String(position)}`).join(' ')}`,
+      `add ${splits.map(({ id, position }) => `${id}:${JSON.stringify(position)}`).join(' ')}`,
     )
   }
 
@@ -55,7 +56,7 @@ class HandAssigner extends HandOperator {
 
   onSplit(change: SplitChange): void {
     const { type } = change
-    const of = type === 'complete' ? '' : ` ${change.index}`
+    const of = 'index' in change ? ` ${change.index}` : ''
     this.note(type === 'added' ? `added${of} ${String(change.watermarkMs)}` : `${type}${of}`)
   }
 
@@ -69,6 +70,10 @@ function split(id: string, index: number, given: Partial<RestoredSplit> = {}): R
   return { ...fresh, watermarkMs: undefined, ...given }
 }
 
+function deal(splits: readonly RestoredSplit[], complete: boolean): SplitDeal {
+  return { splits, complete, places: {} }
+}
+
 function sourceTask() {
   const source = new HandSource()
   const assigner = new HandAssigner([])
@@ -80,19 +85,19 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 test('splits go to the assigner before the reader; finished ones to neither', () => {
   const { task, source, assigner } = sourceTask()
   const done = split('done', 1, { finished: true, position: 9 })
-  task.addSplits([split('a', 0, { position: 4, watermarkMs: 50 }), done], false)
-  expect(assigner.calls).toEqual(['added 0 50'])
+  task.addSplits(deal([split('a', 0, { position: 4, watermarkMs: 50 }), done], false))
+  expect(assigner.calls).toEqual(['added 0 50', 'dealt'])
   expect(source.calls).toEqual(['add a:4'])
-  task.addSplits([], true)
-  task.addSplits([], true)
-  expect(assigner.calls).toEqual(['added 0 50', 'complete'])
+  task.addSplits(deal([], true))
+  task.addSplits(deal([], true))
+  expect(assigner.calls).toEqual(['added 0 50', 'dealt', 'complete', 'complete'])
   expect(source.calls).toEqual(['add a:4', 'no more'])
 })
 
 test('a snapshot has each split with its position and watermark, and the finished for ever', async () => {
   const { task, source, snapshots } = sourceTask()
   const done = split('done', 1, { finished: true, position: 9, watermarkMs: 7 })
-  task.addSplits([split('a', 0), done], false)
+  task.addSplits(deal([split('a', 0), done], false))
   source.ready.push(1, 2)
   while (task.runSlice());
   task.trigger(barrierOf(1))
@@ -132,7 +137,7 @@ test('a reader that waits is not polled until it kicks', () => {
 
 test('a split that ends is told to the assigner; the end of all ends the task', () => {
   const { task, source, writer, told, assigner } = sourceTask()
-  task.addSplits([split('a', 0)], true)
+  task.addSplits(deal([split('a', 0)], true))
   source.ready.push(1, 'finish split', 'finished')
   while (task.runSlice());
   expect(assigner.calls).toContain('finished 0')

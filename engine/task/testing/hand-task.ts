@@ -6,6 +6,7 @@ import type { OperatorContext, Output, StreamOperator } from '../../operator/ope
 import type { SourceReader } from '../../operator/source.ts'
 import type { CheckpointBarrier, StreamElement } from '../../stream/elements.ts'
 import type { SubtaskSnapshot } from '../../checkpoint/snapshot.ts'
+import { silentLogger } from '../../base/logger.ts'
 import { ResultPartition } from '../../channel/result-partition.ts'
 import { MIN_WATERMARK } from '../../stream/elements.ts'
 import { RecordBatch } from '../../stream/record-batch.ts'
@@ -190,7 +191,7 @@ export function handTask(
     bufferTimeoutMs: 20,
     chain,
     gate: source === undefined ? new InputGate(channels, MIN_WATERMARK) : undefined,
-    source: source === undefined ? undefined : new SourceDriver(source, chain),
+    source: source === undefined ? undefined : new SourceDriver(source, chain, HAND_SOURCE),
     sinks: [],
     partitions: [partition],
     mayProduce,
@@ -203,11 +204,14 @@ export function handTask(
       },
       declined: (id) => told.push(`declined ${id}`),
       ended: () => told.push('ended'),
+      expecting: () => told.push('expecting'),
       failed: (error) => told.push(`failed ${String(error)}`),
     },
   })
   return { task, chain, clock, readers, writer, told, snapshots }
 }
+
+const HAND_SOURCE = { uid: 'step-0', subtask: 0, logger: silentLogger, keeps: false } as const
 
 const EDGE = {
   id: 0,
