@@ -9,9 +9,9 @@ import type { TimerService } from '../time/timer-service.ts'
  * stores; everything comes in through their `OperatorContext`.
  *
  * Order of calls: open, then any of processBatch / advanceWatermark / advanceProcessingTime, then
- * finish until it returns true, then close. Between any two calls a snapshot may be taken (but for a
- * batch that is not taken whole, see `processFrom`): an operator keeps no record, result or counter
- * outside of its declared state between calls, except what it has handed to its output.
+ * finish until it returns true, then close. Between any two calls a snapshot may be taken, unless a
+ * batch is not taken whole (`processFrom`): an operator keeps no record, result or counter outside
+ * of its declared state between calls, except what it has handed to its output.
  */
 export interface StreamOperator {
   /** Declares state and keeps the context. Called once, after which restored state is there. */

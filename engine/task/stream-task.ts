@@ -31,9 +31,9 @@ type Step = 'worked' | 'idle' | 'blocked'
  * but the asynchronous part of a checkpoint, which its `SubtaskCheckpoint` awaits.
  *
  * T1. A step is taken only when every output has credit and every sink is ready.
- * T2. Order within a task: the rest of a batch, what a watermark fires, then a barrier, then a timer
- *     of processing time, then the end, then new input. So a barrier is taken only after the last
- *     firing before it, and nothing comes between two records of a batch but what fires there.
+ * T2. Order within a task: the rest of a batch, what a watermark fires, then a barrier, then a
+ *     processing-time timer, then the end, then new input. A barrier is thus taken only after the
+ *     last firing before it, and nothing comes between two records of a batch but what fires there.
  * T3. The barrier is sent on before anything is emitted that the snapshot does not cover.
  * T4. After its end a task stays, passing and answering barriers, until it is closed.
  */

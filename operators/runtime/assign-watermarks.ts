@@ -28,8 +28,8 @@ export type TimeSelector =
  * T3. A split's watermark never goes back, and starts at the restored one. A restored split is
  *     active.
  * T4. A generator is asked after each record. The watermark that a record causes stands before it
- *     where it is less than the record's time, so that a record is never late by itself; else behind
- *     it. The batch says what holds before each record; what holds behind the last one follows it.
+ *     where it is less than the record's time, else behind it: no record makes itself late. The
+ *     batch says what holds before each record; what holds behind the last one follows the batch.
  * T5. The watermark moves only when a record has been read, or a split has ended or turned idle.
  * T6. Behind a source, a subtask that has been dealt its splits and has none open is idle while
  *     more may come. Before the first deal, and from \`expected\` to the deal, it holds.

@@ -55,7 +55,8 @@ interface Side {
  *
  * N1. Each pair of records of a key that are near enough is joined once, when the second of them
  *     comes; the result has the later of their times, whichever came first.
- * N2. A record at or before the watermark before it is late and is dropped: its partners may be gone.
+ * N2. A record at or before the watermark at its place is late and is dropped: its partners may be
+ *     gone.
  * N3. A record is kept until the watermark tells that no partner can come. Nobody sees it go, so it
  *     goes behind the batch that brings the watermark.
  */
