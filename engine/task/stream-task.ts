@@ -3,7 +3,6 @@ import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
 import type { SubtaskMetrics } from '../worker/protocol.ts'
 import type { JobVertex } from '../graph/job-graph.ts'
 import type { FaultPlace } from '../faults/place.ts'
-import type { FaultProbe } from '../faults/probe.ts'
 import type { GateEvent, InputGate } from './input-gate.ts'
 import type { SplitDeal } from './source-driver.ts'
 import type { TaskParts } from './task-parts.ts'
@@ -13,6 +12,7 @@ import { assert } from '../base/assert.ts'
 import { SLICE_STEPS_MAX } from '../base/limits.ts'
 import { MAX_WATERMARK } from '../stream/elements.ts'
 import { SubtaskCheckpoint } from './subtask-checkpoint.ts'
+import { tellEvent } from './tell-event.ts'
 
 /** What keeps state from being written, and may be over at the next checkpoint. */
 const TOLERABLE: ReadonlySet<ErrorCode> = new Set([
@@ -278,7 +278,7 @@ export class StreamTask {
       return 'idle'
     }
     if (gate.aligning) this.#alignmentStartedMs ??= this.#parts.clock.monotonicMs()
-    if (this.#parts.faults !== undefined) this.#told(this.#parts.faults, event)
+    if (this.#parts.faults !== undefined) tellEvent(this.#parts.faults, this.place, event)
     switch (event.type) {
       case 'batch':
         this.#takeRecords(event)
@@ -310,31 +310,6 @@ export class StreamTask {
     if (this.#batch !== undefined) return
     this.#taken = 0
     gate!.release()
-  }
-
-  #told(faults: FaultProbe, event: GateEvent): void {
-    switch (event.type) {
-      case 'batch':
-        faults.reach('task.batch', { ...this.place, what: String(event.batch.count) })
-        break
-      case 'watermark':
-        faults.reach('task.watermark', { ...this.place, ms: event.ms })
-        break
-      case 'idle':
-        faults.reach('task.idle', { ...this.place, what: event.idle ? 'idle' : 'active' })
-        break
-      case 'barrier':
-        faults.reach('align.done', {
-          ...this.place,
-          checkpointId: event.barrier.checkpointId,
-        })
-        break
-      case 'end':
-        faults.reach('task.ended', this.place)
-        break
-      default:
-        event satisfies never
-    }
   }
 
   #processingTimeIsDue(): boolean {
