@@ -1,4 +1,4 @@
-import { dirname, isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import {
   errnoOf,
   exists,
@@ -29,6 +29,7 @@ const CALLS_MAX = 16
  *     committable above the marker has its staged file, and one that has not is a loud failure.
  */
 export class FileCommitter implements Committer {
+  readonly markerFile: string
   readonly #directory: string
   readonly #staging: string
   readonly #marker: string
@@ -39,19 +40,38 @@ export class FileCommitter implements Committer {
     this.#directory = join(directory, '.')
     this.#staging = stagingFolder(directory, context.uid)
     this.#marker = markerPath(directory, context.uid)
+    this.markerFile = resolve(this.#marker)
     this.#uid = context.uid
     this.#files = context.doors.files
   }
 
   async readMarker(): Promise<TargetMarker | undefined> {
+    const seen = new Set<string>()
+    let path = this.#marker
+    while (!seen.has(path)) {
+      seen.add(path)
+      const marker = await this.#readMarker(path)
+      if (marker?.handedTo === undefined) return marker
+      path = markerPath(this.#directory, marker.handedTo)
+    }
+    throw noMarker(path)
+  }
+
+  /** The one file may be handed over to another only once that one has its own marker. */
+  async handOver(uid: string): Promise<void> {
+    const marker = await this.#readMarker(this.#marker)
+    if (marker !== undefined) await this.#writeMarker({ ...marker, handedTo: uid })
+  }
+
+  async #readMarker(path: string): Promise<FileMarker | undefined> {
     let bytes: Uint8Array
     try {
-      bytes = await readWholeFile(this.#files, this.#marker)
+      bytes = await readWholeFile(this.#files, path)
     } catch (error) {
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
       throw error
     }
-    return parseMarker(bytes, this.#marker)
+    return parseMarker(bytes, path)
   }
 
   async commit(committables: readonly Committable[], marker: TargetMarker): Promise<void> {
@@ -150,7 +170,7 @@ export class FileCommitter implements Committer {
     }
   }
 
-  async #writeMarker(marker: TargetMarker): Promise<void> {
+  async #writeMarker(marker: FileMarker): Promise<void> {
     const folder = markerFolder(this.#directory)
     for (const made of await this.#makeFolders(new Set([folder]))) {
       await this.#files.syncDirectory(made)
@@ -188,22 +208,32 @@ function missing(path: string, what: string): StreamError {
   })
 }
 
-function parseMarker(bytes: Uint8Array, path: string): TargetMarker {
+/** `handedTo`: the sink has that uid now, and its marker counts. */
+interface FileMarker extends TargetMarker {
+  readonly handedTo?: string
+}
+
+function parseMarker(bytes: Uint8Array, path: string): FileMarker {
   try {
-    const { lineage, instance, checkpointId } = JSON.parse(
+    const { lineage, instance, checkpointId, handedTo } = JSON.parse(
       new TextDecoder().decode(bytes),
-    ) as Partial<TargetMarker>
+    ) as Partial<FileMarker>
     if (
       typeof lineage === 'string' &&
       typeof instance === 'string' &&
       Number.isSafeInteger(checkpointId)
     ) {
-      return { lineage, instance, checkpointId: checkpointId! }
+      const handed = typeof handedTo === 'string' ? { handedTo } : {}
+      return { lineage, instance, checkpointId: checkpointId!, ...handed }
     }
   } catch {
     // Not JSON: reported below.
   }
-  throw new StreamError('SINK_FOREIGN', `"${path}" is no marker of ours`, {
+  throw noMarker(path)
+}
+
+function noMarker(path: string): StreamError {
+  return new StreamError('SINK_FOREIGN', `"${path}" is no marker of ours`, {
     hint: 'The file says which checkpoint was published last: bring it back as it was.',
   })
 }

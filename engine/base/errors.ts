@@ -60,6 +60,7 @@ export const ERRORS = {
   SAVEPOINT_DRAINED: state,
   SINK_AHEAD: state,
   SINK_FOREIGN: state,
+  SINK_MOVED: state,
   STAGED_FILE_MISSING: state,
   WORK_DIR_BUSY: { domain: 'user', then: 'fail', exit: 4 },
   WORK_DIR_FOREIGN: state,

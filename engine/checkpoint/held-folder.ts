@@ -91,11 +91,18 @@ export class WorkFolder {
       counters: content.counters,
       operators: content.operators,
       sources: content.sources,
-      sinks: content.sinks,
+      sinks: content.sinks.map((sink) => this.#withMarker(sink)),
       staged: [],
     }
     await store.write(manifest)
     return manifest
+  }
+
+  /** With the place that tells, after a change of the job, whether its output is published. */
+  #withMarker(sink: SinkState): SinkState {
+    const { targets } = this.#parts
+    const marker = targets.find(({ runner }) => runner.uid === sink.uid)?.committer.markerFile
+    return marker === undefined ? sink : { ...sink, marker }
   }
 
   /** Publishes what the checkpoint holds, at every sink. Called in the order of ids. */

@@ -171,7 +171,8 @@ function sinkState(value: unknown, name: string): SinkState {
       throw new Malformed(`${name} has its committables out of order`)
     }
   }
-  return { uid, kind: text(at, 'kind'), committables }
+  const marker = at.fields['marker'] === undefined ? {} : { marker: text(at, 'marker') }
+  return { uid, kind: text(at, 'kind'), ...marker, committables }
 }
 
 function committable(value: unknown, name: string): Committable {

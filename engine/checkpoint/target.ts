@@ -57,7 +57,7 @@ export function decideTarget(facts: TargetFacts): TargetDecision {
     type: 'refuse',
     code: 'SINK_FOREIGN',
     message: `the target of "${facts.uid}" holds output of another run of a job`,
-    hint: 'Give the sink a target of its own, or restore a checkpoint of that run with --fork.',
+    hint: 'Give the sink a target of its own, or go on from a savepoint of that run with --from and --fork.',
   }
 }
 
@@ -69,7 +69,7 @@ function decideUnmarked(facts: TargetFacts): TargetDecision {
     type: 'refuse',
     code: 'SINK_FOREIGN',
     message: `the target of "${facts.uid}" does not say what was published there, though checkpoint ${formatCheckpointId(facts.restoredId)} did`,
-    hint: 'Put the target back as it was, or start with --fork to publish what is pending there.',
+    hint: `Put the target back as it was: the marker in "_millrace" of a table tells how far it is. To lose the output that waits to be published, use --drop-state ${facts.uid}.`,
   }
 }
 
@@ -80,11 +80,15 @@ function decideOwn(facts: TargetFacts, marker: TargetMarker): TargetDecision {
       facts.restoredId === 0
         ? 'the work folder has no checkpoint'
         : `the job is at checkpoint ${formatCheckpointId(facts.restoredId)}`
+    const way =
+      facts.restoredId === 0
+        ? 'or start from the latest savepoint with --from. Or begin anew with --fresh, and another target.'
+        : 'or start from the latest savepoint with --from. Or go on from here with --fork, which publishes the difference twice.'
     return {
       type: 'refuse',
       code: 'SINK_AHEAD',
       message: `the target of "${facts.uid}" holds output up to checkpoint ${formatCheckpointId(marker.checkpointId)}, ${restored}`,
-      hint: `Bring back "manifests/${manifestName(marker.checkpointId)}" of the work folder if it was lost, or start from the latest savepoint; or with --fork, which publishes the difference twice.`,
+      hint: `Bring back "manifests/${manifestName(marker.checkpointId)}" of the work folder if it was lost, ${way}`,
     }
   }
   if (!facts.knownInstances.has(marker.instance)) {

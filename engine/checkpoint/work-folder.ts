@@ -4,6 +4,7 @@ import { makeDirectories } from '../base/files.ts'
 import type { Json } from '../base/json.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
+import type { Committer } from '../operator/sink.ts'
 import { CommitterRunner } from './committer-runner.ts'
 import { beginEpoch, lastEpochNumber, readEpochs, type Epoch } from './epochs.ts'
 import { fitRestored, toldChanges } from './fit-restored.ts'
@@ -19,6 +20,7 @@ import { acquireOwnership, type Ownership } from './ownership.ts'
 import { systemProcesses, type Processes } from './processes.ts'
 import { decideRecovery, type RecoveryDecision } from './recovery.ts'
 import { importSavepoint, readSavepoint } from './savepoint.ts'
+import { committersOf, withoutPublished } from './sink-targets.ts'
 import { CheckpointStore } from './store.ts'
 import { verifyFiles } from './verify-files.ts'
 
@@ -172,7 +174,12 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
     files,
     layout,
     root: isImported ? options.from! : layout.root,
-    manifest: decision.manifest,
+    manifest: await withoutPublished(
+      decision.manifest,
+      committersOf(parts.graph, job, doors),
+      options,
+      doors,
+    ),
     facts: jobFacts(parts.graph),
     options,
   })
@@ -194,12 +201,10 @@ function stagedFilesOf(
   restored: CheckpointManifest,
 ): ReadonlySet<string> {
   const paths = new Set<string>()
-  for (const { uid, runtime } of graph.vertices.flatMap(({ chain }) => chain)) {
-    if (runtime.type !== 'sink' || runtime.sink.createCommitter === undefined) continue
-    const committables = restored.sinks.find((sink) => sink.uid === uid)?.committables ?? []
-    if (committables.length === 0) continue
-    const committer = runtime.sink.createCommitter({ uid: uid!, job, doors })
-    for (const path of committer.stagedFiles(committables)) paths.add(path)
+  for (const [uid, create] of committersOf(graph, job, doors)) {
+    const sink = restored.sinks.find((candidate) => candidate.uid === uid)
+    if (sink === undefined || sink.committables.length === 0) continue
+    for (const path of create(sink.was ?? uid).stagedFiles(sink.committables)) paths.add(path)
   }
   return paths
 }
@@ -234,17 +239,61 @@ async function openTargets(
   targets: Target[],
 ): Promise<void> {
   const { doors, job } = parts
+  const { lineage, instance } = life
   const epochs = await readEpochs(doors.files, layout)
-  const knownInstances = new Set(epochs.map(({ instance }) => instance))
-  if (restored !== undefined) knownInstances.add(restored.instance)
-  for (const { uid, runtime } of parts.graph.vertices.flatMap(({ chain }) => chain)) {
-    if (runtime.type !== 'sink' || runtime.sink.createCommitter === undefined) continue
-    const committer = runtime.sink.createCommitter({ uid: uid!, job, doors })
-    const { lineage, instance } = life
-    const options = { uid: uid!, committer, ...doors, lineage, instance }
-    const runner = new CommitterRunner(options)
-    targets.push({ runner, committer })
-    await doors.faults?.hold('recover.target', { uid: uid! })
-    await runner.open(restored, knownInstances)
+  const known = new Set(epochs.map((epoch) => epoch.instance))
+  if (restored !== undefined) known.add(restored.instance)
+  for (const [uid, create] of committersOf(parts.graph, job, doors)) {
+    const open = async (name: string, from: CheckpointManifest | undefined): Promise<Target> => {
+      const committer = create(name)
+      const runner = new CommitterRunner({ uid: name, committer, ...doors, lineage, instance })
+      targets.push({ runner, committer })
+      await doors.faults?.hold('recover.target', { uid: name })
+      await runner.open(from, known)
+      return { runner, committer }
+    }
+    const renamed = restored === undefined ? undefined : underOldName(restored, uid)
+    const isMarked = renamed !== undefined && (await isUsed(create(renamed.was), renamed.pending))
+    if (!isMarked) await open(uid, restored)
+    else {
+      const old = await open(renamed.was, renamed.before)
+      targets.pop() // No checkpoint to come has it.
+      await open(uid, renamed.after)
+      await old.committer.handOver?.(uid)
+      await old.runner.close()
+    }
   }
+}
+
+interface RenamedSink {
+  readonly was: string
+  readonly pending: boolean
+  /** The checkpoint with the sink's pending output under its old name. */
+  readonly before: CheckpointManifest
+  /** With nothing pending: all of it is published under the old name. */
+  readonly after: CheckpointManifest
+}
+
+/**
+ * A renamed sink publishes what is pending under its old name, where its files are staged and its
+ * marker lies; then the new name claims the target, and then the old marker is handed over. Each
+ * step may be repeated: until the first checkpoint the old names are what a start goes on from.
+ */
+function underOldName(restored: CheckpointManifest, uid: string): RenamedSink | undefined {
+  const sink = restored.sinks.find((candidate) => candidate.uid === uid)
+  if (sink?.was === undefined) return undefined
+  const { was } = sink
+  const others = restored.sinks.filter((candidate) => candidate !== sink)
+  const committables = sink.committables.map((own) => ({ ...own, uid: was }))
+  return {
+    was,
+    pending: committables.length > 0,
+    before: { ...restored, sinks: [...others, { ...sink, uid: was, committables }] },
+    after: { ...restored, sinks: [...others, { ...sink, committables: [] }] },
+  }
+}
+
+/** False for a target that the sink has never written to: it writes elsewhere now. */
+async function isUsed(committer: Committer, hasPending: boolean): Promise<boolean> {
+  return hasPending || (await committer.readMarker()) !== undefined
 }

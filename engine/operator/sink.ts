@@ -109,6 +109,8 @@ export interface CommitterContext {
  * What to commit and whether the target is ours is decided by the engine; a committer only acts.
  */
 export interface Committer {
+  /** Where the marker lies, as a path, if it is a file: checkpoints name it. */
+  readonly markerFile?: string
   /** The target's marker, or undefined when there is none. */
   readMarker(): Promise<TargetMarker | undefined>
   /**
@@ -122,5 +124,10 @@ export interface Committer {
   sweep(keep: readonly Committable[]): Promise<void>
   /** For a savepoint: the staged files that `committables` name, to be copied. */
   stagedFiles(committables: readonly Committable[]): readonly string[]
+  /**
+   * The sink is called `uid` from now on: durable, and until this sink commits again `readMarker`
+   * gives the marker of that one, so that an older checkpoint is still known to be behind.
+   */
+  handOver?(uid: string): Promise<void>
   close(): Promise<void>
 }

@@ -84,6 +84,21 @@ describe.concurrent('state that does not fit the job', () => {
     expectExact(project, RECORDS)
   })
 
+  test('a sink that has published all gets another uid, by the flag or without one', async ({
+    project,
+  }) => {
+    await stoppedAt(project)
+    const renamed = counting().replace(`.sinkTo('files'`, `.sinkTo('lake'`)
+    project.write('job.ts', renamed)
+    const run = await startChecked(project, [...RUN, ...ENDLESS, '--rename-uid', 'files=lake'])
+    run.child.kill('SIGTERM')
+    expect((await run.ended).exitCode).toBe(143)
+    project.write('job.ts', counting())
+    const ended = await project.run([...RUN, ...REST])
+    expect(ended.stderr).not.toMatch(/error/)
+    expectExact(project, RECORDS)
+  })
+
   test('another maxParallelism is refused', async ({ project }) => {
     await stoppedAt(project)
     project.write('job.ts', counting({ env: 'env.maxParallelism(64)' }))
