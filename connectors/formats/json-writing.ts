@@ -9,7 +9,7 @@ import { unfit } from './unfit.ts'
  * `owner` is named in errors.
  *
  * int64: digits. binary: base64 text. timestamp: epoch ms. date: its day. decimal: a text with all
- * digits of its scale. float64: NaN and the infinities as texts, -0 as -0. Fields that are not
+ * digits of its scale. float64: NaN and the infinities as texts, -0 as -0.0. Fields that are not
  * declared are left out.
  */
 export type Write = (value: unknown, field: string) => string
@@ -40,7 +40,8 @@ export function compileWriting(schema: SchemaData, owner?: string): Write {
     case 'float64':
       return (value, field) => {
         if (typeof value !== 'number') throw unfit(field, schema, value, owner)
-        return Object.is(value, -0) ? '-0' : Number.isFinite(value) ? String(value) : `"${value}"`
+        // Others read the integer -0 as 0.
+        return Object.is(value, -0) ? '-0.0' : Number.isFinite(value) ? String(value) : `"${value}"`
       }
     case 'bool':
       return (value, field) => {
@@ -158,7 +159,7 @@ function usualCase(schema: SchemaData, value: string): string | undefined {
     case 'timestamp':
       return `isTime(${value}) ? ${value}`
     case 'int32':
-      return `(${value} | 0) === ${value} ? ${value}`
+      return `typeof ${value} === "number" && (${value} | 0) === ${value} ? ${value}`
     case 'float64':
       return `typeof ${value} === "number" && ${value} - ${value} === 0 && ${value} !== 0 ? ${value}`
     case 'nullable':

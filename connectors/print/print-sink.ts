@@ -62,5 +62,6 @@ function plain(_: string, value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
   if (value instanceof Map) return [...(value as Map<unknown, unknown>)]
   if (value instanceof Set) return [...(value as Set<unknown>)]
+  if (Object.is(value, -0)) return '-0'
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
 }
