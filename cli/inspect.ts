@@ -229,6 +229,8 @@ interface RunningStatus {
     readonly recordsOut: number
     /** Of a source. */
     readonly malformed?: number
+    /** Behind the watermark, and read by nobody. */
+    readonly late?: number
     /** As a time; how far it is behind the clock, where the input is live. */
     readonly watermark?: string
     readonly lagMs?: number
@@ -245,6 +247,7 @@ function renderRunning(running: unknown): readonly string[] {
       (step) =>
         `  ${step.name}: ${formatCount(step.recordsIn)} in, ${formatCount(step.recordsOut)} out` +
         ((step.malformed ?? 0) === 0 ? '' : `, ${formatCount(step.malformed!)} malformed`) +
+        ((step.late ?? 0) === 0 ? '' : `, ${formatCount(step.late!)} late and dropped`) +
         watermarkText(step),
     ),
   ]

@@ -121,12 +121,23 @@ function lowestOf(watermarks: readonly Watermark[]): Watermark {
   return times.length === 0 ? 'end' : Math.min(...times)
 }
 
-/** What a person should know besides the counts: records that sources have passed over. */
+/** What a person should know besides the counts: records passed over, and late ones nobody reads. */
 function notesOf({ steps }: ProgressView): readonly string[] {
-  const passed = steps.filter(({ malformed = 0 }) => malformed > 0)
-  if (passed.length === 0) return []
-  const counts = passed.map(({ name, malformed = 0 }) => `"${name}" ${formatCount(malformed)}`)
-  return [`malformed: ${counts.join(', ')}`]
+  return [
+    ...noteOf('malformed', steps, ({ malformed = 0 }) => malformed),
+    ...noteOf('late and dropped', steps, ({ late = 0 }) => late),
+  ]
+}
+
+function noteOf(
+  what: string,
+  steps: readonly StepView[],
+  countOf: (step: StepView) => number,
+): readonly string[] {
+  const counts = steps
+    .filter((step) => countOf(step) > 0)
+    .map((step) => `"${step.name}" ${formatCount(countOf(step))}`)
+  return counts.length === 0 ? [] : [`${what}: ${counts.join(', ')}`]
 }
 
 function checkpointParts({ lastCheckpoint, nowMs }: ProgressView): readonly string[] {

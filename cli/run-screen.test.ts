@@ -199,6 +199,15 @@ test('records that a source has passed over are told', () => {
   expect(terminal.text.at(-2)).toBe('malformed: "orders" 1,200')
 })
 
+test('late records that nobody reads are told, by step and in the end', () => {
+  const { shown, terminal } = screen({ columns: 80 })
+  const [source, window, ...others] = steps(10, DAYS_30)
+  shown.onMessage({ type: 'progress', steps: [source!, { ...window!, late: 1_200 }, ...others] })
+  expect(terminal.text.at(-2)).toBe(`late and dropped: "${window!.name}" 1,200`)
+  shown.finished({ ...SUMMARY, late: 1_200 }, 0)
+  expect(terminal.text.join('\n')).toContain('1,200 late and dropped')
+})
+
 test('counters that fall after a restart give no negative rate', () => {
   const { shown, terminal, advance } = screen({ columns: 80 })
   for (const count of [50_000, 200]) {

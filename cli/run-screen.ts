@@ -209,6 +209,7 @@ export function summaryText(summary: RunSummary, restarts: number): string {
     `${formatCount(summary.recordsIn)} records in`,
     `${formatCount(summary.recordsOut)} out`,
     ...(summary.malformed === 0 ? [] : [`${formatCount(summary.malformed)} malformed`]),
+    ...((summary.late ?? 0) === 0 ? [] : [`${formatCount(summary.late!)} late and dropped`]),
     `${summary.checkpoints} checkpoint${summary.checkpoints === 1 ? '' : 's'}`,
     `${restarts} restart${restarts === 1 ? '' : 's'}`,
     formatDuration(summary.durationMs),

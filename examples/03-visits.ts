@@ -4,12 +4,12 @@ import {
   boundedOutOfOrderness,
   defineJob,
   int32,
-  listState,
   minutes,
   parameter,
   struct,
   timestamp,
   utf8,
+  valueState,
 } from 'millrace'
 import { fileSink, fileSource, json } from 'millrace/connectors'
 
@@ -34,21 +34,30 @@ export default defineJob('visits', parameters, (env, { clicks, directory }) => {
     .keyBy('user')
     .process('visits', {
       emits: Visit,
-      state: { times: listState(timestamp()) },
-      onRecord(click, { state, timers }) {
-        state.times.add(click.at)
-        timers.registerEventTimeTimer(click.at + SILENCE)
+      // The clicks of the file are not in order; here they come by their times.
+      order: 'event-time',
+      state: {
+        clicks: valueState(int32(), { default: 0 }),
+        startedAt: valueState(timestamp(), { default: 0 }),
+        endedAt: valueState(timestamp(), { default: 0 }),
       },
-      // The watermark has passed the silence after one click: no earlier click is still to come.
-      onTimer(atMs, { key, state, emit }) {
-        const times = [...state.times.get()].sort((left, right) => left - right)
-        const last = times.findLastIndex((time) => time + SILENCE <= atMs)
-        const next = times[last + 1]
-        // A click less than half an hour later: its own timer ends the visit.
-        if (last < 0 || (next !== undefined && next < times[last]! + SILENCE)) return
-        const [startedAt, endedAt] = [times[0]!, times[last]!]
-        emit({ user: key, clicks: last + 1, startedAt, endedAt })
-        state.times.update(times.slice(last + 1))
+      onRecord(click, { state, timers }) {
+        if (state.clicks.value() === 0) state.startedAt.update(click.at)
+        else timers.deleteEventTimeTimer(state.endedAt.value() + SILENCE - 1)
+        state.endedAt.update(click.at)
+        state.clicks.update(state.clicks.value() + 1)
+        // A click half an hour later is a new visit, and comes behind this timer.
+        timers.registerEventTimeTimer(click.at + SILENCE - 1)
+      },
+      onTimer(_, { key, state, emit }) {
+        const { clicks, startedAt, endedAt } = state
+        emit({
+          user: key,
+          clicks: clicks.value(),
+          startedAt: startedAt.value(),
+          endedAt: endedAt.value(),
+        })
+        clicks.clear()
       },
     })
     .sinkTo('files', fileSink({ directory, schema: Visit }))

@@ -42,28 +42,26 @@ export default defineJob('paid-orders', parameters, (env, { data, directory }) =
     .connect(payments.keyBy('order'))
     .process('join', {
       emits: Paid,
-      state: { order: valueState(Order), payment: valueState(Payment) },
+      // Whichever file is read faster: orders and payments come by their times.
+      order: 'event-time',
+      state: { order: valueState(Order) },
       sides: { unpaid: Order },
       onLeft(order, { state, timers }) {
         state.order.update(order)
         timers.registerEventTimeTimer(order.at + hours(1))
       },
-      onRight(payment, { state, timers }) {
-        state.payment.update(payment)
-        // For a payment that comes after its order was given up: its state is cleared too.
-        timers.registerEventTimeTimer(payment.at + hours(1))
-      },
-      onTimer(atMs, { state, emit, emitTo }) {
+      onRight(payment, { state, timers, emit }) {
         const order = state.order.value()
-        const payment = state.payment.value()
-        if (order !== undefined && order.at + hours(1) <= atMs) {
-          const { id, shop, cents, at } = order
-          const isPaid = payment !== undefined && payment.at <= at + hours(1)
-          if (isPaid) emit({ order: id, shop, cents, waitedMs: payment.at - at })
-          else emitTo('unpaid', order)
-          state.order.clear()
-        }
-        if (payment !== undefined && payment.at + hours(1) <= atMs) state.payment.clear()
+        if (order === undefined) return
+        const { id, shop, cents, at } = order
+        emit({ order: id, shop, cents, waitedMs: payment.at - at })
+        state.order.clear()
+        timers.deleteEventTimeTimer(at + hours(1))
+      },
+      onTimer(_, { state, emitTo }) {
+        const order = state.order.value()
+        if (order !== undefined) emitTo('unpaid', order)
+        state.order.clear()
       },
     })
   joined.sinkTo('paid', parquetSink({ directory: `${directory}/paid`, schema: Paid }))

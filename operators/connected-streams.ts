@@ -68,15 +68,18 @@ export class ConnectedStreamsSteps implements Methods<ConnectedStreams<unknown, 
         sides: Object.keys(sides),
       }),
     }
-    return addStep(this.#left.planner, step, withLate(sides, order, this.#lateShape()))
+    return addStep(
+      this.#left.planner,
+      step,
+      withLate(sides, order, eitherShape(this.#left, this.#right)),
+    )
   }
+}
 
-  /** What is known of a late record, which may be of either side. */
-  #lateShape(): SchemaData | undefined {
-    const left = this.#left[PARTS].shape
-    const right = this.#right[PARTS].shape
-    return left !== undefined && isDeepStrictEqual(left, right) ? left : undefined
-  }
+/** What is known of a record that may be of either side. */
+export function eitherShape(left: KeyedParts, right: KeyedParts): SchemaData | undefined {
+  const shape = left[PARTS].shape
+  return isDeepStrictEqual(shape, right[PARTS].shape) ? shape : undefined
 }
 
 export class BroadcastConnectedSteps implements Methods<

@@ -11,6 +11,7 @@ import { checkDefinition, checkFunction, stepError } from './checks.ts'
 import {
   BroadcastConnectedSteps,
   checkSameKey,
+  eitherShape,
   ConnectedStreamsSteps,
 } from './connected-streams.ts'
 import {
@@ -115,7 +116,7 @@ export class KeyedStreamSteps
     const { lower: lowerMs, upper: upperMs } = checkBounds(bounds, uid)
     const keys = [this.key, other.key] as const
     const schemas = [schemaOf(this), schemaOf(other)] as const
-    return addStep(this.planner, {
+    const join = {
       kind: 'interval-join',
       uid,
       parameters: planJson({ keys, lowerMs, upperMs }),
@@ -124,7 +125,8 @@ export class KeyedStreamSteps
       eventTime: 'needs',
       inputs: [hashed(this), hashed(other)],
       runtime: createIntervalJoin({ keys, schemas, lowerMs, upperMs, step }),
-    })
+    } as const
+    return addStep(this.planner, join, { late: eitherShape(this, other) })
   }
 
   #processObject(uid: string, definition: unknown): object {

@@ -157,7 +157,7 @@ export interface KeyedStream<T, K, F extends string> extends Keyed<T, K> {
     other: Keyed<U, K>,
     bounds: { readonly lower: Duration; readonly upper: Duration },
     join: (left: T, right: U) => Out,
-  ): DataStream<Out>
+  ): DataStream<Out, { readonly late: T | U }>
 }
 
 type Connected<T, C, K> =

@@ -110,6 +110,21 @@ test('04 fraud-rules: the rule that held at the time of the order', async () => 
   )
 })
 
+test('11 tested-cards: a large order that follows a small one of the customer', async () => {
+  await run('11-tested-cards.ts', {
+    orders: `${DATA}/orders.csv`,
+    directory: project.path('tested'),
+  })
+  const alarms = await expectSame(
+    `SELECT "order", customer, cents, afterMs FROM ${lines('tested')}`,
+    `WITH pairs AS (SELECT *, lag(cents) OVER w AS before, lag("at") OVER w AS beforeAt
+                      FROM ${ORDERS} WINDOW w AS (PARTITION BY customer ORDER BY "at"))
+     SELECT id, customer, cents, epoch_ms("at") - epoch_ms(beforeAt) FROM pairs
+      WHERE before < 1000 AND cents > 8000 AND "at" - beforeAt <= INTERVAL 6 HOUR`,
+  )
+  expect(alarms).toBe(36)
+})
+
 test('05 flight-delays: the three worst airports of every day', async () => {
   const flights = join(ROOT, 'node_modules/vega-datasets/data/flights-20k.json')
   await run('05-flight-delays.ts', { flights, directory: project.path('flights') })

@@ -38,6 +38,7 @@ function snapshot(checkpointId: CheckpointId, subtask: string): SubtaskSnapshot 
     recordsRead: 0,
     recordsWritten: 0,
     recordsMalformed: 0,
+    recordsLate: 0,
     alignmentMs: 0,
     syncMs: 0,
     bytesWritten: 0,

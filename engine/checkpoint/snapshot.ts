@@ -43,6 +43,8 @@ export interface SubtaskSnapshot {
   readonly recordsWritten: number
   /** What a source could not decode, likewise. */
   readonly recordsMalformed: number
+  /** Records behind the watermark that nobody read. */
+  readonly recordsLate: number
   /** For metrics: how long alignment and the synchronous part took, bytes newly written. */
   readonly alignmentMs: number
   readonly syncMs: number

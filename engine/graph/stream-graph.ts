@@ -131,3 +131,11 @@ export const DEFAULT_SETTINGS: JobSettings = {
   maxParallelism: 128,
   bufferTimeoutMs: 20,
 }
+
+/** The side output with the records that came behind the watermark. */
+export const LATE_SIDE = 'late'
+
+/** Whether a step judges lateness: others may have a side output of that name of their own. */
+export function givesLate({ kind, order }: StreamNode): boolean {
+  return order === 'event-time' || kind.startsWith('window-') || kind === 'interval-join'
+}

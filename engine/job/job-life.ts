@@ -164,6 +164,7 @@ export class JobLife implements ControlHandlers {
       recordsIn: result.recordsIn,
       recordsOut: result.recordsOut,
       malformed: result.malformed,
+      late: result.late,
       checkpoints: result.checkpoints,
       lastCheckpoint: formatCheckpointId(result.checkpointId),
       ...(result.savepoint === undefined ? {} : { savepoint: result.savepoint }),
@@ -189,7 +190,7 @@ export class JobLife implements ControlHandlers {
   }
 
   status(): Promise<Json> {
-    const { recordsIn, recordsOut, malformed } = this.#master.totals()
+    const { recordsIn, recordsOut, malformed, late } = this.#master.totals()
     const last = this.lastCheckpoint
     return Promise.resolve({
       job: this.#plan.job,
@@ -198,6 +199,7 @@ export class JobLife implements ControlHandlers {
       recordsIn,
       recordsOut,
       malformed,
+      late,
       steps: this.steps().map((step) => ({ ...stepReport(step, this.#doors.clock.nowMs()) })),
       lastCheckpoint: last === undefined ? null : { ...last },
     })

@@ -1,4 +1,5 @@
 import type { Timer } from '../base/clock.ts'
+import type { SubtaskMetrics } from '../worker/protocol.ts'
 import type {
   CoordinatorEffect,
   CoordinatorEvent,
@@ -142,6 +143,7 @@ export class JobMaster {
       recordsIn: this.#base.recordsIn + life.recordsIn,
       recordsOut: this.#base.recordsOut + life.recordsOut,
       malformed: this.#base.malformed + life.malformed,
+      late: this.#base.late + life.late,
     }
   }
 
@@ -159,7 +161,7 @@ export class JobMaster {
       this.#parts.doors.logger[message.level](message.fields, message.message)
       return
     }
-    if (message.type === 'metrics') this.#progress.update(message.subtasks)
+    if (message.type === 'metrics') this.#measured(message.subtasks)
     if (this.#isOver) {
       if (message.type === 'failed' || message.type === 'declined') this.#tellLate(message.error)
       return
@@ -185,6 +187,14 @@ export class JobMaster {
         break
       default:
         message satisfies never
+    }
+  }
+
+  #measured(subtasks: readonly SubtaskMetrics[]): void {
+    this.#progress.update(subtasks)
+    for (const operator of this.#progress.takeLateSteps()) {
+      const hint = "Read them: the step has sideOutput('late'). Or allow more out-of-orderness."
+      this.#parts.doors.logger.warn({ operator, hint }, 'records behind the watermark are dropped')
     }
   }
 

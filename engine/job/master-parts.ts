@@ -42,4 +42,5 @@ export interface MasterResult {
   readonly recordsIn: number
   readonly recordsOut: number
   readonly malformed: number
+  readonly late: number
 }

@@ -6,16 +6,17 @@ import { Progress } from './progress.ts'
 
 function graph(eventTime: 'assigns' | undefined): JobGraph {
   const nodes = [
-    { name: 'numbers', runtime: { type: 'source' } },
-    { name: 'times', runtime: { type: 'operator' }, eventTime },
+    { name: 'numbers', kind: 'source', runtime: { type: 'source' } },
+    { name: 'times', kind: 'map', runtime: { type: 'operator' }, eventTime },
   ]
   const vertices = [{ id: 0, parallelism: 2, chain: nodes }]
   return { graph: { nodes }, vertices, edges: [] } as unknown as JobGraph
 }
 
 function metrics(subtask: number, shares: Partial<SubtaskMetrics>): SubtaskMetrics {
-  const counts = { recordsIn: [3, 3], recordsOut: [3, 2], malformed: 1, watermarkMs: MIN_WATERMARK }
-  return { vertex: 0, subtask, ...counts, busy: 0, backPressured: 0, ...shares }
+  const counts = { recordsIn: [3, 3], recordsOut: [3, 2], malformed: 1, late: [0, 0] }
+  const shared = { watermarkMs: MIN_WATERMARK, busy: 0, backPressured: 0 }
+  return { vertex: 0, subtask, ...counts, ...shared, ...shares }
 }
 
 test('counts are of all subtasks, shares of the one with the least left of its time', () => {
@@ -39,6 +40,20 @@ test('counts are of all subtasks, shares of the one with the least left of its t
   ])
   progress.update([metrics(0, { busy: 0.95, backPressured: 0 })])
   expect(progress.steps()[0]).toMatchObject({ busy: 0.95, watermark: 'none' })
+})
+
+test('a step that drops late records is named once, and its count is that of all subtasks', () => {
+  const plan = graph('assigns')
+  const node = { name: 'hourly', kind: 'window-aggregate', runtime: { type: 'operator' } }
+  const vertices = [{ ...plan.vertices[0]!, chain: [plan.graph.nodes[0]!, node] }]
+  const progress = new Progress({ ...plan, vertices } as unknown as JobGraph)
+  progress.update([metrics(0, {}), metrics(1, {})])
+  expect(progress.takeLateSteps()).toEqual([])
+  progress.update([metrics(0, { late: [0, 2] }), metrics(1, { late: [0, 3] })])
+  expect(progress.takeLateSteps()).toEqual(['hourly'])
+  expect(progress.takeLateSteps()).toEqual([])
+  expect(progress.steps().map(({ late }) => late)).toEqual([undefined, 5])
+  expect(progress.totals().late).toBe(5)
 })
 
 test('a job without event time has no watermarks; nothing is known before the first report', () => {

@@ -3,6 +3,7 @@ import type { SubtaskMetrics } from '../worker/protocol.ts'
 import type { StallWatch } from './stall-watch.ts'
 import type { StepProgress } from './protocol.ts'
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
+import { givesLate } from '../graph/stream-graph.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
 
 /** Records that went through one step of the job, over all its subtasks and lives. */
@@ -11,6 +12,8 @@ export interface StepCounts {
   readonly recordsOut: number
   /** That sources could not decode and passed over. */
   readonly malformed: number
+  /** That came behind the watermark and that nobody read. */
+  readonly late: number
 }
 
 /** What a checkpoint has counted up to it, over all lives. */
@@ -19,6 +22,7 @@ export function countsOf(counters: Readonly<Record<string, number>> | undefined)
     recordsIn: counters?.['recordsIn'] ?? 0,
     recordsOut: counters?.['recordsOut'] ?? 0,
     malformed: counters?.['malformed'] ?? 0,
+    late: counters?.['late'] ?? 0,
   }
 }
 
@@ -28,6 +32,7 @@ export function addCounts(base: StepCounts, snapshots: readonly SubtaskSnapshot[
     recordsIn: base.recordsIn + sum(snapshots.map((snapshot) => snapshot.recordsRead)),
     recordsOut: base.recordsOut + sum(snapshots.map((snapshot) => snapshot.recordsWritten)),
     malformed: base.malformed + sum(snapshots.map((snapshot) => snapshot.recordsMalformed)),
+    late: base.late + sum(snapshots.map((snapshot) => snapshot.recordsLate)),
   }
 }
 
@@ -37,6 +42,8 @@ export class Progress {
   readonly #latest = new Map<string, SubtaskMetrics>()
   /** Whether a step assigns times: without, a watermark says nothing. */
   readonly #hasEventTime: boolean
+  /** Steps of which it is known that they drop late records. */
+  readonly #late = new Set<string>()
 
   readonly #stalls: StallWatch | undefined
 
@@ -53,6 +60,20 @@ export class Progress {
     this.#stalls?.look((vertex) => this.#metricsOf(vertex))
   }
 
+  /** Names of the steps that have dropped late records since it was last asked. */
+  takeLateSteps(): readonly string[] {
+    const found: string[] = []
+    for (const vertex of this.#graph.vertices) {
+      for (const [index, { name }] of vertex.chain.entries()) {
+        if (this.#late.has(name)) continue
+        if (this.#metricsOf(vertex).every(({ late }) => late[index] === 0)) continue
+        this.#late.add(name)
+        found.push(name)
+      }
+    }
+    return found
+  }
+
   steps(): readonly StepProgress[] {
     return this.#graph.vertices.flatMap((vertex) => this.#stepsOf(vertex))
   }
@@ -62,10 +83,12 @@ export class Progress {
     let recordsIn = 0
     let recordsOut = 0
     let malformed = 0
+    let late = 0
     for (const vertex of this.#graph.vertices) {
       for (const [index, node] of vertex.chain.entries()) {
         const type = node.runtime.type
         for (const metrics of this.#metricsOf(vertex)) {
+          late += metrics.late[index]!
           if (type === 'source') {
             recordsIn += metrics.recordsIn[index]!
             malformed += metrics.malformed
@@ -74,7 +97,7 @@ export class Progress {
         }
       }
     }
-    return { recordsIn, recordsOut, malformed }
+    return { recordsIn, recordsOut, malformed, late }
   }
 
   #metricsOf(vertex: JobVertex): readonly SubtaskMetrics[] {
@@ -97,6 +120,7 @@ export class Progress {
       ...(node.runtime.type === 'source'
         ? { malformed: sum(subtasks.map((metrics) => metrics.malformed)) }
         : {}),
+      ...(givesLate(node) ? { late: sum(subtasks.map((metrics) => metrics.late[index]!)) } : {}),
       type: node.runtime.type,
       chained: index > 0,
       busy,

@@ -122,6 +122,8 @@ export interface StepProgress {
   readonly recordsOut: number
   /** Of a source: records that it could not decode and passed over. */
   readonly malformed?: number
+  /** Records that came behind the watermark and that nobody reads. */
+  readonly late?: number
   /** Shares of the last interval, 0 to 1, spent working and waiting for credit: one subtask's, the
    * one with the least left of its time, so that both are together at most 1. */
   readonly busy: number
@@ -158,6 +160,8 @@ export interface RunSummary {
   readonly recordsOut: number
   /** Records that sources could not decode and passed over. */
   readonly malformed: number
+  /** Records that came behind the watermark and that nobody read. */
+  readonly late?: number
   /** Complete in this life, and the last one's name. */
   readonly checkpoints: number
   readonly lastCheckpoint?: string

@@ -1,6 +1,7 @@
 import type { LowestSplit, Output, StreamOperator } from '../operator/operator.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import type { StreamNode } from '../graph/stream-graph.ts'
+import { givesLate, LATE_SIDE } from '../graph/stream-graph.ts'
 import type { ResultPartition } from '../channel/result-partition.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
 
@@ -113,6 +114,8 @@ export class ChainLink implements Output {
   readonly #partitionSides: (string | undefined)[] = []
   recordsIn = 0
   recordsOut = 0
+  /** Records behind the watermark that nobody reads: they are gone. */
+  lateDropped = 0
   /** The watermark that has arrived, and the one whose firing is complete. */
   offeredMs = MIN_WATERMARK
   reachedMs = MIN_WATERMARK
@@ -147,6 +150,10 @@ export class ChainLink implements Output {
 
   #deliver(batch: RecordBatch, side: string | undefined): void {
     if (batch.count === 0) return
+    if (side === LATE_SIDE && !this.#isRead(side) && givesLate(this.node)) {
+      this.lateDropped += batch.count
+      return
+    }
     this.recordsOut += batch.count
     for (let index = 0; index < this.#children.length; index += 1) {
       if (this.#childSides[index] !== side) continue
@@ -157,6 +164,10 @@ export class ChainLink implements Output {
     for (let index = 0; index < this.#partitions.length; index += 1) {
       if (this.#partitionSides[index] === side) this.#partitions[index]!.emit(batch)
     }
+  }
+
+  #isRead(side: string): boolean {
+    return this.#childSides.includes(side) || this.#partitionSides.includes(side)
   }
 
   emitWatermark(ms: number): void {

@@ -194,6 +194,7 @@ export class StreamTask {
       recordsIn: chain.links.map((link) => link.recordsIn),
       recordsOut: chain.links.map((link) => link.recordsOut),
       malformed: this.#parts.source?.malformedCount ?? 0,
+      late: chain.links.map((link) => link.lateDropped),
       watermarkMs: chain.links[chain.links.length - 1]!.reachedMs,
       lowestSplit: chain.lowestSplit(),
       busy,

@@ -31,7 +31,7 @@ export class SubtaskCheckpoint {
     const splits = source?.snapshot()
     if (splits !== undefined) this.#keepPositions(checkpointId, splits)
     const cuts = sinks.map((sink) => this.#cut(sink, checkpointId))
-    const { recordsRead, recordsWritten } = this.#counts()
+    const { recordsRead, recordsWritten, recordsLate } = this.#counts()
     const recordsMalformed = source?.malformedCount ?? 0
     const syncMs = clock.monotonicMs() - startedMs
     const durable = faults === undefined ? written : this.#held(written, checkpointId, faults)
@@ -45,6 +45,7 @@ export class SubtaskCheckpoint {
       recordsRead,
       recordsWritten,
       recordsMalformed,
+      recordsLate,
       alignmentMs,
       syncMs,
       bytesWritten,
@@ -80,14 +81,16 @@ export class SubtaskCheckpoint {
     }
   }
 
-  #counts(): { readonly recordsRead: number; readonly recordsWritten: number } {
+  #counts(): Pick<SubtaskSnapshot, 'recordsRead' | 'recordsWritten' | 'recordsLate'> {
     let recordsRead = 0
     let recordsWritten = 0
-    for (const { node, recordsIn } of this.#parts.chain.links) {
+    let recordsLate = 0
+    for (const { node, recordsIn, lateDropped } of this.#parts.chain.links) {
+      recordsLate += lateDropped
       if (node.runtime.type === 'source') recordsRead += recordsIn
       if (node.runtime.type === 'sink') recordsWritten += recordsIn
     }
-    return { recordsRead, recordsWritten }
+    return { recordsRead, recordsWritten, recordsLate }
   }
 
   #keepPositions(checkpointId: CheckpointId, splits: readonly SplitState[]): void {

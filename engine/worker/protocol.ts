@@ -129,6 +129,8 @@ export interface SubtaskMetrics {
   readonly recordsOut: readonly number[]
   /** Of a source: records that it could not decode. */
   readonly malformed: number
+  /** By position in the chain: records behind the watermark that nobody reads. */
+  readonly late: readonly number[]
   readonly watermarkMs: number
   /** Where the watermark of a chain that assigns times comes from. */
   readonly lowestSplit?: LowestSplit | undefined

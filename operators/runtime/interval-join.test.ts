@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { KeySelector } from '../../engine/stream/keys.ts'
 import type { OperatorSubject } from '../../engine/testing/operator-host.ts'
 import { OperatorHost } from '../../engine/testing/operator-host.ts'
-import { record, verifyOperator, watermark } from '../../engine/testing/index.ts'
+import { record, side, verifyOperator, watermark } from '../../engine/testing/index.ts'
 import { RecordBatch } from '../../engine/stream/record-batch.ts'
 import { createIntervalJoin } from './interval-join.ts'
 
@@ -42,17 +42,22 @@ test('the result has the later time, whichever record came first', () => {
     .expect(record('LR', 104), record('MR', 106))
 })
 
-test('a record is kept until no partner can come, and a late one is dropped', () => {
+test('a record is kept until no partner can come, and a late one goes to late', () => {
   verifyOperator(join(0, 10))
     .input(
       left('a', 'L', 100),
       watermark(109),
-      right('a', 'late', 109),
       right('a', 'R', 110),
+      right('a', 'late', 109),
       watermark(110),
       left('a', 'M', 111),
     )
-    .expect(watermark(109), record('LR', 110), watermark(110))
+    .expect(
+      watermark(109),
+      record('LR', 110),
+      side('late', { id: 'a', name: 'late' }, 109),
+      watermark(110),
+    )
 })
 
 test('bounds that lie in the past or in the future keep only the side that waits', () => {

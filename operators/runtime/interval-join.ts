@@ -55,8 +55,8 @@ interface Side {
  *
  * N1. Each pair of records of a key that are near enough is joined once, when the second of them
  *     comes; the result has the later of their times, whichever came first.
- * N2. A record at or before the watermark at its place is late and is dropped: its partners may be
- *     gone.
+ * N2. A record at or before the watermark at its place is late and goes to the side output `late`:
+ *     its partners may be gone.
  * N3. A record is kept until the watermark tells that no partner can come. Nobody sees it go, so it
  *     goes behind the batch that brings the watermark.
  */
@@ -100,11 +100,15 @@ export class IntervalJoinOperator implements StreamOperator {
     const keys = own.input.keys(batch)
     const hashes = own.input.hashes(batch, keys)
     const { rows, times, watermarks } = batch
+    const late: number[] = []
     for (let index = 0; index < batch.count; index += 1) {
       const timeMs = times === undefined ? NaN : times[index]!
       if (Number.isNaN(timeMs)) throw this.#noTime(batch, index)
       const watermarkMs = watermarks?.[index] ?? timers.watermarkMs
-      if (timeMs <= watermarkMs) continue // N2.
+      if (timeMs <= watermarkMs) {
+        late.push(index) // N2.
+        continue
+      }
       this.#emitter.watermarkMs = watermarkMs
       keyed.setCurrentKey(keys[index], hashes[index]!)
       this.#joinOthers(batch, index, timeMs, input)
@@ -115,6 +119,8 @@ export class IntervalJoinOperator implements StreamOperator {
       this.#emitter.drain()
     }
     this.#emitter.flush()
+    if (late.length === 0) return
+    this.#context.output.emitTo('late', batch.select(Int32Array.from(late), late.length))
   }
 
   advanceWatermark(ms: number): boolean {

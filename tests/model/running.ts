@@ -215,6 +215,7 @@ function emptySnapshot({ id }: Barrier, { vertex, subtask }: TaskName): SubtaskS
     recordsRead: 0,
     recordsWritten: 0,
     recordsMalformed: 0,
+    recordsLate: 0,
     alignmentMs: 0,
     syncMs: 0,
     bytesWritten: 0,

@@ -1,0 +1,91 @@
+/**
+ * Event-time order through the command line: real files, worker threads, rings between them; and late
+ * records that nobody reads, which are told.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { ROOT } from '../millrace.ts'
+import { rows, test } from './process.ts'
+
+const VISITS = `
+import { boundedOutOfOrderness, count, defineJob, int32, minutes, session } from 'millrace'
+import { struct, timestamp, utf8, valueState } from 'millrace'
+import { fileSink, fileSource, json } from 'millrace/connectors'
+const Click = struct({ user: utf8(), url: utf8(), at: timestamp() })
+const Visit = struct({ user: utf8(), clicks: int32(), endedAt: timestamp() })
+export default defineJob('visits', (env) => {
+  env.checkpointing({ everyMs: 50 })
+  const clicks = env
+    .fromSource('clicks', fileSource({ path: './clicks', format: json(Click) }))
+    .assignTimestampsAndWatermarks('at', boundedOutOfOrderness(minutes(5)))
+    .keyBy('user')
+  clicks.process('visits', {
+    emits: Visit,
+    order: 'event-time',
+    state: { clicks: valueState(int32(), { default: 0 }), end: valueState(timestamp()) },
+    onRecord(click, { state, timers }) {
+      const before = state.end.value()
+      if (before !== undefined) timers.deleteEventTimeTimer(before)
+      state.end.update(click.at + minutes(30))
+      timers.registerEventTimeTimer(click.at + minutes(30))
+      state.clicks.update(state.clicks.value() + 1)
+    },
+    onTimer(endedAt, { key, state, emit }) {
+      emit({ user: key, clicks: state.clicks.value(), endedAt })
+      state.clicks.clear()
+      state.end.clear()
+    },
+  }).sinkTo('visits-out', fileSink({ directory: './out/visits', schema: Visit }))
+  clicks.window(session(minutes(30))).aggregate('sessions', { clicks: count() })
+    .map(({ user, clicks, windowEnd }) => ({ user, clicks, endedAt: windowEnd }))
+    .sinkTo('sessions-out', fileSink({ directory: './out/sessions', schema: Visit }))
+})
+`
+
+test('the visits of several files are those of session windows, at parallelism 3', async ({
+  project,
+}) => {
+  const lines = readFileSync(join(ROOT, 'examples/data/clicks.jsonl'), 'utf8').trim().split('\n')
+  for (const part of [0, 1, 2, 3]) {
+    const mine = lines.filter((_, index) => index % 4 === part)
+    project.write(`clicks/${part}.jsonl`, `${mine.join('\n')}\n`)
+  }
+  project.write('job.ts', VISITS)
+  const ended = await project.run(['run', 'job.ts', '--parallelism', '3'])
+  expect(ended.exitCode, ended.stderr).toBe(0)
+  const texts = (folder: string): string[] =>
+    rows(project.path(folder))
+      .map((row) => JSON.stringify([row['user'], row['clicks'], row['endedAt']]))
+      .sort()
+  expect(texts('out/visits')).toHaveLength(194)
+  expect(texts('out/visits')).toEqual(texts('out/sessions'))
+})
+
+test('late records that nobody reads are told, by step, and counted', async ({ project }) => {
+  const at = (n: number): string => JSON.stringify({ key: 'a', at: n })
+  const onTime = Array.from({ length: 4_000 }, (_, n) => 10_000 + n)
+  project.write('in.jsonl', `${[...onTime, 1_000, 2_000, 20_000].map(at).join('\n')}\n`)
+  project.write(
+    'job.ts',
+    `
+import { count, defineJob, monotonous, seconds, struct, timestamp, tumbling, utf8 } from 'millrace'
+import { fileSource, json, printSink } from 'millrace/connectors'
+const Row = struct({ key: utf8(), at: timestamp() })
+export default defineJob('late', (env) => {
+  const keyed = env
+    .fromSource('rows', fileSource({ path: './in.jsonl', format: json(Row) }))
+    .assignTimestampsAndWatermarks('at', monotonous())
+    .keyBy('key')
+  keyed.process('ordered', { emits: Row, order: 'event-time', onRecord: (row, { emit }) => emit(row) })
+    .sinkTo('a', printSink())
+  keyed.window(tumbling(seconds(1))).aggregate('counts', { n: count() }).sinkTo('b', printSink())
+})
+`,
+  )
+  const ended = await project.run(['run', 'job.ts', '--parallelism', '1'])
+  expect(ended.exitCode, ended.stderr).toBe(0)
+  expect(ended.stderr).toMatch(/warn records behind the watermark are dropped +operator=ordered/)
+  expect(ended.stderr).toMatch(/warn records behind the watermark are dropped +operator=counts/)
+  expect(ended.stderr).toContain('4 late and dropped')
+})
