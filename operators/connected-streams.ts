@@ -9,14 +9,7 @@ import { valueKind } from '../engine/graph/schema-fit.ts'
 import { checkUid } from '../engine/graph/validate.ts'
 import { callSite } from './call-site.ts'
 import { checkDefinition, stepError } from './checks.ts'
-import {
-  declared,
-  eventTimeUse,
-  handlesTimers,
-  hashed,
-  keyNames,
-  schemaOf,
-} from './keyed-parts.ts'
+import { declared, eventTimeUse, handlesTimers, hashed, keyNames, schemaOf } from './keyed-parts.ts'
 import { addStep, PARTS } from './planner.ts'
 import { planJson } from './plan-json.ts'
 import { orderJson, orderOf, withLate } from './process-order.ts'

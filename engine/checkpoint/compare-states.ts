@@ -1,5 +1,6 @@
 import { declarationText } from '../state/declaration-text.ts'
 import { lostFields, stateMismatch } from '../state/schema-evolution.ts'
+import { isWaitingState } from '../state/waiting-states.ts'
 import type { StateChange } from '../state/state-changes.ts'
 import { changedState, concerns } from '../state/state-changes.ts'
 import type { StateDescriptor } from '../state/state.ts'
@@ -15,9 +16,6 @@ const RECORD_KINDS: ReadonlySet<string> = new Set([
   'interval-join',
   'top-n',
 ])
-
-/** So do the states in which a process function's records wait for their time. */
-const WAITING = 'order.waiting'
 
 /** State by state, by name. */
 export function compareStates(
@@ -100,7 +98,7 @@ function stateRefusal(
         : `Put the step back as it was, or lose its state knowingly with ${flagText('--drop-state', uid)}.`,
     }
   }
-  if (RECORD_KINDS.has(was.kind) || old.name.startsWith(WAITING)) return undefined
+  if (RECORD_KINDS.has(was.kind) || isWaitingState(old.name)) return undefined
   const dropped = new Set(
     options.changes.filter(({ to }) => to === undefined).map(({ path }) => path),
   )
@@ -121,6 +119,15 @@ function notDeclared(
   old: StateDescriptor,
   after: readonly StateDescriptor[],
 ): NotedRefusal {
+  const drop = flagText('--drop-state', `${uid}:${old.name}`)
+  if (isWaitingState(old.name)) {
+    return {
+      code: 'STATE_NOT_DECLARED',
+      note: 'records wait in it for their event time, and the step is in order of arrival now',
+      message: `records of "${uid}" wait for their event time in checkpoint ${checkpoint}, and the step is in order of arrival now`,
+      hint: `Give the step order: 'event-time' again, and change it when nothing waits. To lose the records knowingly, use ${drop}.`,
+    }
+  }
   const names = new Set(
     [...was.descriptors, ...(was.declared?.broadcast ?? [])].map(({ name }) => name),
   )
@@ -140,6 +147,6 @@ function notDeclared(
     code: 'STATE_NOT_DECLARED',
     note: `the step does not declare it any more; ${declarationText(old)}`,
     message: `checkpoint ${checkpoint} holds state "${old.name}" of "${uid}", ${declarationText(old)}, which the step does not declare any more; it ${declares}`,
-    hint: `${rename} To lose it knowingly, use ${flagText('--drop-state', `${uid}:${old.name}`)}.`,
+    hint: `${rename} To lose it knowingly, use ${drop}.`,
   }
 }

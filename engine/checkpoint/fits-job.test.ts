@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { fitToJob, type FitOptions } from './fits-job.ts'
+import type { StateDescriptor } from '../state/state.ts'
+import { WAITING_STATES } from '../state/waiting-states.ts'
+import { fitToJob, type FitOptions, type HeldStates } from './fits-job.ts'
 import type { JobFacts, OperatorFacts } from './job-facts.ts'
 import { sampleManifest } from './testing/manifests.ts'
 
@@ -141,4 +143,47 @@ test('a uid is not renamed to one that the checkpoint has', () => {
   expect(refusal(job(), { ...same, renameUid: { sum: 'count' } }, two)).toMatchObject({
     code: 'UID_DUPLICATE',
   })
+})
+
+test('a step may leave event-time order when nothing waits, and not while records do', () => {
+  const item = { kind: 'packed' } as const
+  const ordered: readonly StateDescriptor[] = [
+    {
+      type: 'map',
+      name: WAITING_STATES[0],
+      key: { kind: 'float64' },
+      value: { kind: 'list', item },
+    },
+  ]
+  const [operator] = manifest.operators
+  const before = sampleManifest({
+    operators: [{ ...operator!, descriptors: [...states, ...ordered] }],
+  })
+  const held = (waiting: number): HeldStates =>
+    new Map([
+      [
+        'count',
+        {
+          states: new Map([
+            ['clicks', 3],
+            [ordered[0]!.name, waiting],
+          ]),
+          timers: 0,
+        },
+      ],
+    ])
+  expect(fitToJob(before, job(), same, held(0)).operators[0]).toMatchObject({
+    descriptors: states,
+    changes: [{ path: 'waiting records', to: undefined }],
+  })
+  expect(() => fitToJob(before, job(), same, held(2))).toThrow(
+    expect.objectContaining({
+      code: 'STATE_NOT_DECLARED',
+      message:
+        'records of "count" wait for their event time in checkpoint 1.2, and the step is in order of arrival now',
+      hint: "Give the step order: 'event-time' again, and change it when nothing waits. To lose the records knowingly, use --drop-state 'count:waiting records'.",
+    }) as Error,
+  )
+  const more = job({ operators: new Map([['count', facts({ states: [...states, ...ordered] })]]) })
+  expect(fitToJob(manifest, more, same).operators).toHaveLength(1)
 })

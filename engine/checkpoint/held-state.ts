@@ -4,7 +4,7 @@ import { readWholeFile } from '../base/files.ts'
 import { broadcastCounts } from '../state/broadcast-state.ts'
 import { NO_PACE, cursorsOf, mergeCells } from '../state/cell-merge.ts'
 import { stateIdOf } from '../state/cell.ts'
-import { EVENT_TIMERS_ID, PROCESSING_TIMERS_ID } from '../state/keyed-timers.ts'
+import { isTimersId, PLACES_ID } from '../state/keyed-timers.ts'
 import { StateFile } from '../state/state-file.ts'
 import type { HeldState } from './comparison.ts'
 import type { FileReference, OperatorState } from './snapshot.ts'
@@ -60,7 +60,9 @@ async function countChain(
         cursorsOf(opened, group),
         (cell) => {
           const id = stateIdOf(cell)
-          if (id === EVENT_TIMERS_ID || id === PROCESSING_TIMERS_ID) counts.timers += 1
+          // A place says where records wait: these count, as a state.
+          if (id === PLACES_ID) return
+          if (isTimersId(id)) counts.timers += 1
           else add(counts, names.get(id) ?? '', 1)
         },
         options,

@@ -1,6 +1,7 @@
 import type { OperatorContext } from '../../engine/operator/operator.ts'
 import type { MapState, StateDescriptor } from '../../engine/state/state.ts'
 import type { SchemaData } from '../../engine/stream/schema.ts'
+import { WAITING_STATES } from '../../engine/state/waiting-states.ts'
 import { RecordBatch } from '../../engine/stream/record-batch.ts'
 import { compareValues } from './compare-values.ts'
 
@@ -12,14 +13,6 @@ export interface WaitingRecord {
 }
 
 type WaitingState = Extract<StateDescriptor, { type: 'map' }>
-
-/** Names of the states, by input. They have a dot, so that users' names hardly ever meet them. */
-const NAMES = ['order.waiting', 'order.waitingRight'] as const
-
-/** Whether a state of this name holds records that wait for their time. */
-export function isWaitingState(name: string): boolean {
-  return (NAMES as readonly string[]).includes(name)
-}
 
 /** The states that a step in event-time order needs, one for each input, by their schemas. */
 export function waitingStates(
@@ -37,7 +30,7 @@ function waitingState(schema: SchemaData | undefined, input: number): WaitingSta
       { name: 'record', schema: schema ?? { kind: 'packed' } },
     ],
   }
-  const name = NAMES[input]!
+  const name = WAITING_STATES[input]!
   return { type: 'map', name, key: { kind: 'float64' }, value: { kind: 'list', item } }
 }
 

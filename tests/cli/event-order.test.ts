@@ -1,12 +1,12 @@
 /**
- * Event-time order through the command line: real files, worker threads, rings between them; and late
- * records that nobody reads, which are told.
+ * Event-time order through the command line: real files, worker threads, rings between them; and
+ * late records that nobody reads, which are told.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { ROOT } from '../millrace.ts'
-import { rows, test } from './process.ts'
+import { rows, startChecked, test, until } from './process.ts'
 
 const VISITS = `
 import { boundedOutOfOrderness, count, defineJob, int32, minutes, session } from 'millrace'
@@ -88,4 +88,47 @@ export default defineJob('late', (env) => {
   expect(ended.stderr).toMatch(/warn records behind the watermark are dropped +operator=ordered/)
   expect(ended.stderr).toMatch(/warn records behind the watermark are dropped +operator=counts/)
   expect(ended.stderr).toContain('4 late and dropped')
+})
+
+test('a step leaves event-time order only when no record waits, or knowingly', async ({
+  project,
+}) => {
+  const job = (order: string): string => `
+import { boundedOutOfOrderness, defineJob, hours, struct, timestamp, utf8 } from 'millrace'
+import { fileSink, fileSource, json } from 'millrace/connectors'
+const Row = struct({ key: utf8(), at: timestamp() })
+export default defineJob('switched', (env) => {
+  env.checkpointing({ everyMs: 50 })
+  env.fromSource('rows', fileSource({ path: './in', format: json(Row), watch: true }))
+    .assignTimestampsAndWatermarks('at', boundedOutOfOrderness(hours(1)))
+    .keyBy('key')
+    .process('copy', { emits: Row, ${order} onRecord: (row, { emit }) => emit(row) })
+    .sinkTo('out', fileSink({ directory: './out', schema: Row }))
+})
+`
+  const ordered = job("order: 'event-time',")
+  const times = [0, 5_000, 7_200_000]
+  const lines = times.map((at) => `${JSON.stringify({ key: 'a', at })}\n`)
+  project.write('in/rows.jsonl', lines.join(''))
+  const args = ['run', 'job.ts', '--parallelism', '2']
+  const stopped = async (more: readonly string[] = []): Promise<void> => {
+    const run = await startChecked(project, [...args, ...more], {}, '.millrace/switched')
+    await until('the first two rows are out', () => rows(project.path('out')).length >= 2)
+    expect((await project.run(['stop', 'switched'])).exitCode).toBe(0)
+    expect((await run.ended).exitCode).toBe(0)
+  }
+  project.write('job.ts', ordered)
+  await stopped()
+
+  project.write('job.ts', job(''))
+  const refused = await project.run(args)
+  expect([refused.exitCode, refused.stderr]).toEqual([
+    3,
+    expect.stringMatching(/STATE_NOT_DECLARED[\s\S]*records of "copy" wait for their event time/),
+  ])
+  // What the hint names works, and then nothing waits: the order may be taken up again.
+  await stopped(['--drop-state', 'copy:waiting records'])
+  project.write('job.ts', ordered)
+  await stopped()
+  expect(rows(project.path('out')).map(({ at }) => at)).toEqual([0, 5_000])
 })

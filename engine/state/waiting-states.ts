@@ -1,0 +1,9 @@
+/**
+ * Names of the states in which records wait for their event time, by input. They have a space, as
+ * other states of our own, so that no user's state is met by chance.
+ */
+export const WAITING_STATES = ['waiting records', 'waiting records (right)'] as const
+
+export function isWaitingState(name: string): boolean {
+  return (WAITING_STATES as readonly string[]).includes(name)
+}
