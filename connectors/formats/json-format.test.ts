@@ -164,6 +164,24 @@ test('what is written is read back as the same record', () => {
   )
 })
 
+test.each<[string, unknown, RegExp | string]>([
+  ['NaN', [1, NaN], /"any\[1\]" holds NaN/],
+  ['infinity', { a: { b: -Infinity } }, /"any.a.b" holds -Infinity/],
+  ['a date', new Date(0), /"any" holds a Date/],
+  ['bytes', { a: Uint8Array.of(1) }, /"any.a" holds a Uint8Array/],
+  ['a set', new Set([1]), /holds a Set/],
+  ['a hole', [undefined], /"any\[0\]" holds a missing value/],
+  ['nothing', undefined, /"any" holds a missing value/],
+  ['a function', { f: () => 1 }, /"any.f" holds a function/],
+  ['a symbol', Symbol('s'), /holds a symbol/],
+  ['less than nothing', { a: [-0, 0], t: 'x"', no: undefined }, '{"a":[-0.0,0],"t":"x\\""}'],
+  ['an odd name', JSON.parse('{"__proto__":null}'), '{"__proto__":null}'],
+])('packed data is written as it is, or refused: %s', (_, any, expected) => {
+  const write = (): string => encode(fields({ any: { kind: 'packed' } }), { any })
+  if (typeof expected === 'string') expect(write()).toBe(`{"any":${expected}}`)
+  else expect(write).toThrow(expected)
+})
+
 test('a record that does not fit is not written', () => {
   const schema = fields({ cents: { kind: 'int32' } })
   expect(() => encode(schema, { cents: 1.5 })).toThrow(/"cents" is int32, the value is 1.5/)

@@ -101,17 +101,40 @@ function list(schema: Extract<SchemaData, { kind: 'list' }>, owner?: string): Wr
   }
 }
 
+/** Plain data without a schema: what JSON would change without a word is refused. */
 function packed(value: unknown, field: string): string {
-  const bad = (found: unknown): StreamError =>
-    new StreamError('VALUE_UNFIT', `"${field}" holds ${typeof found}, which JSON cannot`, {
-      hint: 'Declare a schema for the field.',
-    })
-  const text = JSON.stringify(value, (_, inner: unknown) => {
-    if (typeof inner === 'bigint') throw bad(inner)
-    return inner
-  }) as string | undefined
-  if (text === undefined) throw bad(value)
-  return text
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value)
+    case 'boolean':
+      return String(value)
+    case 'number':
+      if (!Number.isFinite(value)) throw noJson(field, String(value))
+      return Object.is(value, -0) ? '-0.0' : String(value)
+    case 'object':
+      break
+    default:
+      throw noJson(field, value === undefined ? 'a missing value' : `a ${typeof value}`)
+  }
+  if (value === null) return 'null'
+  if (Array.isArray(value)) {
+    return `[${value.map((item, index) => packed(item, `${field}[${index}]`)).join(',')}]`
+  }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw noJson(field, `a ${value.constructor.name}`)
+  }
+  const fields = Object.entries(value).filter(([, inner]) => inner !== undefined)
+  const texts = fields.map(([name, inner]) => {
+    return `${JSON.stringify(name)}:${packed(inner, `${field}.${name}`)}`
+  })
+  return `{${texts.join(',')}}`
+}
+
+function noJson(field: string, found: string): StreamError {
+  return new StreamError('VALUE_UNFIT', `"${field}" holds ${found}, which JSON cannot`, {
+    hint: 'Declare a schema for the field.',
+  })
 }
 
 /** One generated function a struct: one chain of additions, the common case tested in place. */
