@@ -7,17 +7,21 @@ import { explainSvg } from '../engine/graph/explain-svg.ts'
 import { explainJson, explainText } from '../engine/graph/explain.ts'
 import { DEFAULT_SETTINGS } from '../engine/graph/stream-graph.ts'
 import { withJob } from './config.ts'
+import { explainAgainst } from './explain-against.ts'
 import { planJob } from './plan.ts'
 import { configOf, runOptions } from './run-options.ts'
 
 /** `millrace explain`: the plan as text, JSON or a picture; or, with `--config` alone, settings. */
 export async function explainCommand(
   jobPath: string,
-  flags: RunFlags & { readonly svg?: boolean },
+  flags: RunFlags & { readonly svg?: boolean; readonly against?: string },
 ): Promise<number> {
   const config = await configOf(flags)
   const options = runOptions(jobPath, flags, config)
   const plan = await planJob(options)
+  if (flags.against !== undefined) {
+    return explainAgainst(plan, flags.against, options, flags.json === true)
+  }
   process.stdout.write(ended(render(plan, config, options.workRoot, flags)))
   return 0
 }

@@ -161,21 +161,28 @@ function addCheck(root: Command, done: Done): void {
 }
 
 function addExplain(root: Command, done: Done): void {
-  root
+  const command = root
     .command('explain')
     .description('show the plan of a job: steps, chains, exchanges, state, and why')
     .argument('<job>', 'the script that exports the job')
+  withStateFlags(command)
     .option('--set <name=value>', 'a parameter of the job (may be repeated)', collect)
     .option('--parallelism <n>', 'subtasks a step (default: the cores of this machine)')
     .option('--config [file]', 'a JSON file with settings; alone: show settings and their origin')
     .option('--work-dir <dir>', 'as for run')
+    .option('--against <folder>', 'what a run would keep of this work folder or savepoint')
     .option('--json', 'the plan as JSON')
     .option('--svg', 'the plan as a picture')
     .addHelpText('after', EXPLAIN_HELP)
-    .action(async (job: string, flags: RunFlags & { readonly svg?: boolean }) => {
-      const { explainCommand } = await import('./explain.ts')
-      done(await explainCommand(job, flags))
-    })
+    .action(
+      async (
+        job: string,
+        flags: RunFlags & { readonly svg?: boolean; readonly against?: string },
+      ) => {
+        const { explainCommand } = await import('./explain.ts')
+        done(await explainCommand(job, flags))
+      },
+    )
 }
 
 function addSavepoint(root: Command, done: Done): void {
@@ -311,6 +318,7 @@ Examples:
   millrace explain job.ts                  the plan as text
   millrace explain job.ts --svg > plan.svg
   millrace explain job.ts --config         every setting, its value and where it comes from
+  millrace explain job.ts --against visits what a run of the changed job keeps, drops or refuses
 `
 
 const SAVEPOINT_HELP = `

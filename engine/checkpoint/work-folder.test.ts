@@ -268,12 +268,15 @@ test('a savepoint goes on in another folder, and the same command resumes there'
   })
 })
 
-test('a fresh start sets the folder aside, and is refused at a target with output', async () => {
+test('a fresh start that is refused at its target has moved nothing; another sets the folder aside', async () => {
   const { files, random } = await twoLives()
   await expect(live(files, random, { checkpoints: 1, fresh: true })).rejects.toMatchObject({
     code: 'SINK_FOREIGN',
   })
-  expect(await files.list('/')).toContain('job.1')
+  expect(await files.list('/')).not.toContain('job.1')
+  expect(await live(files, random, { checkpoints: 1 })).toBe('at 3')
+  await files.unlink(MARKER)
+  expect(await live(files, random, { checkpoints: 1, fresh: true })).toBe('at 1')
   expect(await files.list('/job.1/manifests')).toHaveLength(1)
 })
 

@@ -22,6 +22,7 @@ import { decideRecovery, type RecoveryDecision } from './recovery.ts'
 import { importSavepoint, readSavepoint } from './savepoint.ts'
 import { committersOf, withoutPublished } from './sink-targets.ts'
 import { CheckpointStore } from './store.ts'
+import { decideTarget } from './target.ts'
 import { verifyFiles } from './verify-files.ts'
 
 export type { CheckpointContent, WorkFolder } from './held-folder.ts'
@@ -64,7 +65,7 @@ export type OpenedWorkFolder =
  *
  * In this order, so that what a crash leaves at any point is what the next start goes on from:
  *
- * 1. own the folder; with --fresh set the old one aside
+ * 1. own the folder; with --fresh ask the targets, then set the old one aside
  * 2. read what is there and decide; a refusal changes nothing
  * 3. verify every file that is to be restored; bring a savepoint in
  * 4. begin an epoch: from here on names and ids are this life's
@@ -131,6 +132,7 @@ async function own(
   try {
     epochFloor = await lastEpochNumber(doors.files, layout)
     if (epochFloor > 0) {
+      await askTargets(parts)
       const aside = await setAside(doors.files, layout.root)
       doors.logger.info({ workDir: layout.root, aside }, 'the work folder is set aside')
     }
@@ -138,6 +140,27 @@ async function own(
     await ownership.release()
   }
   return { ownership: await acquire(), epochFloor }
+}
+
+/** What would refuse a fresh start, asked before anything is moved. */
+async function askTargets({ graph, job, doors }: WorkFolderParts): Promise<void> {
+  for (const [uid, create] of committersOf(graph, job, doors)) {
+    const committer = create(uid)
+    const decision = decideTarget({
+      uid,
+      marker: await committer.readMarker(),
+      lineage: { id: '', parent: null, parentCheckpoint: null },
+      ...{
+        restoredId: 0,
+        isKnownSink: false,
+        hasPending: false,
+        knownInstances: new Set<string>(),
+      },
+    })
+    await committer.close()
+    if (decision.type !== 'refuse') continue
+    throw new StreamError(decision.code, decision.message, { hint: decision.hint })
+  }
 }
 
 interface Recovered {
