@@ -3,7 +3,7 @@
 export function firstJob(): string {
   return `// Page views, made up here, counted for each page and minute of event time.
 //
-//   npx millrace run job.ts      Ctrl-C stops it; the same command goes on where it was
+//   npx millrace run job.ts      Ctrl-C stops it; the same command resumes it
 //   npx millrace dev job.ts      prints instead of writing, and restarts when this file is saved
 import {
   boundedOutOfOrderness,
@@ -28,12 +28,14 @@ const PageViews = struct({ page: utf8(), minute: timestamp(), views: int32() })
 
 const parameters = {
   directory: parameter.text({ default: './out/views', help: 'where the files go' }),
-  views: parameter.integer({ default: 200_000, help: 'how many page views are made' }),
+  views: parameter.integer({ default: 600_000, help: 'how many page views are made' }),
+  perSecond: parameter.integer({ default: 10_000, help: 'how many of them in a second' }),
 }
 
-export default defineJob('page-views', parameters, (env, { directory, views }) => {
+export default defineJob('page-views', parameters, (env, { directory, views, perSecond }) => {
   const source = generatorSource({
     records: views,
+    perSecond,
     // A view every 10 ms, each up to 5 s late.
     generate: (index) => ({
       page: PAGES[(index * 7) % PAGES.length] ?? '/',

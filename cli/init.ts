@@ -27,8 +27,8 @@ export async function initCommand(flags: InitFlags): Promise<number> {
 const JOB_NEXT = `
 Next:
   npm install                   brings typescript, for "millrace check"
-  npx millrace run job.ts       counts 200,000 page views into ./out/views; Ctrl-C stops it,
-                                and the same command goes on where it was
+  npx millrace run job.ts       counts 600,000 page views into ./out/views; Ctrl-C stops it,
+                                and the same command resumes it
   npx millrace explain job.ts   shows what runs
 `
 const SERVICE_NEXT = `

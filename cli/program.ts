@@ -13,7 +13,9 @@ import { addChaos } from './chaos.ts'
 export function program(version: string, done: (exitCode: number) => void): Command {
   const root = new Command('millrace')
   root
-    .description('A stream engine: write a job in TypeScript, run it, kill it, run it again.')
+    .description(
+      'A stream engine. Write a job in TypeScript and run it; after any crash, run it again.',
+    )
     .version(version)
     .helpOption('-h, --help', 'show this help')
     .showSuggestionAfterError()
@@ -112,19 +114,25 @@ function addHelp(root: Command): void {
 function addRun(root: Command, done: Done): void {
   const command = root
     .command('run')
-    .description('run a job, in the foreground; the same command again resumes it')
+    .description('run a job in the foreground; the same command resumes it')
     .argument('<job>', 'the script that exports the job (.ts, .mts, .cts, .js, .mjs, .cjs)')
   withStateFlags(withJobFlags(command))
     .option('--work-dir <dir>', 'where state and checkpoints live (default: .millrace/<job name>)')
-    .option('--from <savepoint>', 'begin from a savepoint, unless the folder has gone on since')
-    .option('--fresh', 'set the work folder aside and begin anew; deletes no output')
+    .option(
+      '--from <savepoint>',
+      'start from a savepoint, unless the work folder already has a later checkpoint',
+    )
+    .option('--fresh', 'set the work folder aside and start over; deletes no output')
     .option('--take-over', 'kill the process that holds the work folder, then run')
-    .option('--fork', 'begin another lineage from --from, beside the one it came from')
-    .option('--grace <duration>', 'how long a stop may take before it is at once (default: 20s)')
+    .option('--fork', 'with --from: start a copy of the job beside the one that goes on')
+    .option(
+      '--grace <duration>',
+      'how long a clean stop may take before the engine is killed (default: 20s)',
+    )
     .option('--log-level <level>', 'error, warn, info or debug (default: info)')
     .option('--log-format <format>', 'text, or json for lines on standard error (default: text)')
-    .option('--json', 'end standard output with one line: an object that sums up the run')
-    .option('--verbose', 'debug logs, and whole stacks with errors')
+    .option('--json', 'print a summary of the run as the last line of standard output, as JSON')
+    .option('--verbose', 'log at debug level, and show stack traces')
     .addHelpText('after', RUN_HELP)
     .action(async (job: string, flags: RunFlags) => {
       const { runCommand } = await import('./run.ts')
@@ -135,10 +143,12 @@ function addRun(root: Command, done: Done): void {
 function addDev(root: Command, done: Done): void {
   const command = root
     .command('dev')
-    .description('run a job while you write it: temporary state, sinks print, restart on save')
+    .description(
+      'run a job while you write it: state is temporary, sinks print, saving restarts it',
+    )
     .argument('<job>', 'the script that exports the job')
   withJobFlags(command)
-    .option('--verbose', 'debug logs, and whole stacks with errors')
+    .option('--verbose', 'log at debug level, and show stack traces')
     .addHelpText('after', DEV_HELP)
     .action(async (job: string, flags: RunFlags) => {
       const { devCommand } = await import('./dev.ts')
@@ -149,7 +159,7 @@ function addDev(root: Command, done: Done): void {
 function addCheck(root: Command, done: Done): void {
   const command = root
     .command('check')
-    .description('check types and plan of a job without running it')
+    .description('check the types and the plan of a job; run nothing')
     .argument('<job>', 'the script that exports the job')
   withJobFlags(command)
     .option('--no-types', 'check the plan only')
@@ -163,12 +173,15 @@ function addCheck(root: Command, done: Done): void {
 function addExplain(root: Command, done: Done): void {
   const command = root
     .command('explain')
-    .description('show the plan of a job: steps, chains, exchanges, state, and why')
+    .description('show what each step of a job does, its state, and why it is chained or not')
     .argument('<job>', 'the script that exports the job')
   withStateFlags(command)
     .option('--set <name=value>', 'a parameter of the job (may be repeated)', collect)
-    .option('--parallelism <n>', 'subtasks a step (default: the cores of this machine)')
-    .option('--config [file]', 'a JSON file with settings; alone: show settings and their origin')
+    .option('--parallelism <n>', 'how many subtasks each step has (default: the number of cores)')
+    .option(
+      '--config [file]',
+      'a JSON file with settings; without a file: show every setting and its origin',
+    )
     .option('--work-dir <dir>', 'as for run')
     .option('--against <folder>', 'what a run would keep of this work folder or savepoint')
     .option('--json', 'the plan as JSON')
@@ -188,7 +201,9 @@ function addExplain(root: Command, done: Done): void {
 function addSavepoint(root: Command, done: Done): void {
   root
     .command('savepoint')
-    .description('take a savepoint of a running job: a whole, movable copy of its state')
+    .description(
+      'take a savepoint of a running job: a complete copy of its state that you can move',
+    )
     .argument('<work-dir>', 'work folder of the job, or its name for .millrace/<name>')
     .option('--to <dir>', 'the folder to write; must not exist')
     .option('--json', 'answer as one line of JSON')
@@ -204,8 +219,8 @@ function addStop(root: Command, done: Done): void {
     .command('stop')
     .description('stop a running job after a last checkpoint; its run ends with exit code 0')
     .argument('<work-dir>', 'work folder of the job, or its name for .millrace/<name>')
-    .option('--savepoint [dir]', 'write a savepoint at the stop')
-    .option('--drain', 'end the inputs, so that every window fires; such a stop is final')
+    .option('--savepoint [dir]', 'write a savepoint when it stops')
+    .option('--drain', 'end the inputs first, so that every window fires; the job is then finished')
     .option('--json', 'answer as one line of JSON')
     .addHelpText('after', STOP_HELP)
     .action(async (workDir: string, flags: StopFlags) => {
@@ -217,7 +232,7 @@ function addStop(root: Command, done: Done): void {
 function addInspect(root: Command, done: Done): void {
   root
     .command('inspect')
-    .description('show what a work folder or savepoint holds: lives, checkpoints, sizes, steps')
+    .description('show what a work folder or savepoint holds: checkpoints, steps, sizes')
     .argument('<work-dir>', 'a work folder or savepoint, or a name for .millrace/<name>')
     .option('--json', 'as one JSON object')
     .addHelpText('after', INSPECT_HELP)
@@ -231,8 +246,8 @@ function addInit(root: Command, done: Done): void {
   root
     .command('init')
     .description('write a first job into the current folder')
-    .option('--service', 'write a systemd unit and a Dockerfile for a job instead')
-    .option('--job <path>', 'with --service: the job they run (default: job.ts)')
+    .option('--service', 'instead, write a systemd unit and a Dockerfile that run a job')
+    .option('--job <path>', 'with --service: the job to run (default: job.ts)')
     .addHelpText('after', INIT_HELP)
     .action(async (flags: InitFlags) => {
       const { initCommand } = await import('./init.ts')
@@ -244,7 +259,7 @@ function withJobFlags(command: Command): Command {
   return command
     .option('--set <name=value>', 'a parameter of the job (may be repeated)', collect)
     .option('--config <file>', 'a JSON file with settings')
-    .option('--parallelism <n>', 'subtasks a step (default: the cores of this machine)')
+    .option('--parallelism <n>', 'how many subtasks each step has (default: the number of cores)')
 }
 
 /** How a changed job goes on with the state it has. */
@@ -288,29 +303,33 @@ Examples:
   millrace run job.ts --from ./savepoints/monday --work-dir ./state/new
   millrace run job.ts --config production.json --json
 
-Settings are taken from the flag, else MILLRACE_* (MILLRACE_PARALLELISM, MILLRACE_SET_directory),
-else the --config file ({"parallelism": 4, "state": {"cacheMb": 512}, "set": {…}}),
-else the job, else the default. "millrace explain job.ts --config" shows each with its origin.
+A setting is taken from the first of these that has it:
+  1. the flag
+  2. a variable such as MILLRACE_PARALLELISM or MILLRACE_SET_directory
+  3. the --config file: {"parallelism": 4, "state": {"cacheMb": 512}, "set": {…}}
+  4. the job
+  5. the default
+"millrace explain job.ts --config" shows every setting and where it comes from.
 
-Ctrl-C or SIGTERM stops after a last checkpoint, within --grace; a second one stops at once. Either
-way, and also after a crash, the same command goes on where the last complete checkpoint was.
-A supervisor such as systemd restarts on exit codes 1, 4 and 70.
+Ctrl-C or SIGTERM takes a last checkpoint and stops; a second one stops at once. After a stop or a
+crash, the same command resumes from the last complete checkpoint. A supervisor such as systemd
+should restart on exit codes 1, 4 and 70.
 `
 
 const DEV_HELP = `
 Example:
   millrace dev job.ts --set directory=./unused
 
-Nothing of a job's real state or output is touched: state lives in a temporary folder and every sink
-prints what it would have written. A saved change of the script starts it anew.
+State is in a temporary folder, and each sink prints what it would write: the job's real state and
+output are not touched. Saving the script restarts the job.
 `
 
 const CHECK_HELP = `
 Example:
   millrace check job.ts --set directory=./out
 
-Types are checked by the project's own typescript, with its tsconfig.json if there is one. The plan
-is what "millrace run" would run: unknown fields, missing watermarks, equal uids are found here.
+Compiles the job with the typescript and tsconfig.json of your project, then plans it as "run" would.
+The plan finds unknown fields, missing watermarks and equal uids.
 `
 
 const EXPLAIN_HELP = `
@@ -335,10 +354,10 @@ Examples:
 `
 
 const INSPECT_HELP = `
-Nothing is verified: "millrace chaos fsck <work-dir>" holds every file against what was written.
+Verifies nothing. "millrace chaos fsck <work-dir>" checks every file against its recorded hash.
 `
 
 const INIT_HELP = `
-Writes job.ts, tsconfig.json and package.json (or what is missing of it) and overwrites nothing.
-With --service: <job>.service for systemd and a Dockerfile.
+Writes job.ts, tsconfig.json, .gitignore and what package.json lacks. Never overwrites a file.
+With --service: writes <job>.service for systemd, and a Dockerfile.
 `

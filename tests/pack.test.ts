@@ -44,7 +44,15 @@ test('packed and installed, it writes a job that runs', { timeout: 300_000 }, ()
   expect(made.status, made.output).toBe(0)
   expect(made.output).toMatch(/wrote job\.ts[\s\S]*npx millrace run job\.ts/)
 
-  const ran = millrace('run', 'job.ts', '--set', 'views=60000', '--json')
+  const ran = millrace(
+    'run',
+    'job.ts',
+    '--set',
+    'views=60000',
+    '--set',
+    'perSecond=60000',
+    '--json',
+  )
   expect(ran.status, ran.output).toBe(0)
   const summary = ran.output
     .split('\n')

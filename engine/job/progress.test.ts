@@ -15,19 +15,21 @@ function graph(eventTime: 'assigns' | undefined): JobGraph {
 
 function metrics(subtask: number, shares: Partial<SubtaskMetrics>): SubtaskMetrics {
   const counts = { recordsIn: [3, 3], recordsOut: [3, 2], malformed: 1, late: [0, 0] }
-  const shared = { watermarkMs: MIN_WATERMARK, busy: 0, backPressured: 0 }
+  const watermarksMs = [MIN_WATERMARK, MIN_WATERMARK]
+  const shared = { watermarkMs: MIN_WATERMARK, watermarksMs, busy: 0, backPressured: 0 }
   return { vertex: 0, subtask, ...counts, ...shared, ...shares }
 }
 
 test('counts are of all subtasks, shares of the one with the least left of its time', () => {
   const progress = new Progress(graph('assigns'))
   progress.update([
-    metrics(0, { busy: 0.9, backPressured: 0, watermarkMs: 70 }),
-    metrics(1, { busy: 0.2, backPressured: 0.75, watermarkMs: 50 }),
+    metrics(0, { busy: 0.9, backPressured: 0, watermarksMs: [MIN_WATERMARK, 70] }),
+    metrics(1, { busy: 0.2, backPressured: 0.75, watermarksMs: [MIN_WATERMARK, 50] }),
   ])
-  const shared = { parallelism: 2, busy: 0.2, backPressured: 0.75, watermark: 50 }
+  const shared = { parallelism: 2, busy: 0.2, backPressured: 0.75 }
   expect(progress.steps()).toEqual([
     {
+      watermark: 'none',
       name: 'numbers',
       type: 'source',
       chained: false,
@@ -36,7 +38,15 @@ test('counts are of all subtasks, shares of the one with the least left of its t
       malformed: 2,
       ...shared,
     },
-    { name: 'times', type: 'operator', chained: true, recordsIn: 6, recordsOut: 4, ...shared },
+    {
+      watermark: 50,
+      name: 'times',
+      type: 'operator',
+      chained: true,
+      recordsIn: 6,
+      recordsOut: 4,
+      ...shared,
+    },
   ])
   progress.update([metrics(0, { busy: 0.95, backPressured: 0 })])
   expect(progress.steps()[0]).toMatchObject({ busy: 0.95, watermark: 'none' })

@@ -126,7 +126,7 @@ export class Progress {
       busy,
       backPressured,
       ...(this.#hasEventTime
-        ? { watermark: slowest(subtasks.map((metrics) => metrics.watermarkMs)) }
+        ? { watermark: slowest(subtasks.map((metrics) => metrics.watermarksMs[index]!)) }
         : {}),
     }))
   }

@@ -40,7 +40,8 @@ class Watched {
     for (let passed = 0; passed < ms; passed += 500) {
       await this.clock.advance(500)
       const nowMs = this.clock.monotonicMs()
-      const common = { recordsOut: [0], malformed: 0, late: [], busy: 0, backPressured: 0 }
+      const idle = { busy: 0, backPressured: 0, watermarksMs: [] }
+      const common = { recordsOut: [0], malformed: 0, late: [], ...idle }
       this.#watch.look(({ id }) =>
         id === 1
           ? [

@@ -170,6 +170,11 @@ export class ChainLink implements Output {
     return this.#childSides.includes(side) || this.#partitionSides.includes(side)
   }
 
+  /** How far event time is here, for people: where watermarks are made, as they come out. */
+  get watermarkMs(): number {
+    return this.operator.emitsWatermarks === true ? this.#emittedMs : this.reachedMs
+  }
+
   emitWatermark(ms: number): void {
     if (ms <= this.#emittedMs) return
     this.#emittedMs = ms

@@ -196,6 +196,7 @@ export class StreamTask {
       malformed: this.#parts.source?.malformedCount ?? 0,
       late: chain.links.map((link) => link.lateDropped),
       watermarkMs: chain.links[chain.links.length - 1]!.reachedMs,
+      watermarksMs: chain.links.map((link) => link.watermarkMs),
       lowestSplit: chain.lowestSplit(),
       busy,
       backPressured: Math.min(this.#blockedMs / passedMs, 1 - busy),

@@ -132,6 +132,8 @@ export interface SubtaskMetrics {
   /** By position in the chain: records behind the watermark that nobody reads. */
   readonly late: readonly number[]
   readonly watermarkMs: number
+  /** By position in the chain, for people. */
+  readonly watermarksMs: readonly number[]
   /** Where the watermark of a chain that assigns times comes from. */
   readonly lowestSplit?: LowestSplit | undefined
   /** Parts of the time since the last report, 0..1. */
