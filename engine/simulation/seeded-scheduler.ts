@@ -34,8 +34,9 @@ export class SeededScheduler implements Clock {
     this.#nowMs = startMs
   }
 
+  /** In whole ms, as any wall clock; an alarm may ring in between. */
   nowMs(): number {
-    return this.#nowMs + this.#offsetMs
+    return Math.floor(this.#nowMs + this.#offsetMs)
   }
 
   monotonicMs(): number {
