@@ -1,11 +1,11 @@
-// npm run bench -- chain|keyed [--events N] [--parallelism P] [--by field|function] [--runs R]
-// [--json]
+// npm run bench -- chain|keyed|windows [--events N] [--parallelism P] [--by field|function]
+// [--runs R] [--json]
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runJob } from 'millrace/testing'
-import { click, keyOf } from './jobs/records.ts'
+import { click, keyOf, timeOf } from './jobs/records.ts'
 import { readTally, type Tally } from './tally-sink.ts'
 
 interface Bench {
@@ -35,6 +35,7 @@ const MODULUS = 2 ** 48
 const benches: Readonly<Record<string, Bench>> = {
   chain: { job: 'chain.ts', set: {}, expected: chainAnswer },
   keyed: { job: 'keyed.ts', set: { keys: String(keys), by: values.by }, expected: keyedAnswer },
+  windows: { job: 'windows.ts', set: { keys: String(keys) }, expected: windowsAnswer },
 }
 
 const name = positionals[0] ?? ''
@@ -121,4 +122,13 @@ function keyedAnswer(): Tally {
   let sum = 0
   for (const count of counts) sum = (sum + (count * (count + 1)) / 2) % MODULUS
   return { rows: events, sum }
+}
+
+/** A row for each key of each second that has one; the counts of all of them are the events. */
+function windowsAnswer(): Tally {
+  const seen = new Set<number>()
+  for (let index = 0; index < events; index += 1) {
+    seen.add(Math.floor(timeOf(index) / 1_000) * keys + keyOf(index, keys))
+  }
+  return { rows: seen.size, sum: events }
 }

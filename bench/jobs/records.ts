@@ -37,3 +37,8 @@ export function keyOf(index: number, keys: number): number {
   hash ^= hash >>> 16
   return (hash >>> 0) % keys
 }
+
+/** Event time of event n, epoch ms: 20 of them a millisecond, out of order by up to a second. */
+export function timeOf(index: number): number {
+  return 1_700_000_000_000 + Math.floor(index / 20) - (Math.imul(index, 0x9e3779b1) >>> 22)
+}

@@ -157,6 +157,7 @@ function splitState(value: unknown, name: string): SplitState {
     position: json(at, 'position'),
     finished: truth(at, 'finished'),
     watermarkMs: integer(at, 'watermarkMs'),
+    ...(at.fields['generator'] === undefined ? {} : { generator: json(at, 'generator') }),
   }
 }
 

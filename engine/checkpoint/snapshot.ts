@@ -28,6 +28,8 @@ export interface SplitState {
   readonly position: Json
   readonly finished: boolean
   readonly watermarkMs: number
+  /** Snapshot of the split's own watermark generator, where it gives one. */
+  readonly generator?: Json
 }
 
 /** An acknowledgement: everything of one subtask of one vertex, by uid. */

@@ -187,6 +187,7 @@ export function splitsToRead(
       ...split,
       position: state?.position,
       watermarkMs: state?.watermarkMs,
+      generator: state?.generator,
       finished: state?.finished ?? false,
     }
   })

@@ -1,4 +1,5 @@
 import type { Doors } from '../base/doors.ts'
+import type { Json } from '../base/json.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import type { SplitSequence } from './source.ts'
 import type { KeyedStateBackend, MapState, StateDescriptor } from '../state/state.ts'
@@ -43,6 +44,8 @@ export interface StreamOperator {
   onSplit?(change: SplitChange): void
   /** Only watermark assigners behind a source: the watermark of one split, for its state. */
   splitWatermark?(index: number): number
+  /** Likewise, what the split's generator goes on from after a restore; undefined: nothing. */
+  splitGenerator?(index: number): Json | undefined
   /** Only watermark assigners: what gives their watermark; undefined: they are idle, or at an end. */
   lowestSplit?(): LowestSplit | undefined
   /** Only watermark assigners: their input, as a whole, is idle or active again. */
@@ -81,6 +84,8 @@ export interface AddedSplit {
   readonly type: 'added'
   readonly index: number
   readonly watermarkMs: number | undefined
+  /** Snapshot of the split's generator, where the checkpoint has one. */
+  readonly generator?: Json | undefined
   readonly sequence?: SplitSequence | undefined
   /** Whether others are read first. */
   readonly isQueued?: () => boolean

@@ -89,9 +89,9 @@ export class SourceDriver implements SourceOutput {
       }
       active.push(split)
       this.#splits.set(split.index, split)
-      const { index, watermarkMs, sequence } = split
+      const { index, watermarkMs, generator, sequence } = split
       const isQueued = (): boolean => this.#reader.isQueued?.(index) ?? false
-      this.#tell({ type: 'added', index, watermarkMs, sequence, isQueued })
+      this.#tell({ type: 'added', index, watermarkMs, generator, sequence, isQueued })
     }
     this.#openSplits += active.length
     const isLast = complete && !this.#complete
@@ -141,11 +141,14 @@ export class SourceDriver implements SourceOutput {
     const states: SplitState[] = [...this.#finished.values()]
     for (const { id, position, finished } of this.#reader.snapshot()) {
       const index = indices.get(id)
+      const operator = this.#assigner?.operator
       const watermarkMs =
-        index === undefined || this.#assigner === undefined
+        index === undefined || operator === undefined
           ? MIN_WATERMARK
-          : this.#assigner.operator.splitWatermark!(index)
-      states.push({ id, position, finished, watermarkMs })
+          : operator.splitWatermark!(index)
+      const generator = index === undefined ? undefined : operator?.splitGenerator?.(index)
+      const kept = generator === undefined ? {} : { generator }
+      states.push({ id, position, finished, watermarkMs, ...kept })
     }
     return states
   }

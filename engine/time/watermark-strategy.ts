@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import type { Json } from '../base/json.ts'
 import { StreamError } from '../base/errors.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
 
@@ -6,8 +7,18 @@ import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
 export interface WatermarkGenerator {
   /** A record with this event time has been seen. */
   onRecord(timeMs: number): void
-  /** No record at or before this time is expected any more. May stand still, must not go back. */
+  /**
+   * No record at or before this time is expected any more. May stand still, must not go back. Asked
+   * after each record.
+   */
   watermarkMs(): number
+  /**
+   * What a generator of the same split needs to go on from here after a restore, as JSON. Without
+   * it a restored split goes on from its watermark with a new generator, which has seen no record.
+   */
+  snapshot?(): Json
+  /** Called with a snapshot, before the first record. */
+  restore?(snapshot: Json): void
 }
 
 /** How a stream's watermarks come about: plain data, but for the user's own generator. */
@@ -68,14 +79,22 @@ export class BoundedGenerator implements WatermarkGenerator {
   }
 }
 
-export function createGenerator(strategy: WatermarkStrategyData): WatermarkGenerator {
+/** A generator as the engine uses it. `snapshot` gives undefined where there is nothing to keep. */
+export interface SplitGenerator {
+  onRecord(timeMs: number): void
+  watermarkMs(): number
+  snapshot?(): Json | undefined
+  restore?(snapshot: Json): void
+}
+
+export function createGenerator(strategy: WatermarkStrategyData): SplitGenerator {
   return strategy.generator.type === 'bounded'
     ? new BoundedGenerator(strategy.generator.boundMs)
     : new WholeMsGenerator(strategy.generator.create())
 }
 
 /** A user's generator, its watermarks in whole milliseconds, as event times are. */
-class WholeMsGenerator implements WatermarkGenerator {
+class WholeMsGenerator {
   readonly #own: WatermarkGenerator
 
   constructor(own: WatermarkGenerator) {
@@ -95,5 +114,13 @@ class WholeMsGenerator implements WatermarkGenerator {
     }
     // No time lies between a fraction and the millisecond below it.
     return Math.max(MIN_WATERMARK, Math.min(MAX_WATERMARK, Math.floor(ms)))
+  }
+
+  snapshot(): Json | undefined {
+    return this.#own.snapshot?.()
+  }
+
+  restore(snapshot: Json): void {
+    this.#own.restore?.(snapshot)
   }
 }

@@ -1,3 +1,4 @@
+import type { Json } from '../base/json.ts'
 import type { ErrorData } from '../base/errors.ts'
 import type { ParameterValue } from '../graph/parameters.ts'
 import type { PlanData } from '../graph/plan.ts'
@@ -76,6 +77,7 @@ export type FromWorker =
 
 export interface RestoredSplit extends AssignedSplit {
   readonly watermarkMs: number | undefined
+  readonly generator?: Json | undefined
   readonly finished: boolean
 }
 

@@ -5,6 +5,7 @@ import type {
   SplitChange,
   StreamOperator,
 } from '../../engine/operator/operator.ts'
+import type { Json } from '../../engine/base/json.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
 import type { WatermarkStrategyData } from '../../engine/time/watermark-strategy.ts'
 import type { Run } from './split-clock.ts'
@@ -107,6 +108,10 @@ export class AssignWatermarksOperator implements StreamOperator {
     return this.#splits.get(index)?.watermarkMs ?? MIN_WATERMARK
   }
 
+  splitGenerator(index: number): Json | undefined {
+    return this.#splits.get(index)?.snapshot()
+  }
+
   lowestSplit(): LowestSplit | undefined {
     if (this.#idle) return undefined
     let lowest: SplitClock | undefined
@@ -153,11 +158,12 @@ export class AssignWatermarksOperator implements StreamOperator {
   }
 
   /** Emits no watermark: others may be about to be added that are further behind (T5). */
-  #add({ index, watermarkMs, sequence, isQueued }: AddedSplit): void {
+  #add({ index, watermarkMs, generator, sequence, isQueued }: AddedSplit): void {
     const nowMs = this.#context.doors.clock.nowMs()
     const split = new SplitClock(index, this.#strategy, watermarkMs, nowMs)
     split.sequence = sequence
     split.isQueued = isQueued
+    if (generator !== undefined) split.restore(generator)
     this.#splits.set(index, split)
   }
 

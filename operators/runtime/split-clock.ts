@@ -1,8 +1,6 @@
 import type { SplitSequence } from '../../engine/operator/source.ts'
-import type {
-  WatermarkGenerator,
-  WatermarkStrategyData,
-} from '../../engine/time/watermark-strategy.ts'
+import type { Json } from '../../engine/base/json.ts'
+import type { SplitGenerator, WatermarkStrategyData } from '../../engine/time/watermark-strategy.ts'
 import { MIN_WATERMARK } from '../../engine/stream/elements.ts'
 import { createGenerator } from '../../engine/time/watermark-strategy.ts'
 
@@ -40,7 +38,7 @@ export function splitsThatCount(splits: Iterable<SplitClock>): readonly SplitClo
 
 /** Generator and watermark of one split. */
 export class SplitClock {
-  readonly #generator: WatermarkGenerator
+  readonly #generator: SplitGenerator
   readonly index: number
   sequence: SplitSequence | undefined
   /** Whether records came since someone looked. */
@@ -62,6 +60,15 @@ export class SplitClock {
     this.#generator = createGenerator(strategy)
     this.watermarkMs = restoredMs ?? MIN_WATERMARK
     this.seenAtMs = nowMs
+  }
+
+  /** What the generator wants to go on from after a restore; undefined: nothing. */
+  snapshot(): Json | undefined {
+    return this.#generator.snapshot?.()
+  }
+
+  restore(snapshot: Json): void {
+    this.#generator.restore?.(snapshot)
   }
 
   /**

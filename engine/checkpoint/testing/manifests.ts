@@ -41,7 +41,9 @@ export function sampleManifest(changes: Partial<CheckpointManifest> = {}): Check
           { id: 'a', index: 0, start: 0 },
           { id: 'b', index: 1, start: 0 },
         ],
-        splits: [{ id: 'a', position: { offset: 7 }, finished: false, watermarkMs: -5 }],
+        splits: [
+          { id: 'a', position: { offset: 7 }, finished: false, watermarkMs: -5, generator: [1, 2] },
+        ],
       },
     ],
     sinks: [
