@@ -47,6 +47,7 @@ export const ERRORS = {
   USER_FUNCTION_FAILED: record,
   VALUE_UNFIT: record,
   KEY_INVALID: record,
+  TIMERS_ENDLESS: { domain: 'user', then: 'fail', exit: 1 },
   RECORD_MALFORMED: record,
   RECORD_POISON: { domain: 'user', then: 'fail', exit: 5 },
   // State and checkpoints.

@@ -25,6 +25,11 @@ export const STORE_BUFFER_BYTES_MIN = 1_024 * 1_024
 export const STORE_BUFFER_BYTES_MAX = 16 * 1_024 * 1_024
 /** Timers fired, or records made by finish, before an operator yields its slice. */
 export const FIRINGS_PER_SLICE_MAX = 1_024
+/**
+ * Event-time timers that one key may set behind the end of the input, where each fires at once: six
+ * days of a tick a second. More are taken for a chain without an end.
+ */
+export const TIMERS_AT_END_MAX = 500_000
 /** A dying engine's lock is waited for this long before the folder counts as busy. */
 export const OWNER_WAIT_MS = 10_000
 /** Steps of a task in one slice: about a millisecond of batches, so that I/O and peers get their turn. */

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { assert } from '../base/assert.ts'
 import { StreamError } from '../base/errors.ts'
 import type { TimerQueue } from '../operator/operator.ts'
-import { MIN_WATERMARK } from '../stream/elements.ts'
+import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
 import { keyHash } from '../stream/key-codec.ts'
 import type { Cell } from './cell.ts'
 import {
@@ -19,6 +19,7 @@ import type { KeyedHeap } from './keyed-heap.ts'
 import { KeyedTimer } from './keyed-timer.ts'
 import type { KeyGroupTable } from './state-entry.ts'
 import { removeDirty } from './state-entry.ts'
+import { TimerChains } from './timer-chains.ts'
 import { TimerHeap } from './timer-heap.ts'
 import { TimerIndex } from './timer-index.ts'
 
@@ -48,6 +49,10 @@ export class KeyedTimers implements TimerQueue {
   readonly #heap: KeyedHeap
   readonly #clock: Clock
   #watermarkMs = MIN_WATERMARK
+  /** Counts what is set behind the end of the input. */
+  #chains: TimerChains | undefined
+  /** The input has ended: what a firing sets would never come to an end. */
+  #isLastRound = false
   /** The latest time that `fireInOrder` has come to: an overdue timer does not turn it back. */
   #atHandMs = MIN_WATERMARK
 
@@ -93,6 +98,7 @@ export class KeyedTimers implements TimerQueue {
   }
 
   registerEventTimeTimer(atMs: number): void {
+    if (this.#chains !== undefined) this.#chains.count(this.#heap.currentKey)
     this.eventTime.register(atMs)
   }
 
@@ -101,7 +107,7 @@ export class KeyedTimers implements TimerQueue {
   }
 
   registerProcessingTimeTimer(atMs: number): void {
-    this.processingTime.register(atMs)
+    if (!this.#isLastRound) this.processingTime.register(atMs)
   }
 
   deleteProcessingTimeTimer(atMs: number): void {
@@ -109,6 +115,7 @@ export class KeyedTimers implements TimerQueue {
   }
 
   fireEventTime(ms: number, onTimer: (atMs: number) => void, mayContinue: () => boolean): boolean {
+    if (ms === MAX_WATERMARK) this.#chains ??= new TimerChains()
     const { eventTime } = this
     for (let timer = eventTime.first; timer !== undefined; timer = eventTime.first) {
       if (timer.atMs > ms) break
@@ -130,6 +137,7 @@ export class KeyedTimers implements TimerQueue {
     onTimer: (atMs: number) => void,
     mayContinue: () => boolean,
   ): boolean {
+    if (ms === MAX_WATERMARK) this.#chains ??= new TimerChains()
     for (;;) {
       const place = this.places.first
       const timer = this.eventTime.first
@@ -155,11 +163,13 @@ export class KeyedTimers implements TimerQueue {
     mayContinue: () => boolean,
   ): boolean {
     const { processingTime } = this
+    this.#isLastRound = nowMs === Infinity
     for (let timer = processingTime.first; timer !== undefined; timer = processingTime.first) {
       if (timer.atMs > nowMs) break
       if (!mayContinue()) return false
       this.#fire(processingTime, timer, onTimer)
     }
+    this.#isLastRound = false
     return true
   }
 

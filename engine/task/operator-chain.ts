@@ -38,6 +38,11 @@ export class OperatorChain {
     return taken
   }
 
+  /** No record comes any more: what waits for processing time fires at the finish. */
+  endInput(): void {
+    for (const link of this.links) link.inputEnded = true
+  }
+
   /** The combined watermark of the inputs has advanced; `advance` carries it through. */
   offerWatermark(ms: number): void {
     this.links[0]!.offerWatermark(ms)
@@ -72,7 +77,9 @@ export class OperatorChain {
 
   nextProcessingTimeMs(): number {
     let next = Infinity
-    for (const { operator } of this.links) {
+    for (const { operator, inputEnded } of this.links) {
+      // From the end on, `finish` fires them.
+      if (inputEnded) return Infinity
       const mine = operator.nextProcessingTimeMs?.()
       if (mine !== undefined && mine < next) next = mine
     }
@@ -121,6 +128,9 @@ export class ChainLink implements Output {
   reachedMs = MIN_WATERMARK
   #emittedMs = MIN_WATERMARK
   #finished = false
+  /** Set by the chain. */
+  inputEnded = false
+  #processingTimeEnded = false
   /** A change of status that waits for the watermark before it. */
   #idleNext: boolean | undefined
 
@@ -219,8 +229,24 @@ export class ChainLink implements Output {
     return true
   }
 
+  /**
+   * Behind the last watermark: the timers of processing time that still wait fire once, in order,
+   * and then the event-time timers that these have set. Timers of processing time that one of their
+   * kind has set never fire. False: call again.
+   */
+  #endTimers(): boolean {
+    const { operator } = this
+    if (!this.#processingTimeEnded) {
+      if (operator.nextProcessingTimeMs?.() === undefined) return true
+      if (!operator.advanceProcessingTime!(Infinity)) return false
+      this.#processingTimeEnded = true
+    }
+    return operator.advanceWatermark?.(MAX_WATERMARK) ?? true
+  }
+
   finish(): boolean {
     if (this.#finished) return true
+    if (!this.#endTimers()) return false
     if (this.operator.finish !== undefined && !this.operator.finish()) return false
     this.#finished = true
     return true

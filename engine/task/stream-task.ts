@@ -324,6 +324,7 @@ export class StreamTask {
 
   #endInput(): void {
     this.#inputEnded = true
+    this.#parts.chain.endInput()
     this.#parts.chain.offerWatermark(MAX_WATERMARK)
   }
 
