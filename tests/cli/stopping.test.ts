@@ -111,6 +111,33 @@ describe.concurrent('stopping', () => {
     expect(isAlive(engine)).toBe(false)
   })
 
+  for (const [where, options] of [
+    ['a map', { map: `if (record.index === 500) { console.log('stuck'); for (;;); }` }],
+    [
+      'onTimer',
+      {
+        keyed: `.process('count', {
+          emits: Count,
+          state: {},
+          onRecord(_, { timers }) { timers.registerProcessingTimeTimer(timers.processingTimeMs) },
+          onTimer() { console.log('stuck'); for (;;); },
+        })`,
+      },
+    ],
+  ] as const) {
+    test(`an endless loop in ${where} is ended after --grace`, async ({ project }) => {
+      project.write('job.ts', counting(options))
+      const run = project.start(['run', 'job.ts', '--json', '--grace', '300ms'])
+      await run.saw(/^stuck$/m)
+      const engine = enginePid(project)
+      run.child.kill('SIGTERM')
+      const ended = await run.ended
+      expect(ended.exitCode).toBe(143)
+      expect(lastLine(ended)).toMatchObject({ status: 'killed' })
+      expect(isAlive(engine)).toBe(false)
+    })
+  }
+
   test('a finished job says so, ends with 0 and writes nothing', async ({ project }) => {
     project.write('job.ts', counting())
     const args = ['run', 'job.ts', '--json']
