@@ -24,6 +24,7 @@ export type { Random } from './base/random.ts'
 export type { Secret } from './base/secret.ts'
 export type { FaultPlace } from './faults/place.ts'
 export type { FaultProbe } from './faults/probe.ts'
+export { ASYNC_HINT, isAsyncFunction } from './operator/user-error.ts'
 export { sinkDefinition, sinkOf } from './operator/sink.ts'
 export type {
   Committable,

@@ -14,8 +14,10 @@ import type {
 import type { Has, Numeric, requires, ValueOf, yields } from './types.ts'
 import type { Key } from '../engine/stream/keys.ts'
 import type { Schema } from '../engine/stream/schema.ts'
+import { callSite } from './call-site.ts'
 import { expressionData, predicateData } from './expressions.ts'
 import { StreamError } from '../engine/base/errors.ts'
+import { ASYNC_HINT, isAsyncFunction } from '../engine/operator/user-error.ts'
 
 /** What an aggregate is below its type. With `where`, only records that fit it count. */
 export type AggregateData =
@@ -102,6 +104,14 @@ export function aggregateFunction<T, A, R>(
   definition: AggregateFunction<T, A, R>,
 ): Aggregate<T, { readonly type: R }> {
   for (const part of ['create', 'add', 'merge', 'getResult'] as const) {
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- looked at, never called
+    if (isAsyncFunction(definition[part])) {
+      const at = callSite()
+      throw new StreamError('STEP_ASYNC', `"${part}" of aggregateFunction is async`, {
+        hint: ASYNC_HINT,
+        ...(at === undefined ? {} : { place: { at } }),
+      })
+    }
     if (typeof definition[part] === 'function') continue
     throw new StreamError('OPTION_INVALID', `aggregateFunction has no function "${part}"`, {
       hint: 'It needs accumulator, result, create, add, merge and getResult.',

@@ -11,6 +11,7 @@ import { nearest } from '../engine/graph/suggest.ts'
 import { unknownField } from '../engine/graph/validate.ts'
 import { parseDay } from '../engine/stream/day.ts'
 import { compareDecimals } from '../engine/stream/decimal-text.ts'
+import { ASYNC_HINT, isAsyncFunction } from '../engine/operator/user-error.ts'
 import { fieldNames } from '../engine/stream/schema.ts'
 import { callSite } from './call-site.ts'
 import { fieldsOfExpression } from './expressions.ts'
@@ -214,6 +215,7 @@ export function checkColumns(columns: readonly string[], uid: string): void {
 }
 
 export function checkFunction(step: unknown, name: string, uid?: string): void {
+  checkSynchronous(step, stepText(name, uid), uid)
   if (typeof step === 'function') return
   throw stepError(
     'OPTION_INVALID',
@@ -230,6 +232,13 @@ function noOrder(uid: string): StreamError {
     'Records are put in order for each key: call keyBy before process.',
     uid,
   )
+}
+
+/** Throws STEP_ASYNC for a function that can only give a promise. */
+export function checkSynchronous(step: unknown, name: string, uid?: string): void {
+  if (isAsyncFunction(step)) {
+    throw stepError('STEP_ASYNC', `the function of ${name} is async`, ASYNC_HINT, uid)
+  }
 }
 
 /** A definition of a process function: has what it must have, and no slip of the pen. */
@@ -250,7 +259,10 @@ export function checkDefinition(
   }
   const known = [...required, ...optional]
   for (const name of Object.keys(definition)) {
-    if (known.includes(name)) continue
+    if (known.includes(name)) {
+      checkSynchronous(definition[name as keyof object], `${name} of "${uid}"`, uid)
+      continue
+    }
     if (name === 'order') throw noOrder(uid)
     const near = nearest(name, known)
     throw stepError(

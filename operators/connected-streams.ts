@@ -30,7 +30,7 @@ export class ConnectedStreamsSteps implements Methods<ConnectedStreams<unknown, 
     checkUid(uid, 'process', callSite)
     const optional = ['order', 'state', 'sides', 'onTimer']
     checkDefinition(definition, ['emits', 'onLeft', 'onRight'], optional, uid)
-    const { states, sides } = declared(definition)
+    const { emits, states, sides } = declared(definition)
     const order = orderOf(definition['order'], uid, sides)
     const keys = [this.#left.key, this.#right.key] as const
     const step = {
@@ -38,12 +38,12 @@ export class ConnectedStreamsSteps implements Methods<ConnectedStreams<unknown, 
       uid,
       parameters: planJson({
         keys,
-        emits: definition['emits'],
+        emits,
         sides,
         ...orderJson(order),
         ...handlesTimers(definition['onTimer']),
       }),
-      shape: definition['emits'] as SchemaData,
+      shape: emits,
       functionSlots: 2 + keys.filter((key) => key.type === 'function').length,
       keys,
       eventTime: eventTimeUse(
@@ -95,7 +95,7 @@ export class BroadcastConnectedSteps implements Methods<
       ['state', 'sides', 'onTimer'],
       uid,
     )
-    const { states, sides } = declared(definition)
+    const { emits, states, sides } = declared(definition)
     const broadcast = broadcastStates(definition['broadcast'], uid)
     const { key } = this.#keyed
     const step = {
@@ -103,12 +103,12 @@ export class BroadcastConnectedSteps implements Methods<
       uid,
       parameters: planJson({
         key,
-        emits: definition['emits'],
+        emits,
         sides,
         broadcast,
         ...handlesTimers(definition['onTimer']),
       }),
-      shape: definition['emits'] as SchemaData,
+      shape: emits,
       functionSlots: 2 + (key.type === 'function' ? 1 : 0),
       keys: [key, undefined],
       eventTime: eventTimeUse([definition['onRecord'], definition['onTimer']]),

@@ -20,10 +20,12 @@ import {
   checkFieldKind,
   checkFunction,
   checkPredicate,
+  checkSynchronous,
   here,
   stepError,
 } from './checks.ts'
 import { expressionData, predicateData } from './expressions.ts'
+import { declared } from './keyed-parts.ts'
 import { KeyedStreamSteps } from './keyed-stream.ts'
 import { addStep, notInThisVersion, PARTS, partsOf, repartitioned } from './planner.ts'
 import { planJson } from './plan-json.ts'
@@ -184,6 +186,7 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
   ): object {
     const strategy = strategyData(givenStrategy)
     const isFunction = typeof given === 'function'
+    checkSynchronous(given, 'assignTimestampsAndWatermarks')
     if (!isFunction) {
       checkFieldKind(this.#shape, given, ['a number'], 'assignTimestampsAndWatermarks')
     }
@@ -208,13 +211,13 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
   process(uid: unknown, definition: unknown): object {
     checkUid(uid, 'process', callSite)
     checkDefinition(definition, ['emits', 'onRecord'], ['sides'], uid)
-    const sides = (definition['sides'] ?? {}) as Readonly<Record<string, SchemaData>>
+    const { emits, sides } = declared(definition)
     const names = Object.keys(sides)
     const step = {
       kind: 'process',
       uid,
-      parameters: planJson({ emits: definition['emits'], sides }),
-      shape: definition['emits'] as SchemaData,
+      parameters: planJson({ emits, sides }),
+      shape: emits,
       functionSlots: 1,
       runtime: createProcess({ definition, sides: names }),
     }
@@ -318,6 +321,7 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
 
   #keySelector(key: unknown): KeySelector {
     if (typeof key === 'function') {
+      checkSynchronous(key, 'keyBy')
       return { type: 'function', select: key as (record: never) => unknown }
     }
     const fields = (Array.isArray(key) ? key : [key]) as readonly string[]

@@ -15,6 +15,7 @@ import { DeadLetter } from './dead-letter.ts'
 import { GraphBuilder } from './graph-builder.ts'
 import type { Step } from './graph-builder.ts'
 import { addStep } from './planner.ts'
+import { namesShape } from './shapes.ts'
 import { planJson } from './plan-json.ts'
 
 export interface CheckpointingOptions {
@@ -81,7 +82,7 @@ export class StreamEnvironmentSteps implements Methods<StreamEnvironment>, Plann
       kind: 'source',
       uid,
       parameters: { source: definition.kind, options: planJson(definition.parameters) },
-      shape: definition.schema,
+      shape: definition.schema ?? namesShape(definition.fields),
       inputs: [],
       runtime: { type: 'source', source: definition },
     }

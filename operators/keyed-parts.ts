@@ -7,7 +7,7 @@ import type { Order } from './process.ts'
 import type { Json } from '../engine/base/json.ts'
 import type { StateDescriptor } from '../engine/state/state.ts'
 import type { KeySelector } from '../engine/stream/keys.ts'
-import type { SchemaData } from '../engine/stream/schema.ts'
+import type { Schema, SchemaData } from '../engine/stream/schema.ts'
 import { aggregateData } from './aggregates.ts'
 import { checkAggregate, checkColumns, stepError } from './checks.ts'
 import { orderedAggregate } from './text-order.ts'
@@ -22,6 +22,7 @@ import {
   windowColumns,
 } from './shapes.ts'
 import { stateDescriptors } from './states.ts'
+import { schemaData } from '../engine/stream/schema.ts'
 
 /** A keyed stream below its type. */
 export interface KeyedParts extends PlannedStream {
@@ -125,12 +126,15 @@ export function functionAggregates(
 }
 
 export function declared(definition: UserDefinition): {
+  readonly emits: SchemaData
   readonly states: Readonly<Record<string, StateDescriptor>>
   readonly sides: DeclaredSides
 } {
+  const sides = (definition['sides'] ?? {}) as Readonly<Record<string, Schema<unknown>>>
   return {
+    emits: schemaData(definition['emits'] as Schema<unknown>),
     states: stateDescriptors(definition['state'] as Readonly<Record<string, unknown>> | undefined),
-    sides: (definition['sides'] ?? {}) as DeclaredSides,
+    sides: Object.fromEntries(Object.entries(sides).map(([name, of]) => [name, schemaData(of)])),
   }
 }
 

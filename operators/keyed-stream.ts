@@ -4,10 +4,9 @@ import type { AnyProcessFunction } from './process-function.ts'
 import type { UserFunction } from './runtime/options.ts'
 import type { KeyedStream } from './streams.ts'
 import type { KeySelector } from '../engine/stream/keys.ts'
-import type { SchemaData } from '../engine/stream/schema.ts'
 import { checkUid } from '../engine/graph/validate.ts'
 import { callSite } from './call-site.ts'
-import { checkDefinition, checkFunction, stepError } from './checks.ts'
+import { checkDefinition, checkFunction, checkSynchronous, stepError } from './checks.ts'
 import {
   BroadcastConnectedSteps,
   checkSameKey,
@@ -132,7 +131,7 @@ export class KeyedStreamSteps
   #processObject(uid: string, definition: unknown): object {
     const optional = ['order', 'state', 'sides', 'onTimer']
     checkDefinition(definition, ['emits', 'onRecord'], optional, uid)
-    const { states, sides } = declared(definition)
+    const { emits, states, sides } = declared(definition)
     const order = orderOf(definition['order'], uid, sides)
     const { key } = this
     const names = Object.keys(sides)
@@ -142,12 +141,12 @@ export class KeyedStreamSteps
       uid,
       parameters: planJson({
         key,
-        emits: definition['emits'],
+        emits,
         sides,
         ...orderJson(order),
         ...handlesTimers(definition['onTimer']),
       }),
-      shape: definition['emits'] as SchemaData,
+      shape: emits,
       functionSlots: 1,
       eventTime: eventTimeUse([definition['onRecord'], definition['onTimer']], order),
       order,
@@ -168,6 +167,10 @@ export class KeyedStreamSteps
       )
     }
     const instance = create()
+    for (const method of ['open', 'processElement', 'onTimer'] as const) {
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- looked at, never called
+      checkSynchronous(instance[method], `${method} of "${uid}"`, uid)
+    }
     const order = orderOf(instance.order, uid, {})
     const { key } = this
     const form = { type: 'class', states: declaredStates(instance), create } as const

@@ -1,4 +1,4 @@
-import type { KeyedContext, Order, Sides } from './process.ts'
+import type { KeyedContext, Nothing, Order, Sides } from './process.ts'
 import type { ListState, MapState, StateOptions, ValueState } from './states.ts'
 import type { KeyedStateBackend, StateDescriptor } from '../engine/state/state.ts'
 import type { Key } from '../engine/stream/keys.ts'
@@ -44,11 +44,11 @@ export abstract class KeyedProcessFunction<K, T, Out, O extends Sides = {}> {
   }
 
   /** Called once in a subtask, before its first record. No key is current. */
-  open?(): void
+  open?(): Nothing
 
-  abstract processElement(record: T, context: KeyedContext<K, Out, O>): void
+  abstract processElement(record: T, context: KeyedContext<K, Out, O>): Nothing
 
-  onTimer?(atMs: number, context: KeyedContext<K, Out, O>): void
+  onTimer?(atMs: number, context: KeyedContext<K, Out, O>): Nothing
 }
 
 /** A process function as the runtime sees it. */

@@ -17,6 +17,10 @@ export type Order = 'arrival' | 'event-time'
 /** In event-time order records that come behind the watermark go to the side output `late`. */
 export type LateSide<D extends Order, T> = [D] extends ['event-time'] ? { readonly late: T } : {}
 
+/** What a callback returns: nothing. A promise does not fit, as it would into `void` alone. */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- so a promise is refused
+export type Nothing = void | undefined
+
 /** What a process function may do with the record at hand. Its functions are bound. */
 export interface ProcessContext<Out, O extends Sides = {}> {
   /** Event time of the record at hand; NaN where none was assigned. */
@@ -40,7 +44,7 @@ export interface WithState<S extends States> {
 export interface Process<T, Out, O extends Fields> {
   readonly emits: Schema<Out>
   readonly sides?: O
-  onRecord(record: T, context: ProcessContext<Out, RowOf<O>>): void
+  onRecord(record: T, context: ProcessContext<Out, RowOf<O>>): Nothing
 }
 
 export interface KeyedProcess<T, K, Out, S extends States, O extends Fields, D extends Order> {
@@ -48,8 +52,8 @@ export interface KeyedProcess<T, K, Out, S extends States, O extends Fields, D e
   readonly order?: D
   readonly state?: S
   readonly sides?: O
-  onRecord(record: T, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
-  onTimer?(atMs: number, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
+  onRecord(record: T, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): Nothing
+  onTimer?(atMs: number, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): Nothing
 }
 
 export interface CoProcess<L, R, K, Out, S extends States, O extends Fields, D extends Order> {
@@ -57,9 +61,9 @@ export interface CoProcess<L, R, K, Out, S extends States, O extends Fields, D e
   readonly order?: D
   readonly state?: S
   readonly sides?: O
-  onLeft(record: L, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
-  onRight(record: R, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
-  onTimer?(atMs: number, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): void
+  onLeft(record: L, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): Nothing
+  onRight(record: R, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): Nothing
+  onTimer?(atMs: number, context: KeyedContext<K, Out, RowOf<O>> & WithState<S>): Nothing
 }
 
 export type ReadonlyHandles<B extends States> = {
@@ -85,13 +89,13 @@ export interface BroadcastProcess<
     record: T,
     context: KeyedContext<K, Out, RowOf<O>> &
       WithState<S> & { readonly broadcast: ReadonlyHandles<B> },
-  ): void
-  onBroadcast(record: U, context: { readonly broadcast: Handles<B> }): void
+  ): Nothing
+  onBroadcast(record: U, context: { readonly broadcast: Handles<B> }): Nothing
   onTimer?(
     atMs: number,
     context: KeyedContext<K, Out, RowOf<O>> &
       WithState<S> & { readonly broadcast: ReadonlyHandles<B> },
-  ): void
+  ): Nothing
 }
 
 /** A function over all records of a window, when it fires. */
@@ -104,5 +108,5 @@ export interface WindowProcess<T, K, Out, O extends Fields> {
       readonly key: K
       readonly window: { readonly start: number; readonly end: number }
     },
-  ): void
+  ): Nothing
 }

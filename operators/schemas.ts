@@ -1,22 +1,29 @@
 /** Schemas as jobs write them. A schema object is its own plain data, frozen. */
 import type { Fields, RowOf, Simplify } from './types.ts'
-import type { Infer, Schema, SchemaData, StructSchema } from '../engine/stream/schema.ts'
+import type {
+  Infer,
+  Schema,
+  SchemaData,
+  StructData,
+  StructSchema,
+} from '../engine/stream/schema.ts'
 import { StreamError } from '../engine/base/errors.ts'
-import { schemaData, schemaOf } from '../engine/stream/schema.ts'
+import { schemaData, schemaOf, structOf } from '../engine/stream/schema.ts'
 
 export type { Infer, Schema, StructSchema }
 
-/** A record with named fields. */
+/** A record with named fields. Extend one by its fields: `struct({ ...Order.fields, paid: bool() })`. */
 export function struct<F extends Fields>(fields: F): StructSchema<Simplify<RowOf<F>>> {
-  const data = {
+  const data: StructData = {
     kind: 'struct',
     fields: Object.freeze(
       Object.entries(fields).map(([name, schema]) =>
         Object.freeze({ name, schema: checked(schema, `field "${name}"`) }),
       ),
     ),
-  } as const
-  return schemaOf(Object.freeze(data)) as StructSchema<Simplify<RowOf<F>>>
+  }
+  type Row = Simplify<RowOf<F>>
+  return structOf<Row>(fields, Object.freeze(data))
 }
 
 /** Text. With `oneOf`, only these texts, for the compiler and when a record comes in. */

@@ -7,6 +7,7 @@
 import type { AggregateData } from './aggregates.ts'
 import type { ExpressionData } from './expressions.ts'
 import type { SchemaData } from '../engine/stream/schema.ts'
+import { schemaData } from '../engine/stream/schema.ts'
 
 /** Told from a schema of the user's by its identity. */
 const UNKNOWN: SchemaData = Object.freeze({ kind: 'packed' })
@@ -26,6 +27,11 @@ export function shapeOf(columns: Columns): SchemaData {
     kind: 'struct',
     fields: columns.map(({ name, schema }) => Object.freeze({ name, schema })),
   })
+}
+
+/** A shape of which only the names are known. */
+export function namesShape(names: readonly string[] | undefined): SchemaData | undefined {
+  return names && shapeOf(names.map((name) => ({ name, schema: UNKNOWN })))
 }
 
 /** Whether a shape is a schema. */
@@ -88,7 +94,7 @@ export function aggregateShape(shape: SchemaData | undefined, data: AggregateDat
       return mayBeEmpty(shape, data) ? nullableOf(of) : of
     }
     case 'function':
-      return data.definition.result as unknown as SchemaData
+      return schemaData(data.definition.result)
     default:
       return data satisfies never
   }

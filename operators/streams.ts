@@ -60,10 +60,10 @@ interface OnlyOnTheResultOfAWindow {
   readonly windowStart: never
 }
 
-interface UseAsyncMap {
-  readonly 'a step is synchronous: use asyncMap(uid, …) for a function that returns a promise': never
+interface ReturnsAPromise {
+  readonly 'a step is synchronous: its function must not return a promise': never
 }
-type Synchronous<U> = U extends PromiseLike<unknown> ? UseAsyncMap : U
+type Synchronous<U> = U extends PromiseLike<unknown> ? ReturnsAPromise : U
 
 /** What other streams may ask of a stream: the small, covariant face. */
 export interface Stream<out T> {
@@ -156,7 +156,7 @@ export interface KeyedStream<T, K, F extends string> extends Keyed<T, K> {
     uid: string,
     other: Keyed<U, K>,
     bounds: { readonly lower: Duration; readonly upper: Duration },
-    join: (left: T, right: U) => Out,
+    join: (left: T, right: U) => Synchronous<Out>,
   ): DataStream<Out, { readonly late: T | U }>
 }
 

@@ -5,6 +5,7 @@ import type {
   WatermarkStrategyData,
 } from '../engine/time/watermark-strategy.ts'
 import { StreamError } from '../engine/base/errors.ts'
+import { ASYNC_HINT, isAsyncFunction } from '../engine/operator/user-error.ts'
 import { boundedStrategy, ownStrategy } from '../engine/time/watermark-strategy.ts'
 
 export type { WatermarkGenerator }
@@ -35,6 +36,11 @@ export function watermarkGenerator(create: () => WatermarkGenerator): WatermarkS
   if (typeof create !== 'function') {
     throw new StreamError('OPTION_INVALID', 'watermarkGenerator was not given a function', {
       hint: 'Give a function that makes a generator: each split gets its own.',
+    })
+  }
+  if (isAsyncFunction(create)) {
+    throw new StreamError('STEP_ASYNC', 'the function of watermarkGenerator is async', {
+      hint: ASYNC_HINT,
     })
   }
   return ownStrategy(create)

@@ -6,7 +6,6 @@ import type { UserFunction } from './runtime/options.ts'
 import type { WindowedStream } from './streams.ts'
 import type { WindowData } from './windows.ts'
 import type { Json } from '../engine/base/json.ts'
-import type { SchemaData } from '../engine/stream/schema.ts'
 import { checkUid } from '../engine/graph/validate.ts'
 import { callSite } from './call-site.ts'
 import { checkDefinition, checkFunction, stepError } from './checks.ts'
@@ -78,7 +77,7 @@ export class WindowedStreamSteps implements Methods<WindowedStream<unknown, unkn
   process(uid: unknown, definition: unknown): object {
     checkUid(uid, 'window', callSite)
     checkDefinition(definition, ['emits', 'onWindow'], ['sides'], uid)
-    const { sides } = declared(definition)
+    const { emits, sides } = declared(definition)
     if (Object.hasOwn(sides, 'late')) {
       throw stepError(
         'FIELD_CLASH',
@@ -91,8 +90,8 @@ export class WindowedStreamSteps implements Methods<WindowedStream<unknown, unkn
     const step = {
       kind: 'window-process',
       uid,
-      parameters: this.#parameters(planJson({ key, emits: definition['emits'], sides })),
-      shape: definition['emits'] as SchemaData,
+      parameters: this.#parameters(planJson({ key, emits, sides })),
+      shape: emits,
       functionSlots: 1,
       runtime: createWindowProcess({
         key,

@@ -6,13 +6,30 @@ const SPLIT = 'collection'
 
 /** The records of an array, in its order. One split; its position is an index. */
 export function collectionSource<V>(records: readonly V[]): Source<V> {
+  const fields = fieldsOf(records)
   return sourceOf<V>({
     kind: 'collection',
     parameters: { records: records.length },
+    ...(fields === undefined ? {} : { fields }),
     bounded: true,
     createEnumerator: () => oneSplit,
     createReader: ({ batchRecords }) => new CollectionReader(records, batchRecords),
   })
+}
+
+/** A longer collection is not looked through when the job is planned. */
+const LOOKED_AT_MAX = 10_000
+
+/** Names of all fields of the records; undefined where they are no plain objects. */
+function fieldsOf(records: readonly unknown[]): readonly string[] | undefined {
+  if (records.length === 0 || records.length > LOOKED_AT_MAX) return undefined
+  const names = new Set<string>()
+  for (const record of records) {
+    if (typeof record !== 'object' || record === null) return undefined
+    if (Object.getPrototypeOf(record) !== Object.prototype) return undefined
+    for (const name of Object.keys(record)) names.add(name)
+  }
+  return [...names]
 }
 
 const oneSplit: SplitEnumerator = {

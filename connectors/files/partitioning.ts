@@ -1,4 +1,4 @@
-import { formatDay, parseDay, StreamError } from '../../engine/index.ts'
+import { formatDay, isAsyncFunction, parseDay, StreamError } from '../../engine/index.ts'
 import type { SchemaData, StructData } from '../../engine/index.ts'
 import { formatDecimal, parseDecimal } from '../formats/decimal.ts'
 import { readCode } from '../formats/field-code.ts'
@@ -55,6 +55,11 @@ export function partitioning(
   if (by === undefined) return undefined
   if (typeof by === 'function') {
     const named = by.bind(options) as (record: unknown) => unknown
+    if (isAsyncFunction(named)) {
+      throw new StreamError('STEP_ASYNC', `the "partitionBy" of ${sink} is async`, {
+        hint: 'Name the folder from the record alone.',
+      })
+    }
     return (uid) => new NamedFolders(schema, named, keep, uid)
   }
   const names: readonly unknown[] = Array.isArray(by) ? by : [by]

@@ -1,6 +1,7 @@
 import {
   asStreamError,
   BATCH_RECORDS_MAX,
+  isAsyncFunction,
   RecordBatch,
   sourceOf,
   StreamError,
@@ -63,6 +64,11 @@ export function generatorSource<V>(options: GeneratorOptions<V>): Source<V> {
   }
   // Bound, because "generate" may be a method; the number of its parameters stays.
   const generate = options.generate.bind(options) as Generate
+  if (isAsyncFunction(generate)) {
+    throw new StreamError('STEP_ASYNC', 'the "generate" of generatorSource is async', {
+      hint: 'Make each record from its index alone. Read what takes time with a source of files or Kafka.',
+    })
+  }
   const plan: Plan = { records: records ?? Infinity, perSecond, seed, generate }
   return sourceOf<V>({
     kind: 'generator',

@@ -50,15 +50,15 @@ export function unknownField(
   place: ErrorPlace,
 ): StreamError {
   const near = nearest(name, known)
-  return new StreamError(
-    'FIELD_UNKNOWN',
-    `${step} names "${name}", the records have "${known.join(', ')}"`,
-    {
-      hint:
-        near === undefined ? 'Name one of the fields of the records.' : `Did you mean "${near}"?`,
-      place,
-    },
-  )
+  const found = known.length === 0 ? 'no fields' : `"${known.join(', ')}"`
+  const plain =
+    known.length === 0
+      ? 'Make objects of the records with map first, or give a function.'
+      : 'Name one of the fields of the records.'
+  return new StreamError('FIELD_UNKNOWN', `${step} names "${name}", the records have ${found}`, {
+    hint: near === undefined ? plain : `Did you mean "${near}"?`,
+    place,
+  })
 }
 
 /** Throws the first mistake. What a step alone can tell was checked when it was made. */

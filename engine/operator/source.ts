@@ -51,6 +51,8 @@ export interface SourceDefinition {
   readonly parameters: Json
   /** Schema of the records where it is declared: lets the plan check field names. */
   readonly schema?: SchemaData
+  /** Without a schema: all field names that its records have, where they are known. */
+  readonly fields?: readonly string[]
   /** Whether the input has an end. */
   readonly bounded: boolean
   /** With 'dead-letter' a step must read the side output `malformed`. Left out: 'fail'. */

@@ -55,12 +55,23 @@ export function asyncError(
   return recordError(
     'STEP_ASYNC',
     `${step} "${context.name}" returned a promise`,
-    'Steps are synchronous: use asyncMap for a function that returns a promise.',
+    ASYNC_HINT,
     context,
     batch,
     index,
   )
 }
+
+/** What to do about a step that waits. */
+export const ASYNC_HINT =
+  'Steps are synchronous: make what the step waits for a source of its own, and connect the two.'
+
+/** Whether calling a function can give nothing but a promise, or a generator of promises. */
+export function isAsyncFunction(step: unknown): boolean {
+  return typeof step === 'function' && ASYNC_TAG.test(Object.prototype.toString.call(step))
+}
+
+const ASYNC_TAG = /^\[object Async/
 
 export function isPromiseLike(value: unknown): boolean {
   return (

@@ -48,7 +48,7 @@ export function invalidKey(where: string, value: unknown): StreamError {
   const found = isPromise ? 'a promise' : describeValue(value)
   return new StreamError('KEY_INVALID', `the key of a record, ${where}, is ${found}`, {
     hint: isPromise
-      ? 'Make the key known before keyBy, for example with asyncMap.'
+      ? 'Make the key known before keyBy: a function of keyBy is synchronous.'
       : 'A key is null, boolean, number, bigint, string, Uint8Array, or a list or object of these.',
   })
 }

@@ -15,6 +15,8 @@ export type Infer<S extends Schema<unknown>> = S[typeof rowType]
 
 export interface StructSchema<out V> extends Schema<V> {
   readonly kind: 'struct'
+  /** The schemas of the fields, by name: to spread into another struct, or to pick from. */
+  readonly fields: { readonly [N in keyof V]: Schema<V[N]> }
 }
 
 export type SchemaKind =
@@ -60,9 +62,20 @@ export interface FieldData {
 
 export type StructData = Extract<SchemaData, { kind: 'struct' }>
 
-/** The plain data of a schema. A schema object *is* its data, with a type on top. */
+/** Where a struct keeps its data: its `fields` are by name there, for users to spread. */
+const DATA = Symbol('data')
+
+/** The plain data of a schema. Of all kinds but struct the object *is* its data. */
 export function schemaData(schema: Schema<unknown>): SchemaData {
-  return schema as unknown as SchemaData
+  const data = (schema as { readonly [DATA]?: SchemaData } | null | undefined)?.[DATA]
+  return data ?? (schema as unknown as SchemaData)
+}
+
+/** A struct as jobs hold it. */
+export function structOf<V>(fields: StructSchema<V>['fields'], data: StructData): StructSchema<V> {
+  const schema = { kind: 'struct', fields: Object.freeze({ ...fields }) }
+  Object.defineProperty(schema, DATA, { value: data })
+  return Object.freeze(schema) as unknown as StructSchema<V>
 }
 
 export function schemaOf<V>(data: SchemaData): Schema<V> {

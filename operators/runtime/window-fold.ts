@@ -6,7 +6,7 @@ import type { UserDefinition, WindowAggregateOptions } from './options.ts'
 import { AggregateCode, compileWith, resultRow } from './aggregate-code.ts'
 import { KernelCache, kernelInput } from './kernel-fields.ts'
 import { ProcessScope } from './process-context.ts'
-import { isPromiseLike } from '../../engine/operator/user-error.ts'
+import { ASYNC_HINT, isPromiseLike } from '../../engine/operator/user-error.ts'
 import { StreamError } from '../../engine/base/errors.ts'
 
 /** Adds record `index` of a batch to an accumulator; undefined is one of nothing. */
@@ -162,6 +162,6 @@ export class ProcessFold implements WindowFold {
 
 function asyncStep(step: string): StreamError {
   return new StreamError('STEP_ASYNC', `the function of a window's ${step} returned a promise`, {
-    hint: 'Steps are synchronous: use asyncMap for a function that returns a promise.',
+    hint: ASYNC_HINT,
   })
 }
