@@ -117,18 +117,33 @@ WantedBy=multi-user.target
 }
 
 export function dockerfile(job: string): string {
-  return `# State lives in /state: mount a volume on a local disk there.
-#   docker build -t job . && docker run -v job-state:/state --stop-timeout 30 job
+  return `# State lives in /state, output in /app/out. Mount volumes on local disks there.
+#   docker build -t job .
+#   docker run -v job-state:/state -v job-out:/app/out --stop-timeout 30 job
+# Build after "npm install": package-lock.json says what is installed.
 FROM node:22-slim
-WORKDIR /app
-COPY package.json package-lock.json ./
-RUN npm ci --omit=dev
-COPY . .
-RUN mkdir /state && chown node:node /state
+RUN mkdir -p /state /app/out && chown node:node /state /app /app/out
 USER node
-VOLUME /state
+WORKDIR /app
+COPY --chown=node:node package.json package-lock.json ./
+RUN npm ci --omit=dev
+COPY --chown=node:node . .
+VOLUME ["/state", "/app/out"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "node_modules/millrace/dist/cli/main.js", "run", "${job}", \\
   "--work-dir", "/state", "--log-format", "json"]
+`
+}
+
+/** What must not get into the image: what the build installs, state, output, and secrets. */
+export function dockerignore(): string {
+  return `node_modules
+.millrace
+out
+.git
+.env*
+Dockerfile
+.dockerignore
+*.service
 `
 }

@@ -1,7 +1,15 @@
 import { basename, extname, join, resolve } from 'node:path'
 import { StreamError } from '../engine/base/errors.ts'
 import { exists, readWholeFile, systemFiles, writeWholeFile } from '../engine/base/files.ts'
-import { dockerfile, firstJob, gitignore, readme, serviceUnit, tsconfig } from './init-files.ts'
+import {
+  dockerfile,
+  dockerignore,
+  firstJob,
+  gitignore,
+  readme,
+  serviceUnit,
+  tsconfig,
+} from './init-files.ts'
 import { packageVersion } from './own-package.ts'
 
 export interface InitFlags {
@@ -32,7 +40,7 @@ Next:
   npx millrace explain job.ts   shows what runs
 `
 const SERVICE_NEXT = `
-Next: read both files; they name this folder and the job, and where its state lives.
+Next: read the files; they name this folder and the job, and where its state lives.
 `
 
 type NewFiles = Readonly<Record<string, string>>
@@ -52,6 +60,7 @@ function serviceFiles(folder: string, job: string): NewFiles {
   return {
     [`${name}.service`]: serviceUnit(name, resolve(folder), job),
     Dockerfile: dockerfile(job),
+    '.dockerignore': dockerignore(),
   }
 }
 

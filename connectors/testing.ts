@@ -192,7 +192,7 @@ export function crashingFiles(
     link: (existing, path) => step(() => systemFiles.link(existing, path)),
     rename: (from, to) => step(() => systemFiles.rename(from, to)),
     unlink: (path) => step(() => systemFiles.unlink(path)),
-    mkdir: (path) => step(() => systemFiles.mkdir(path)),
+    mkdir: (path, access) => step(() => systemFiles.mkdir(path, access)),
     syncDirectory: (path) => step(() => systemFiles.syncDirectory(path)),
   }
   return { files, calls: () => calls }

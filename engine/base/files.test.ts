@@ -1,6 +1,8 @@
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { errnoOf, systemFiles } from './files.ts'
+import { errnoOf, makeDirectories, systemFiles, writeDurably, writeWholeFile } from './files.ts'
 
 test('what the system refuses of an open file names the file', async () => {
   const folder = tmpdir()
@@ -9,4 +11,26 @@ test('what the system refuses of an open file names the file', async () => {
   await handle.close()
   expect(errnoOf(refused)).toBe('EISDIR')
   expect((refused as Error).message).toContain(`'${folder}'`)
+})
+
+test('files and folders get what the umask lets others do; a private folder does not', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-modes-'))
+  const mode = async (name: string): Promise<string> =>
+    ((await stat(join(folder, name))).mode & 0o777).toString(8)
+  try {
+    // What the umask of this process gives, by node itself.
+    await writeFile(join(folder, 'usual'), 'a')
+    await mkdir(join(folder, 'usual-folder'))
+    await writeWholeFile(systemFiles, join(folder, 'whole'), 'a')
+    const durable = { replace: false, temporary: join(folder, 'tmp') }
+    await writeDurably(systemFiles, join(folder, 'durable'), new Uint8Array(1), durable)
+    await makeDirectories(systemFiles, join(folder, 'work/job/owner'), join(folder, 'work/job'))
+    expect(await mode('whole')).toBe(await mode('usual'))
+    expect(await mode('durable')).toBe(await mode('usual'))
+    expect(await mode('work')).toBe(await mode('usual-folder'))
+    expect(await mode('work/job')).toBe('700')
+    expect(await mode('work/job/owner')).toBe(await mode('usual-folder'))
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })

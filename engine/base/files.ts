@@ -31,7 +31,8 @@ export interface Files {
   link(existing: string, path: string): Promise<void>
   rename(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>
-  mkdir(path: string): Promise<void>
+  /** 'private': for its owner only, whatever the umask lets others do. */
+  mkdir(path: string, access?: 'private'): Promise<void>
   rmdir(path: string): Promise<void>
   /** Names in a directory, sorted. */
   list(path: string): Promise<readonly string[]>
@@ -48,13 +49,13 @@ export const systemFiles: Files = {
         : mode === 'create'
           ? constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
           : constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC
-    return new SystemFileHandle(await promises.open(path, flags, 0o600), path)
+    return new SystemFileHandle(await promises.open(path, flags), path)
   },
   link: (existing, path) => promises.link(existing, path),
   rename: (from, to) => promises.rename(from, to),
   unlink: (path) => promises.unlink(path),
-  async mkdir(path) {
-    await promises.mkdir(path)
+  async mkdir(path, access) {
+    await promises.mkdir(path, { mode: access === 'private' ? 0o700 : 0o777 })
   },
   rmdir: (path) => promises.rmdir(path),
   async list(path) {
@@ -156,17 +157,18 @@ export async function exists(files: Files, path: string): Promise<boolean> {
 
 /**
  * Makes `path` and its missing parents, each entry made durable. An existing one is fine, but its
- * name may not be durable yet: a life that was cut short may have made it.
+ * name may not be durable yet: a life that was cut short may have made it. `owned` is the one of
+ * them that only its owner may enter.
  */
-export async function makeDirectories(files: Files, path: string): Promise<void> {
+export async function makeDirectories(files: Files, path: string, owned?: string): Promise<void> {
   const parent = dirname(path)
   if (await exists(files, path)) {
     await syncIfAllowed(files, parent)
     return
   }
-  if (parent !== path) await makeDirectories(files, parent)
+  if (parent !== path) await makeDirectories(files, parent, owned)
   try {
-    await files.mkdir(path)
+    await files.mkdir(path, path === owned ? 'private' : undefined)
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error
   }

@@ -47,7 +47,7 @@ export async function acquireOwnership(options: OwnershipOptions): Promise<Owner
   const { layout, files, clock, logger } = options
   const processes = options.processes ?? systemProcesses
   const takeLock = options.takeLock ?? takeLevelLock
-  await makeDirectories(files, layout.owner)
+  await makeDirectories(files, layout.owner, layout.root)
   const deadlineMs = clock.monotonicMs() + OWNER_WAIT_MS
   let hasKilled = false
   for (;;) {

@@ -24,9 +24,9 @@ export function probedFiles(files: Files, probe: FaultProbe): Files {
     link: (existing, path) => around('link', path, () => files.link(existing, path)),
     rename: (from, to) => around('rename', to, () => files.rename(from, to)),
     unlink: (path) => around('unlink', path, () => files.unlink(path)),
-    mkdir: (path) => {
+    mkdir: (path, access) => {
       paths.onMkdir(path)
-      return around('mkdir', path, () => files.mkdir(path))
+      return around('mkdir', path, () => files.mkdir(path, access))
     },
     rmdir: (path) => around('rmdir', path, () => files.rmdir(path)),
     list: (path) => around('list', `${path}/`, () => files.list(path)),

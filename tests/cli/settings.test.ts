@@ -297,7 +297,7 @@ describe.concurrent('other commands', () => {
     expect(readFileSync(project.path('job.ts'), 'utf8')).toBe(before)
     expect((await project.run(['init', '--service'])).exitCode).toBe(0)
     expect(readFileSync(project.path('job.service'), 'utf8')).toMatch(/ExecStart=.*run/)
-    expect(project.has('Dockerfile')).toBe(true)
+    expect(project.has('Dockerfile') && project.has('.dockerignore')).toBe(true)
   })
 
   test('dev shows a mistake, waits, and runs what mends it', async ({ project }) => {
