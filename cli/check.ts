@@ -1,14 +1,18 @@
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
+import type { ErrorCode, StreamError } from '../engine/base/errors.ts'
+import type { RunOptions } from '../engine/job/protocol.ts'
 import type { RunFlags } from './run-options.ts'
+import { asStreamError } from '../engine/base/errors.ts'
 import { exists, readWholeFile, systemFiles } from '../engine/base/files.ts'
 import { planJob } from './plan.ts'
 import { configOf, runOptions } from './run-options.ts'
 
 /**
- * `millrace check`: the project's own typescript over the job, then the plan. Exit code 1 when the
- * types do not hold; a mistake in the plan is thrown, with its own.
+ * `millrace check`: the plan, its inputs and outputs, and the types by the project's own typescript.
+ * All mistakes are shown. Exit code 1 when the types do not hold; a mistake in the plan is thrown
+ * in the end, with its own.
  */
 export async function checkCommand(
   jobPath: string,
@@ -16,15 +20,49 @@ export async function checkCommand(
 ): Promise<number> {
   const options = runOptions(jobPath, flags, await configOf(flags))
   const path = resolve(jobPath)
-  // The plan first: a job that is not there, or does not build, has no types to speak of.
-  const plan = await planJob(options)
-  const steps = plan.graph.graph.nodes.length
-  const vertices = plan.graph.vertices.length
-  process.stdout.write(
-    `plan: ${plan.job} has ${steps} steps in ${vertices} chain${vertices === 1 ? '' : 's'}, parallelism ${plan.parallelism}\n`,
-  )
+  const mistake = await checkPlan(options)
+  // A job that is not there, or cannot be read, has no types to speak of.
+  if (mistake !== undefined && HAS_NO_TYPES.has(mistake.code)) throw mistake
+  const exitCode = flags.types ? await checkTypes(path) : 0
+  if (mistake === undefined) return exitCode
+  process.stdout.write('plan: does not hold, see below\n')
+  throw mistake
+}
 
-  if (!flags.types) return 0
+const HAS_NO_TYPES: ReadonlySet<ErrorCode> = new Set([
+  'JOB_NOT_FOUND',
+  'JOB_BUNDLE_FAILED',
+  'PARAMETER_MISSING',
+  'PARAMETER_INVALID',
+  'PARAMETER_UNKNOWN',
+])
+
+/** The first mistake of the plan, or of what it reads and writes. */
+async function checkPlan(options: RunOptions): Promise<StreamError | undefined> {
+  try {
+    const { job, graph, parallelism } = await planJob(options)
+    for (const { uid, name, at, runtime } of graph.graph.nodes) {
+      const place = { operator: uid ?? name, ...(at === undefined ? {} : { at }) }
+      try {
+        if (runtime.type === 'source') await runtime.source.check?.(systemFiles)
+        if (runtime.type === 'sink') await runtime.sink.check?.(uid ?? name, systemFiles)
+      } catch (thrown) {
+        throw asStreamError(thrown, undefined, place)
+      }
+    }
+    const steps = graph.graph.nodes.length
+    const vertices = graph.vertices.length
+    const chains = `${vertices} chain${vertices === 1 ? '' : 's'}`
+    process.stdout.write(
+      `plan: ${job} has ${steps} steps in ${chains}, parallelism ${parallelism}\n`,
+    )
+    return undefined
+  } catch (thrown) {
+    return asStreamError(thrown)
+  }
+}
+
+async function checkTypes(path: string): Promise<number> {
   const compiler = await findCompiler(path)
   if (compiler === undefined) {
     process.stdout.write('types: not checked, typescript is not installed beside the job\n')

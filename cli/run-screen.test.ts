@@ -75,7 +75,6 @@ function running(columns: number, behindMs: number): readonly string[] {
     job: 'revenue',
     workDir: '/work',
     parallelism: 2,
-    settings: { restart: { strategy: 'none' } },
     restoredFrom: '1.3',
   })
   advance(8_000)

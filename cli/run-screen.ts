@@ -74,6 +74,7 @@ export class RunScreen {
         this.line(`${this.#level(message.level)} ${message.message}${fieldsText(message.fields)}`)
         break
       case 'bundled':
+      case 'planned':
       case 'failed':
       case 'finished':
         break

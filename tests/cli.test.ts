@@ -125,6 +125,22 @@ test('check finds what types find, by the typescript of the project', async () =
   expect(wrong).toMatchObject({ exitCode: 1 })
   expect(wrong.stdout).toMatch(/job\.ts[\s\S]*types: do not hold, see above\n/)
 
+  // What the types and what the plan find are shown together.
+  const lost = `fileSource({ path: './lost/*.csv', format: csv(struct({ n: int32() })) })`
+  project.write(
+    'job.ts',
+    `import { defineJob, int32, struct } from 'millrace'
+    import { csv, fileSource, printSink } from 'millrace/connectors'
+    const text: string = 1
+    export default defineJob('lost', (env) => {
+      env.fromSource('in', ${lost}).sinkTo('out', printSink({ prefix: text }))
+    })`,
+  )
+  const both = await project.run(['check', 'job.ts'])
+  expect(both).toMatchObject({ exitCode: 2 })
+  expect(both.stdout).toMatch(/job\.ts.*TS2322[\s\S]*types: do not hold/)
+  expect(both.stderr).toMatch(/error OPTION_INVALID: .*"\.\/lost"[\s\S]*"in"[\s\S]*job\.ts:5/)
+
   // A project is checked whole, and whose mistake it is, is said.
   project.write('job.ts', COUNTING)
   project.write('other.ts', `import { rmSync } from 'node:fs'\nrmSync('out')\n`)

@@ -3,6 +3,7 @@ import {
   asStreamError,
   BATCH_BYTES_MAX,
   BATCH_RECORDS_MAX,
+  isLasting,
   RecordBatch,
   StreamError,
 } from '../../engine/index.ts'
@@ -298,7 +299,8 @@ export class FileCursor {
         this.#damage = thrown
         this.#host.kick()
       } else if (!this.#stopped) {
-        this.#host.fail(asStreamError(thrown, 'SOURCE_FAILED', { split: this.id }))
+        const code = isLasting(thrown) ? 'FILE_REFUSED' : 'SOURCE_FAILED'
+        this.#host.fail(asStreamError(thrown, code, { split: this.id }))
       }
     })
   }

@@ -62,7 +62,8 @@ export class FileEnumerator implements SplitEnumerator {
     known: readonly SourceSplit[],
   ): Promise<{ splits: readonly SourceSplit[]; complete: boolean }> {
     const splits = [...known]
-    const found = await findFiles(this.#files, this.#path)
+    // Files that were found once may have been read and removed.
+    const found = await findFiles(this.#files, this.#path, this.#watch || known.length > 0)
     await this.#verify(known, found)
     if (this.#watch || known.length === 0) {
       const ids = new Set(known.map(({ id }) => id))

@@ -16,8 +16,15 @@ export interface FoundFile {
   readonly info: FileInfo
 }
 
-/** Sorted by name. Throws OPTION_INVALID when there is nothing at `path` that is no pattern. */
-export async function findFiles(files: Files, path: string): Promise<readonly FoundFile[]> {
+/**
+ * Sorted by name. Throws OPTION_INVALID when there is nothing at `path`, or when it is a pattern that
+ * no file matches and nobody waits for one. An empty folder is none.
+ */
+export async function findFiles(
+  files: Files,
+  path: string,
+  watch = false,
+): Promise<readonly FoundFile[]> {
   const info = await statOf(files, path)
   if (info !== undefined) {
     if (!info.isDirectory) return [{ name: baseName(path), path, info: regular(path, info) }]
@@ -26,7 +33,9 @@ export async function findFiles(files: Files, path: string): Promise<readonly Fo
   if (!MAGIC.test(path)) throw nothingAt(path)
   const { base, pattern, depthMax } = parsePattern(path)
   if ((await statOf(files, base))?.isDirectory !== true) throw nothingAt(base)
-  return sorted(await walk(files, base, depthMax, (name) => pattern.test(name), pattern))
+  const found = await walk(files, base, depthMax, (name) => pattern.test(name), pattern)
+  if (found.length === 0 && !watch) throw nothingMatches(path)
+  return sorted(found)
 }
 
 const MAGIC = /[*?[{]/
@@ -34,6 +43,12 @@ const MAGIC = /[*?[{]/
 function nothingAt(path: string): StreamError {
   return new StreamError('OPTION_INVALID', `there is nothing at the path "${path}"`, {
     hint: 'Correct the "path" of fileSource; it is relative to the current directory.',
+  })
+}
+
+function nothingMatches(path: string): StreamError {
+  return new StreamError('OPTION_INVALID', `no file matches the path "${path}"`, {
+    hint: 'Correct the "path" of fileSource, or set watch: true to wait for files.',
   })
 }
 

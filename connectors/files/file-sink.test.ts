@@ -219,7 +219,12 @@ test('a table folder that cannot be linked into is refused at the start', async 
   await writeFile(join(root, 'file'), '')
   table = join(root, 'file/table')
   const blocked = definition().createWriter(writerContext())
-  await expect(blocked.open!()).rejects.toMatchObject({ code: 'FILE_IO' })
+  const refused = {
+    code: 'FILE_REFUSED',
+    hint: expect.stringContaining('A file stands where') as string,
+  }
+  await expect(blocked.open!()).rejects.toMatchObject(refused)
+  await expect(definition().check!('sink', systemFiles)).rejects.toMatchObject(refused)
   expect((await stat(join(root, 'file'))).size).toBe(0)
 })
 

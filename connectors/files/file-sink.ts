@@ -7,6 +7,7 @@ import { LINES_EXTENSION, LinesWriter } from './lines-writer.ts'
 import { partitioning, partitionJson, withoutColumns } from './partitioning.ts'
 import type { PartitionOptions } from './partitioning.ts'
 import { publishedLines } from './published-files.ts'
+import { checkStaging } from './staging.ts'
 
 export interface FileSinkOptions<V> extends PartitionOptions<V> {
   /** Files appear here after their checkpoint, `<name>.jsonl`, each complete. */
@@ -38,6 +39,7 @@ export function fileSink<V>(options: FileSinkOptions<V>): Sink<V> {
         context,
       ),
     createCommitter: (context) => new FileCommitter(directory, context),
+    check: (uid, files) => checkStaging(directory, uid, files),
     published: ({ files }) => publishedLines(files, directory, LINES_EXTENSION),
   })
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { schemaOf, sourceDefinition, StreamError } from '../../engine/index.ts'
+import { schemaOf, sourceDefinition, StreamError, systemFiles } from '../../engine/index.ts'
 import type { AssignedSplit, SourceReader, SourceSplit, StructSchema } from '../../engine/index.ts'
 import { csv } from '../formats/csv-format.ts'
 import type { Format } from '../formats/format.ts'
@@ -92,7 +92,6 @@ test.each([
   ['{a,b}.{txt,log}', ['a.txt', 'b.log', 'b.txt']],
   ['x/*/*', ['x/y/d.txt', 'x/y/e.log']],
   ['.h*', ['.hidden.txt']],
-  ['z*', []],
 ])('the pattern %s finds %j', async (pattern, names) => {
   await mkdir(at('x/y'), { recursive: true })
   for (const name of ['a.txt', 'b.txt', 'b.log', 'x/c.txt', 'x/y/d.txt', 'x/y/e.log']) {
@@ -303,4 +302,18 @@ test('gzip that is cut off fails with the name of its file', async () => {
     code: 'RECORD_MALFORMED',
     place: { split: 'cut.gz' },
   })
+})
+
+test('a pattern that matches nothing is an error, unless it is watched', async () => {
+  await mkdir(at('empty'))
+  const path = at('empty/*.csv')
+  const error = { code: 'OPTION_INVALID', message: `no file matches the path "${path}"` }
+  await expect(begin(path)).rejects.toMatchObject(error)
+  const source = sourceDefinition(fileSource({ path, format: text() }))
+  await expect(source.check!(systemFiles)).rejects.toMatchObject(error)
+  expect((await begin(path, { watch: true })).splits).toEqual([])
+  await sourceDefinition(fileSource({ path, format: text(), watch: true })).check!(systemFiles)
+  const lost = { code: 'OPTION_INVALID', message: `there is nothing at the path "${at('lost')}"` }
+  await expect(begin(at('lost'))).rejects.toMatchObject(lost)
+  await expect(begin(at('lost'), { watch: true })).rejects.toMatchObject(lost)
 })

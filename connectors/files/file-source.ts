@@ -57,6 +57,9 @@ export function fileSource<V, const M extends OnMalformed = 'fail'>(
     onMalformed,
     offsetUnit: (start) => (isRange(start as unknown as FileSplit) ? 'byte' : 'line'),
     inputs: async (files) => (await findFiles(files, path)).map((file) => resolve(file.path)),
+    check: async (files) => {
+      await findFiles(files, path, watch)
+    },
     createEnumerator: (context) => new FileEnumerator({ path, watch, cuttable, inOrder }, context),
     createReader: (context) => new FileReader(format, onMalformed, context),
   })

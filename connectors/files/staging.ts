@@ -1,5 +1,13 @@
-import { join } from 'node:path'
-import { errnoOf, makeDirectories, messageOf, StreamError } from '../../engine/index.ts'
+import { dirname, join, resolve } from 'node:path'
+import {
+  asStreamError,
+  errnoOf,
+  exists,
+  isLasting,
+  makeDirectories,
+  messageOf,
+  StreamError,
+} from '../../engine/index.ts'
 import type { Files, WriterContext } from '../../engine/index.ts'
 
 /**
@@ -56,6 +64,22 @@ export async function openStaging(directory: string, context: WriterContext): Pr
   }
 }
 
+/**
+ * Throws FILE_REFUSED when the folder cannot be made or written, as far as can be known without
+ * writing: the nearest folder that is there decides.
+ */
+export async function checkStaging(directory: string, uid: string, files: Files): Promise<void> {
+  for (const folder of [markerFolder(directory), stagingFolder(directory, uid)]) {
+    let at = resolve(folder)
+    try {
+      while (!(await exists(files, at)) && dirname(at) !== at) at = dirname(at)
+      await files.checkWritable(at)
+    } catch (cause) {
+      throw openFailure(directory, uid, cause)
+    }
+  }
+}
+
 async function probeLink(files: Files, from: string, to: string, name: string): Promise<void> {
   const handle = await files.open(join(from, name), 'truncate')
   await handle.close()
@@ -77,8 +101,9 @@ function openFailure(directory: string, uid: string, cause: unknown): StreamErro
     })
   }
   const reason = messageOf(cause)
-  return new StreamError('FILE_IO', `the folder "${directory}" cannot be written: ${reason}`, {
-    hint: 'Make the folder writable for this user.',
+  const code = isLasting(cause) ? 'FILE_REFUSED' : 'FILE_IO'
+  return new StreamError(code, `the folder "${directory}" cannot be written: ${reason}`, {
+    hint: asStreamError(cause).hint ?? 'Make the folder writable for this user.',
     cause,
   })
 }

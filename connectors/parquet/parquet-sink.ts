@@ -5,6 +5,7 @@ import { checkDirectory } from '../files/file-sink.ts'
 import { partitioning, partitionJson } from '../files/partitioning.ts'
 import type { PartitionOptions } from '../files/partitioning.ts'
 import { publishedFiles } from '../files/published-files.ts'
+import { checkStaging } from '../files/staging.ts'
 import { describe } from '../formats/unfit.ts'
 import { ParquetWriter } from './parquet-writer.ts'
 
@@ -65,6 +66,7 @@ export function parquetSink<V>(options: ParquetSinkOptions<V>): Sink<V> {
         context,
       ),
     createCommitter: (context) => new FileCommitter(directory, context),
+    check: (uid, files) => checkStaging(directory, uid, files),
     load: async () => {
       await import('./parquet-file.ts')
     },

@@ -72,6 +72,7 @@ export const ERRORS = {
   BROADCAST_DIVERGED: { domain: 'user', then: 'fail', exit: 1 },
   // The outside world.
   FILE_IO: external,
+  FILE_REFUSED: { ...external, then: 'fail' },
   OUTPUT_CLOSED: { ...external, then: 'fail' },
   SINK_COMMIT_FAILED: external,
   SINK_TARGET_CONFLICT: { ...external, then: 'fail' },
@@ -202,11 +203,12 @@ function causeOf(data: NonNullable<ErrorData['cause']>): Error {
 
 /**
  * Anything that was thrown, as a StreamError; what is not one already becomes `code`. Without a
- * code, what the system has refused is FILE_IO, and anything else a BUG.
+ * code, what the system has refused is FILE_IO, or FILE_REFUSED where no waiting mends it, and
+ * anything else a BUG.
  */
 export function asStreamError(
   thrown: unknown,
-  code: ErrorCode = isErrno(thrown) ? 'FILE_IO' : 'BUG',
+  code: ErrorCode = isLasting(thrown) ? 'FILE_REFUSED' : isErrno(thrown) ? 'FILE_IO' : 'BUG',
   place: ErrorPlace = {},
 ): StreamError {
   if (thrown instanceof StreamError) return thrown.at(place)
@@ -267,6 +269,15 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOTDIR: 'A file stands where a folder is needed: move it away, or choose another folder.',
   EMFILE: 'Raise the limit of open files (ulimit -n).',
   EIO: 'The disk reports an error: look at the kernel log.',
+}
+
+/** What the system refuses until a person changes something. */
+const LASTING = new Set(['ENOTDIR', 'EROFS', 'EACCES', 'EPERM', 'EISDIR', 'ENAMETOOLONG', 'ELOOP'])
+
+/** Whether the system refuses this however often it is tried. */
+export function isLasting(thrown: unknown): boolean {
+  const cause = thrown instanceof StreamError ? thrown.cause : thrown
+  return isErrno(cause) && LASTING.has(cause.code)
 }
 
 /** ENOSPC, EIO and the like; codes of node itself begin with ERR_. */

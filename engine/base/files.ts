@@ -37,6 +37,8 @@ export interface Files {
   /** Names in a directory, sorted. */
   list(path: string): Promise<readonly string[]>
   stat(path: string): Promise<FileInfo>
+  /** Throws, as making a file in it would, when that cannot be: ENOTDIR, EACCES, EROFS. */
+  checkWritable(directory: string): Promise<void>
   /** fsync of a directory: makes its entries durable. */
   syncDirectory(path: string): Promise<void>
 }
@@ -70,6 +72,10 @@ export const systemFiles: Files = {
       inode: info.ino,
       modifiedMs: info.mtimeMs,
     }
+  },
+  async checkWritable(directory) {
+    // The slash makes the system refuse what is no folder.
+    await promises.access(`${directory}/`, constants.W_OK | constants.X_OK)
   },
   async syncDirectory(path) {
     const handle = await promises.open(path, constants.O_RDONLY)

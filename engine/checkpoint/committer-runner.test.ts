@@ -205,3 +205,32 @@ test('whatever complete checkpoints hold is published once, in order, whenever a
     })
   }
 })
+
+test.each(['ENOTDIR', 'EACCES', 'EROFS'])('%s fails at once: no waiting mends it', async (code) => {
+  const target = new Target()
+  const clock = patientClock()
+  const runner = runnerOf(target, 'a', clock)
+  await runner.open(undefined, new Set())
+  target.commits = 0
+  target.step = () => {
+    const cause = Object.assign(new Error(`${code}: open '/out/x'`), { code })
+    throw new StreamError('SINK_COMMIT_FAILED', `files could not be published: ${cause.message}`, {
+      cause,
+    })
+  }
+  const committable = { uid: 'lake', bornAt: 1, subtask: 0, sequence: 0, effect: null }
+  await expect(runner.commit(1, [committable])).rejects.toMatchObject({
+    code: 'FILE_REFUSED',
+    message: `files could not be published: ${code}: open '/out/x'`,
+    place: { operator: 'lake' },
+    consequence: { then: 'fail' },
+    hint: expect.any(String) as string,
+  })
+  expect(clock.sleeps).toEqual([])
+  target.step = () => {
+    throw Object.assign(new Error(code), { code })
+  }
+  const again = runnerOf(target, 'b', clock).open(undefined, new Set())
+  await expect(again).rejects.toMatchObject({ code: 'FILE_REFUSED' })
+  expect(clock.sleeps).toEqual([])
+})

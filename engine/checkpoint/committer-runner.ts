@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { asStreamError, StreamError } from '../base/errors.ts'
+import { asStreamError, isLasting, StreamError } from '../base/errors.ts'
 import { errnoOf } from '../base/files.ts'
 import { COMMIT_DEADLINE_MS, COMMIT_RETRY_FIRST_MS, COMMIT_RETRY_MAX_MS } from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
@@ -131,7 +131,7 @@ export class CommitterRunner {
         return
       } catch (thrown) {
         const error = this.#named(thrown)
-        if (error.code !== 'SINK_COMMIT_FAILED' || isLasting(thrown)) throw error
+        if (error.code !== 'SINK_COMMIT_FAILED') throw error
         const waitMs = Math.min(pauseMs, COMMIT_RETRY_MAX_MS)
         if (this.#isClosed || clock.monotonicMs() + waitMs > deadlineMs) throw error
         logger.warn({ uid: this.uid, reason: error.message, waitMs }, 'a commit is tried again')
@@ -141,17 +141,15 @@ export class CommitterRunner {
     }
   }
 
-  /** What the operating system refused may pass; anything else that is thrown is what it is. */
+  /** What the operating system refused may pass, or not; anything else is what it is. */
   #named(thrown: unknown): StreamError {
     const code = errnoOf(thrown) === undefined ? 'BUG' : 'SINK_COMMIT_FAILED'
-    return asStreamError(thrown, code, { operator: this.uid })
+    const error = asStreamError(thrown, code, { operator: this.uid })
+    if (error.code !== 'SINK_COMMIT_FAILED' || !isLasting(thrown)) return error
+    return new StreamError('FILE_REFUSED', error.message, {
+      hint: asStreamError(error.cause).hint ?? 'Make the folder writable for this user.',
+      place: error.place,
+      cause: error.cause,
+    })
   }
-}
-
-/** What no waiting mends: the restart strategy decides, and the person is told at once. */
-const LASTING = new Set(['ENOTDIR', 'EROFS', 'EACCES', 'EPERM', 'EISDIR', 'ENAMETOOLONG', 'ELOOP'])
-
-function isLasting(thrown: unknown): boolean {
-  const cause = thrown instanceof StreamError ? thrown.cause : thrown
-  return LASTING.has(errnoOf(cause) ?? '')
 }

@@ -67,6 +67,7 @@ async function live(options: RunOptions): Promise<RunSummary> {
   const bundle = await bundleOf(options, doors)
   await link.send({ type: 'bundled', bundle })
   const plan = await planBundle(bundle.path, options, doors.files)
+  await link.send({ type: 'planned', settings: { restart: plan.settings.restart } })
   const begun = await beginLife({
     doors,
     plan,
@@ -84,7 +85,6 @@ async function live(options: RunOptions): Promise<RunSummary> {
     job: plan.job,
     workDir: life.workDir,
     parallelism: plan.parallelism,
-    settings: { restart: plan.settings.restart },
     ...(restoredFrom === undefined ? {} : { restoredFrom }),
   })
   running.resolve(life)

@@ -31,13 +31,14 @@ export type ToEngine =
 export type FromEngine =
   /** The script is bundled; sent once, so that a restart runs the same code (`RunOptions.bundle`). */
   | { readonly type: 'bundled'; readonly bundle: BundleReference }
-  /** The folder is ours, the job is planned; records flow from now on. */
+  /** The job is planned: its restart strategy counts from now on, before records flow too. */
+  | { readonly type: 'planned'; readonly settings: { readonly restart: RestartSettings } }
+  /** The folder is ours; records flow from now on. */
   | {
       readonly type: 'started'
       readonly job: string
       readonly workDir: string
       readonly parallelism: number
-      readonly settings: { readonly restart: RestartSettings }
       /** Name of the checkpoint, as `1.4`. */
       readonly restoredFrom?: string
     }

@@ -22,7 +22,11 @@ const PRELUDE = `
   process.on('disconnect', () => process.exit())
   process.on('SIGTERM', () => {})
   const say = (message) => new Promise((done) => process.send(message, done))
-  const started = (restart) => say({ type: 'started', job: 'visits', settings: { restart } })
+  const planned = (restart) => say({ type: 'planned', settings: { restart } })
+  const started = async (restart) => {
+    await planned(restart)
+    await say({ type: 'started', job: 'visits' })
+  }
   const finished = (more) => say({ type: 'finished', summary: { status: 'finished', ...more } })
   const fixed = { strategy: 'fixed-delay', attempts: 5, delayMs: 1 }
   const b = (n) => ({ path: '/b.mjs', hash: 'h' + n, inputs: [] })
@@ -72,7 +76,7 @@ test('a job that finishes gives its summary', async () => {
     restarts: 0,
     signal: undefined,
   })
-  expect(messages.map((message) => message.type)).toEqual(['started', 'finished'])
+  expect(messages.map((message) => message.type)).toEqual(['planned', 'started', 'finished'])
 })
 
 test('a killed engine is started again, with the same bundle, and not fresh again', async () => {
@@ -90,6 +94,16 @@ test('a killed engine is started again, with the same bundle, and not fresh agai
   const last = messages.at(-1) as unknown as { summary: { options: RunOptions } }
   expect(last.summary.options).toMatchObject({ fresh: false, takeOver: false, attempt: 2 })
   expect(last.summary.options.bundle).toEqual({ path: '/b.mjs', hash: 'h1', inputs: [] })
+})
+
+test('the restart strategy of the job counts before records flow too', async () => {
+  const run = await supervisor(`
+    await first()
+    await planned({ strategy: 'none' })
+    const error = { code: 'FILE_IO', message: 'no space left' }
+    await say({ type: 'failed', error, restartable: true })
+    process.exit(1)`)
+  expect(await run.run()).toMatchObject({ type: 'failed', restarts: 0 })
 })
 
 test('an error that no restart can mend ends the run', async () => {
@@ -151,7 +165,7 @@ test('the first signal asks for a clean stop', async () => {
     })
     await started(fixed)`)
   const running = run.run()
-  await expect.poll(() => messages.length).toBe(1)
+  await expect.poll(() => messages.at(-1)?.type).toBe('started')
   run.signal('SIGTERM')
   expect(await running).toEqual({
     type: 'finished',
@@ -165,7 +179,7 @@ test('the second signal ends at once, and so does the end of the grace', async (
   const deaf = `await first(); await started(fixed); setInterval(() => {}, 1000)`
   const run = await supervisor(deaf)
   const running = run.run()
-  await expect.poll(() => messages.length).toBe(1)
+  await expect.poll(() => messages.at(-1)?.type).toBe('started')
   run.signal('SIGINT')
   run.signal('SIGINT') // At once: the same Ctrl-C.
   await new Promise((done) => setTimeout(done, 200))

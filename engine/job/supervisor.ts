@@ -182,8 +182,8 @@ export class Supervisor {
     if (message.type === 'started') {
       this.#started = true
       this.#hasFlowed = true
-      this.#restart = message.settings.restart
     }
+    if (message.type === 'planned') this.#restart = message.settings.restart
   }
 
   /** V2. */

@@ -1,4 +1,5 @@
 import type { Doors } from '../base/doors.ts'
+import type { Files } from '../base/files.ts'
 import type { Json } from '../base/json.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import type { SchemaData } from '../stream/schema.ts'
@@ -29,6 +30,11 @@ export interface SinkDefinition {
    * Only simulations call it: theirs is another time.
    */
   load?(): Promise<void>
+  /**
+   * For \`millrace check\`: throws when the job could not begin, as far as can be known without
+   * touching the target.
+   */
+  check?(uid: string, files: Files): Promise<void>
   /**
    * Every row that a reader of the target sees now, each as one text that no other row has: rows
    * of an order in which they were published come in it. So that what a run has published can be

@@ -61,6 +61,8 @@ export interface SourceDefinition {
   offsetUnit?(start: Json): 'line' | 'byte'
   /** Files that it reads, absolute, so that a simulation can have them. */
   inputs?(files: Files): Promise<readonly string[]>
+  /** For `millrace check`: throws when the job could not begin, as far as can be known. */
+  check?(files: Files): Promise<void>
   /** It reads from other machines: a simulation reads from a recording of them instead. */
   readonly remote?: RemoteInput
   createEnumerator(context: EnumeratorContext): SplitEnumerator

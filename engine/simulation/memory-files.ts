@@ -111,6 +111,10 @@ export class MemoryDisk {
       rmdir: (given) => call('rmdir', given, (path) => this.#rmdir(path)),
       list: (given) => call('list', given, (path) => this.#directory(path).names()),
       stat: (given) => call('stat', given, (path) => this.#find(path).info()),
+      checkWritable: (given) =>
+        call('stat', given, (path) => {
+          this.#directory(path)
+        }),
       syncDirectory: (given) =>
         call('syncDirectory', given, (path) => {
           this.#directory(path).sync()

@@ -128,10 +128,12 @@ describe.concurrent('disks', () => {
       ['--work-dir', './file'],
       ['--set', 'out=./file'],
     ]) {
-      const ended = await project.run(['run', 'job.ts', ...args], NONE)
+      // With the usual restart strategy: no waiting mends it, so it is not tried again.
+      const ended = await project.run(['run', 'job.ts', ...args])
       expect(ended.exitCode).toBe(1)
-      expect(ended.stderr).toMatch(/file/)
-      expect(ended.stderr).not.toMatch(/ runs in |error BUG/)
+      expect(ended.stderr).toMatch(/^error FILE_REFUSED: .*file/)
+      expect(ended.stderr).toContain('A file stands where a folder is needed')
+      expect(ended.stderr).not.toMatch(/ runs in |restart/)
     }
   })
 })
