@@ -11,6 +11,7 @@ import { Supervisor } from '../engine/job/supervisor.ts'
 import { stepReport } from '../engine/job/watermark-lag.ts'
 import { builtRoot } from './own-package.ts'
 import { configOf, runOptions } from './run-options.ts'
+import { RunLog, type RunReporter } from './run-log.ts'
 import { RunScreen } from './run-screen.ts'
 import { hasColor, terminalSize } from './terminal.ts'
 
@@ -38,13 +39,20 @@ export async function runJobProcess(
 ): Promise<number> {
   const terminal = flags.json === true ? undefined : terminalSize(process.stderr, process.env)
   const startMs = systemClock.monotonicMs()
-  const screen = new RunScreen({
-    write: (text) => process.stderr.write(text),
-    room: terminal && (() => terminalSize(process.stderr, process.env) ?? terminal),
-    color: hasColor(process.stderr, process.env),
-    verbose: flags.verbose ?? false,
-    clock: systemClock,
-  })
+  const isLog = options.logs === 'json'
+  const screen: RunReporter = isLog
+    ? new RunLog({
+        write: (line) => process.stderr.write(line),
+        level: options.logLevel,
+        clock: systemClock,
+      })
+    : new RunScreen({
+        write: (text) => process.stderr.write(text),
+        room: terminal && (() => terminalSize(process.stderr, process.env) ?? terminal),
+        color: hasColor(process.stderr, process.env),
+        verbose: flags.verbose ?? false,
+        clock: systemClock,
+      })
   const writers = {
     stdout: (bytes: Uint8Array) => void process.stdout.write(bytes),
     stderr: (bytes: Uint8Array) => void process.stderr.write(bytes),
@@ -54,8 +62,8 @@ export async function runJobProcess(
     enginePath: join(builtRoot(), 'engine', 'job', 'engine-process.js'),
     options,
     execArgv: ENGINE_FLAGS,
-    // On a terminal what the job prints must not tear the table.
-    output: terminal === undefined ? 'inherit' : 'pipe',
+    // On a terminal what the job prints must not tear the table. A log has its errors as objects.
+    output: isLog ? 'pipe-errors' : terminal === undefined ? 'inherit' : 'pipe',
     onOutput: (chunk, stream) => screen.pass(chunk, writers[stream]),
     onMessage: (message) => {
       if (message.type === 'started') job = message.job
@@ -91,7 +99,7 @@ export async function runJobProcess(
  */
 const ENGINE_FLAGS = ['--enable-source-maps', '--heap-growing-percent=50']
 
-function forwardSignals(supervisor: Supervisor, screen: RunScreen): () => void {
+function forwardSignals(supervisor: Supervisor, screen: RunReporter): () => void {
   const handlers = (['SIGTERM', 'SIGINT'] as const).map((signal: StopSignal) => {
     const handler = (): void => {
       const asked = supervisor.signal(signal)
@@ -108,7 +116,7 @@ function forwardSignals(supervisor: Supervisor, screen: RunScreen): () => void {
   }
 }
 
-function report(result: RunResult, durationMs: number, screen: RunScreen): void {
+function report(result: RunResult, durationMs: number, screen: RunReporter): void {
   switch (result.type) {
     case 'finished':
       screen.finished({ ...result.summary, durationMs }, result.restarts)

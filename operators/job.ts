@@ -4,6 +4,7 @@ import type { ParameterDeclaration } from '../engine/graph/parameters.ts'
 import type { StreamGraph } from '../engine/graph/stream-graph.ts'
 import { asStreamError, StreamError } from '../engine/base/errors.ts'
 import { defineJobOn } from '../engine/graph/job-definition.ts'
+import { userLine } from '../engine/operator/user-error.ts'
 import { checkJobName, validateGraph } from '../engine/graph/validate.ts'
 import { StreamEnvironmentSteps } from './environment.ts'
 import { GraphBuilder } from './graph-builder.ts'
@@ -92,8 +93,10 @@ function callBuild(
   } catch (error) {
     if (error instanceof StreamError) throw error
     const found = asStreamError(error)
+    const at = error instanceof Error ? userLine(error.stack) : undefined
     throw new StreamError('JOB_INVALID', `the function of job "${name}" threw: ${found.message}`, {
       hint: 'It is called to plan the job, before a record flows.',
+      ...(at === undefined ? {} : { place: { at } }),
       cause: error,
     })
   }

@@ -153,3 +153,11 @@ test('a struct is extended by spreading its fields', () => {
     sides: { bad: schemaData(Order) },
   })
 })
+
+test('what the function of a job throws is told with its file and line', () => {
+  const error = errorOf(() => {
+    throw new Error('oops')
+  })
+  expect(error.code).toBe('JOB_INVALID')
+  expect(error.place.at).toMatch(/^synchronous\.test\.ts:\d+:\d+$/)
+})

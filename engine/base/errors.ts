@@ -254,7 +254,7 @@ export function reasonOf({ code, message, cause }: ErrorData): {
   return { code, reason: message, ...(innermost === message ? {} : { cause: innermost }) }
 }
 
-function innermostOf(cause: NonNullable<ErrorData['cause']>): string {
+export function innermostOf(cause: NonNullable<ErrorData['cause']>): string {
   const deeper = 'cause' in cause ? cause.cause : undefined
   return deeper === undefined ? cause.message : innermostOf(deeper)
 }

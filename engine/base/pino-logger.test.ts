@@ -3,13 +3,20 @@ import { callbackLogger, pinoLogger } from './pino-logger.ts'
 
 test('a line holds the level by name, the fields and the message', () => {
   const lines: string[] = []
-  const logger = pinoLogger('info', { name: 'visits', write: (line) => lines.push(line) })
+  const logger = pinoLogger('info', {
+    fields: () => ({ job: 'visits', code: null }),
+    write: (line) => lines.push(line),
+  })
   logger.warn({ checkpointId: 3 }, 'checkpoint expired')
   logger.debug({}, 'not shown')
   expect(lines).toHaveLength(1)
+  logger.error({ code: 'FILE_IO' }, 'full')
+  expect(lines[1]!.match(/"code"/g)).toHaveLength(1)
+  expect(JSON.parse(lines[1]!)).toMatchObject({ job: 'visits', code: 'FILE_IO' })
   expect(JSON.parse(lines[0]!)).toMatchObject({
     level: 'warn',
-    name: 'visits',
+    job: 'visits',
+    code: null,
     checkpointId: 3,
     msg: 'checkpoint expired',
   })

@@ -7,7 +7,11 @@ import type { Logger, LogFields, LogLevel } from './logger.ts'
  */
 export function pinoLogger(
   level: LogLevel,
-  options: { readonly name?: string; readonly write?: (line: string) => void } = {},
+  options: {
+    /** Fields of every line, asked for each: what a line says itself stands above them. */
+    readonly fields?: () => LogFields
+    readonly write?: (line: string) => void
+  } = {},
 ): Logger {
   const write = options.write
   const destination =
@@ -15,7 +19,8 @@ export function pinoLogger(
   const logger = pino(
     {
       level,
-      base: options.name === undefined ? null : { name: options.name },
+      base: null,
+      mixin: () => ({ ...options.fields?.() }),
       formatters: { level: (label) => ({ level: label }) },
     },
     destination,

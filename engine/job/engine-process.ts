@@ -57,17 +57,28 @@ function onUncaught(thrown: unknown): void {
   void endWith(asStreamError(thrown, 'WORKER_DIED'), true)
 }
 
-async function doorsOf(options: RunOptions): Promise<Doors> {
-  const doors = systemDoors(loggerOf(options))
+/** Whose lines the log has; null before the job is planned. */
+interface Identity {
+  job: string | null
+}
+
+async function doorsOf(options: RunOptions, identity: Identity): Promise<Doors> {
+  const doors = systemDoors(loggerOf(options, identity))
   return (await brokenLifeIfSet(doors))?.doors ?? doors
 }
 
 async function live(options: RunOptions): Promise<RunSummary> {
-  const doors = await doorsOf(options)
+  const identity: Identity = { job: null }
+  const doors = await doorsOf(options, identity)
   const bundle = await bundleOf(options, doors)
   await link.send({ type: 'bundled', bundle })
   const plan = await planBundle(bundle.path, options, doors.files)
-  await link.send({ type: 'planned', settings: { restart: plan.settings.restart } })
+  identity.job = plan.job
+  await link.send({
+    type: 'planned',
+    job: plan.job,
+    settings: { restart: plan.settings.restart },
+  })
   const begun = await beginLife({
     doors,
     plan,
@@ -147,8 +158,10 @@ async function stop(life: JobLife, message: Exclude<ToEngine, { type: 'options' 
   }
 }
 
-function loggerOf(options: RunOptions): Logger {
-  if (options.logs === 'json') return pinoLogger(options.logLevel)
+function loggerOf(options: RunOptions, identity: Identity): Logger {
+  if (options.logs === 'json') {
+    return pinoLogger(options.logLevel, { fields: () => ({ job: identity.job, code: null }) })
+  }
   return callbackLogger(options.logLevel, (level, fields, message) => {
     void link.send({ type: 'log', level, fields, message })
   })

@@ -6,6 +6,7 @@ import type { JobGraph } from '../graph/job-graph.ts'
 import type { ParameterDeclaration, ParameterValue, SecretReference } from '../graph/parameters.ts'
 import type { JobSettings, StreamGraph } from '../graph/stream-graph.ts'
 import type { RunOptions } from './protocol.ts'
+import { userLine } from '../operator/user-error.ts'
 import { messageOf, StreamError } from '../base/errors.ts'
 import { readNamedFile, readWholeFile } from '../base/files.ts'
 import { sha256Hex } from '../base/hash.ts'
@@ -114,8 +115,10 @@ async function importBundle(url: string): Promise<JobModule> {
     return (await import(url)) as JobModule
   } catch (error) {
     if (error instanceof StreamError) throw error
+    const at = error instanceof Error ? userLine(error.stack) : undefined
     throw new StreamError('JOB_INVALID', `the job fails when it is imported: ${messageOf(error)}`, {
       hint: 'Importing a job has no effects: move what fails into its steps.',
+      ...(at === undefined ? {} : { place: { at } }),
       cause: error,
     })
   }

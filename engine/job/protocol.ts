@@ -32,7 +32,11 @@ export type FromEngine =
   /** The script is bundled; sent once, so that a restart runs the same code (`RunOptions.bundle`). */
   | { readonly type: 'bundled'; readonly bundle: BundleReference }
   /** The job is planned: its restart strategy counts from now on, before records flow too. */
-  | { readonly type: 'planned'; readonly settings: { readonly restart: RestartSettings } }
+  | {
+      readonly type: 'planned'
+      readonly job: string
+      readonly settings: { readonly restart: RestartSettings }
+    }
   /** The folder is ours; records flow from now on. */
   | {
       readonly type: 'started'

@@ -22,7 +22,7 @@ const PRELUDE = `
   process.on('disconnect', () => process.exit())
   process.on('SIGTERM', () => {})
   const say = (message) => new Promise((done) => process.send(message, done))
-  const planned = (restart) => say({ type: 'planned', settings: { restart } })
+  const planned = (restart) => say({ type: 'planned', job: 'visits', settings: { restart } })
   const started = async (restart) => {
     await planned(restart)
     await say({ type: 'started', job: 'visits' })

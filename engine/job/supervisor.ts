@@ -26,8 +26,8 @@ export interface SupervisorOptions {
   readonly options: RunOptions
   /** Flags of node for the engine process. */
   readonly execArgv: readonly string[]
-  /** Whether the engine's output goes straight to ours, or through `onOutput`. */
-  readonly output: 'inherit' | 'pipe'
+  /** Whether the engine's output goes straight to ours, or through `onOutput`, or its errors do. */
+  readonly output: 'inherit' | 'pipe' | 'pipe-errors'
   readonly onMessage: (message: FromEngine) => void
   readonly onOutput?: (chunk: Uint8Array, stream: 'stdout' | 'stderr') => void
   readonly onRestart?: (
@@ -143,9 +143,10 @@ export class Supervisor {
   /** One engine process, from its start to its end (V1). */
   #live(): Promise<Ending> {
     const { enginePath, execArgv, output, onOutput } = this.#given
-    const piped = output === 'pipe' ? 'pipe' : 'inherit'
+    const out = output === 'pipe' ? 'pipe' : 'inherit'
+    const errors = output === 'inherit' ? 'inherit' : 'pipe'
     const child = spawn(process.execPath, [...execArgv, enginePath], {
-      stdio: ['ignore', piped, piped, 'ipc'],
+      stdio: ['ignore', out, errors, 'ipc'],
     })
     this.#child = child
     this.#started = false

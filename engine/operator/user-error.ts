@@ -122,7 +122,7 @@ function recordText(row: unknown): string {
 const FRAME = /(?:\(|at )((?:file:\/\/)?\/[^()]+):(\d+):(\d+)\)?$/
 
 /** The innermost frame of a stack that lies in a file of the user's, as `job.ts:8:21`. */
-function userLine(stack: string | undefined): string | undefined {
+export function userLine(stack: string | undefined): string | undefined {
   for (const line of stack?.split('\n') ?? []) {
     const frame = FRAME.exec(line.trim())
     if (frame === null || frame[1]!.includes('/node_modules/')) continue
