@@ -18,6 +18,9 @@ beforeEach(async () => {
 })
 afterEach(() => rm(root, { recursive: true }))
 
+/** A process may start slowly beside other tests. */
+const PATIENT = { timeout: 10_000 }
+
 const PRELUDE = `
   process.on('disconnect', () => process.exit())
   process.on('SIGTERM', () => {})
@@ -165,7 +168,7 @@ test('the first signal asks for a clean stop', async () => {
     })
     await started(fixed)`)
   const running = run.run()
-  await expect.poll(() => messages.at(-1)?.type).toBe('started')
+  await expect.poll(() => messages.at(-1)?.type, PATIENT).toBe('started')
   run.signal('SIGTERM')
   expect(await running).toEqual({
     type: 'finished',
@@ -179,7 +182,7 @@ test('the second signal ends at once, and so does the end of the grace', async (
   const deaf = `await first(); await started(fixed); setInterval(() => {}, 1000)`
   const run = await supervisor(deaf)
   const running = run.run()
-  await expect.poll(() => messages.at(-1)?.type).toBe('started')
+  await expect.poll(() => messages.at(-1)?.type, PATIENT).toBe('started')
   run.signal('SIGINT')
   run.signal('SIGINT') // At once: the same Ctrl-C.
   await new Promise((done) => setTimeout(done, 200))
@@ -189,7 +192,7 @@ test('the second signal ends at once, and so does the end of the grace', async (
 
   const short = await supervisor(deaf, { graceMs: 20 })
   const ending = short.run()
-  await expect.poll(() => messages.length).toBe(2)
+  await expect.poll(() => messages.length, PATIENT).toBe(2)
   short.signal('SIGTERM')
   expect(await ending).toMatchObject({ type: 'killed', signal: 'SIGTERM' })
 })
@@ -200,7 +203,7 @@ test('a signal ends the pause before a restart', async () => {
     await started({ strategy: 'fixed-delay', attempts: 5, delayMs: 600000 })
     process.kill(process.pid, 'SIGKILL')`)
   const running = run.run()
-  await expect.poll(() => restarts.length).toBe(1)
+  await expect.poll(() => restarts.length, PATIENT).toBe(1)
   run.signal('SIGTERM')
   expect(await running).toMatchObject({ type: 'killed', signal: 'SIGTERM' })
 })
