@@ -151,3 +151,20 @@ test('a span of time is exact', () => {
     ...['0 ms', '1 ms', '999 ms', '1 min 30 s', '1 d', '1 h 1 ms', '-1 s 500 ms'],
   ])
 })
+
+test('a process function over keys says in which order it gets its records', () => {
+  const said = (order: object): readonly string[] => {
+    const graph = graphOf((env) => {
+      const keyed = bids(env, 'bids').assignTimestampsAndWatermarks('at', monotonous())
+      const emits = { emits: Bid, onRecord: () => undefined, onTimer: () => undefined }
+      keyed
+        .keyBy('auction')
+        .process('p', { ...emits, ...order })
+        .sinkTo('out', TABLE)
+    })
+    const lines = explainText(toJobGraph(graph, 1), 1).split('\n')
+    return lines.map((line) => line.trim()).filter((line) => /records come|has timers/.test(line))
+  }
+  expect(said({})).toEqual(['has timers', 'records come in order of arrival'])
+  expect(said({ order: 'event-time' })).toEqual(['has timers', 'records come in event-time order'])
+})

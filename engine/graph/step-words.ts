@@ -11,10 +11,15 @@ import { stateWords } from './state-words.ts'
  */
 export function stepWords(node: StreamNode): readonly string[] {
   const words = kindWords(node.kind, asObject(node.parameters))
-  const order = node.order === 'event-time' ? ['records come in event-time order'] : []
+  const order = node.order === undefined ? [] : [ORDER_WORDS[node.order]]
   const state = stateWords(node.kind, node.states)
   return [...words, ...order, ...(state.length === 0 ? [] : [`state: ${state.join(', ')}`])]
 }
+
+const ORDER_WORDS = {
+  arrival: 'records come in order of arrival',
+  'event-time': 'records come in event-time order',
+} as const
 
 type Fields = Readonly<Record<string, Json | undefined>>
 
@@ -44,7 +49,7 @@ function kindWords(kind: string, given: Fields): readonly string[] {
 /** Keyed steps, windows, and steps by function. */
 function keyedWords(given: Fields): readonly string[] {
   const { key, keys, windows, allowedLatenessMs, aggregates, emits, sides, ...others } = given
-  const { broadcast, ...rest } = others
+  const { broadcast, timers, ...rest } = others
   const words: string[] = []
   if (key !== undefined) words.push(`by ${keyText(key as unknown as KeySelector)}`)
   if (keys !== undefined) words.push(keysWords(keys))
@@ -56,9 +61,11 @@ function keyedWords(given: Fields): readonly string[] {
   if (emits !== undefined) words.push(`gives ${schemaFields(emits)}`)
   const copied = Object.keys(asObject(broadcast))
   if (copied.length > 0) words.push(`a copy in each subtask of ${copied.join(', ')}`)
+  if (timers === true) words.push('has timers')
   const names = Object.keys(asObject(sides))
   if (names.length > 0) words.push(`side outputs ${names.join(', ')}`)
   for (const [name, value] of Object.entries(rest)) {
+    if (name === 'order') continue // Said for every process function, also where it is the default.
     if (value !== undefined && value !== null) words.push(`${name} ${text(value)}`)
   }
   return words
