@@ -125,6 +125,7 @@ function addRun(root: Command, done: Done): void {
     .option('--fresh', 'set the work folder aside and start over; deletes no output')
     .option('--take-over', 'kill the process that holds the work folder, then run')
     .option('--fork', 'with --from: start a copy of the job beside the one that goes on')
+    .option('--job-was <name>', 'the job had this name before: go on with its state')
     .option(
       '--grace <duration>',
       'how long a clean stop may take before the engine is killed (default: 20s)',

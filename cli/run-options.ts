@@ -25,6 +25,7 @@ export interface RunFlags {
   readonly renameUid?: readonly string[]
   readonly renameState?: readonly string[]
   readonly keepState?: readonly string[]
+  readonly jobWas?: string
   readonly grace?: string
   readonly logLevel?: string
   readonly logFormat?: string
@@ -92,6 +93,7 @@ export function runOptions(jobPath: string, flags: RunFlags, config: Config): Ru
     takeOver: flags.takeOver ?? false,
     fork: flags.fork ?? false,
     ...fitOptions(flags),
+    ...(flags.jobWas === undefined ? {} : { jobWas: flags.jobWas }),
     graceMs: valueOf('grace') as number,
     stateCacheMb: valueOf('state.cacheMb') as number,
     ...(checkpointing === undefined ? {} : { checkpointing }),

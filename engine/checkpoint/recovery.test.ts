@@ -111,5 +111,9 @@ test('the folder or savepoint of another job is refused', () => {
     expect(decision.type === 'refuse' && decision.message).toMatch(message)
   }
   const from = at(1, 1, { job: 'clicks' })
+  expect(decide({ from, jobWas: 'clicks' })).toMatchObject({ origin: 'savepoint' })
+  expect(decide({ latest: from, jobWas: 'clicks' })).toMatchObject({ origin: 'work-folder' })
+  expect(decide({ latest: at(1, 1), jobWas: 'clicks' })).toMatchObject({ origin: 'work-folder' })
+  expect(decide({ latest: from, jobWas: 'other' })).toMatchObject({ code: 'WORK_DIR_FOREIGN' })
   expect(decide({ from, fork: true })).toMatchObject({ origin: 'savepoint' })
 })

@@ -6,6 +6,8 @@ import type { CheckpointManifest, Lineage } from './manifest.ts'
 /** What a start finds, before anything is changed. */
 export interface RecoveryFacts {
   readonly job: string
+  /** The job's name before, when it has been renamed. */
+  readonly jobWas?: string | undefined
   /** The latest complete checkpoint of the work folder. */
   readonly latest: CheckpointManifest | undefined
   /** The last start on record in the work folder. */
@@ -46,6 +48,7 @@ export type RecoveryDecision =
  *     claimed under it.
  * D4. There is no way back to an older checkpoint: what was committed since would be committed
  *     twice.
+ * D5. A job that was renamed (`--job-was`) goes on with the folder and savepoints of its old name.
  */
 export function decideRecovery(facts: RecoveryFacts): RecoveryDecision {
   const { latest, from } = facts
@@ -120,22 +123,24 @@ function unrelated(from: CheckpointManifest, latest: CheckpointManifest): Recove
   }
 }
 
+/** D5. */
 function otherJob(facts: RecoveryFacts): RecoveryDecision | undefined {
-  const owner = facts.latest?.job ?? facts.lastEpoch?.job ?? facts.job
-  if (owner !== facts.job) {
+  const { job, jobWas, from } = facts
+  const owner = facts.latest?.job ?? facts.lastEpoch?.job ?? job
+  if (owner !== job && owner !== jobWas) {
     return {
       type: 'refuse',
       code: 'WORK_DIR_FOREIGN',
-      message: `the work folder belongs to job "${owner}", this is job "${facts.job}"`,
-      hint: 'Use another --work-dir, or --fresh to set this one aside.',
+      message: `the work folder belongs to job "${owner}", this is job "${job}"`,
+      hint: `If the job has been renamed, start it with --job-was ${owner}. Else use another --work-dir, or --fresh to set this one aside.`,
     }
   }
-  if (facts.from !== undefined && facts.from.job !== facts.job && !facts.fork) {
+  if (from !== undefined && from.job !== job && from.job !== jobWas && !facts.fork) {
     return {
       type: 'refuse',
       code: 'WORK_DIR_FOREIGN',
-      message: `the savepoint is of job "${facts.from.job}", this is job "${facts.job}"`,
-      hint: 'Name the job as it was, or go on as another one with --fork.',
+      message: `the savepoint is of job "${from.job}", this is job "${job}"`,
+      hint: `If the job has been renamed, start it with --job-was ${from.job}. To go on as another job beside it, use --fork.`,
     }
   }
   return undefined

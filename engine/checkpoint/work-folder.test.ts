@@ -268,6 +268,23 @@ test('a savepoint goes on in another folder, and the same command resumes there'
   })
 })
 
+test('a renamed job takes its folder along, wherever the power goes', async () => {
+  const renamed = { checkpoints: 1, root: '/new', rootWas: '/job', jobWas: 'numbers' }
+  for (let dies = 0, isOver = false; !isOver; dies += 1) {
+    const disk = memoryDisk(dies)
+    const random = seededRandom(dies)
+    await live(disk.files(), random, { checkpoints: 1 })
+    const first = disk.operations + 2 * dies
+    disk.fault = ({ index }) => (index === first ? 'power-loss' : undefined)
+    isOver = await settles(live(disk.files(), random, renamed))
+    disk.fault = undefined
+    disk.powerLoss()
+    const end = await live(disk.files(), random, renamed)
+    expect(await published(disk.files()), `at ${first}`).toEqual(upTo(Number(end.slice(3))))
+    expect(await disk.files().list('/')).not.toContain('job')
+  }
+})
+
 test('a fresh start that is refused at its target has moved nothing; another sets the folder aside', async () => {
   const { files, random } = await twoLives()
   await expect(live(files, random, { checkpoints: 1, fresh: true })).rejects.toMatchObject({

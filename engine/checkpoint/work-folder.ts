@@ -1,6 +1,7 @@
+import { dirname } from 'node:path'
 import type { Doors } from '../base/doors.ts'
 import { StreamError } from '../base/errors.ts'
-import { makeDirectories } from '../base/files.ts'
+import { exists, makeDirectories } from '../base/files.ts'
 import type { Json } from '../base/json.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
@@ -43,6 +44,10 @@ export interface WorkFolderParts {
 }
 
 export interface WorkFolderOptions extends FitOptions {
+  /** The job's name before, when it has been renamed. */
+  readonly jobWas?: string
+  /** The folder of that name: it becomes `root`, where that is not there. */
+  readonly rootWas?: string
   /** Folder of a savepoint. */
   readonly from?: string
   readonly fresh: boolean
@@ -76,6 +81,7 @@ export async function openWorkFolder(parts: WorkFolderParts): Promise<OpenedWork
   const layout = workLayout(parts.root)
   const { faults, files } = parts.doors
   await refuseForeignPlace(files, layout, parts.graph, parts.options.fresh)
+  await takeRenamed(parts, layout)
   await faults?.hold('recover.own', {})
   const { ownership, epochFloor } = await own(parts, layout)
   const targets: Target[] = []
@@ -107,6 +113,32 @@ export async function openWorkFolder(parts: WorkFolderParts): Promise<OpenedWork
     await ownership.release()
     throw error
   }
+}
+
+/**
+ * The folder of a renamed job gets the job's new name, once all that can refuse its checkpoint has
+ * been asked. Its lock is held until then, so nobody runs in it.
+ */
+async function takeRenamed(parts: WorkFolderParts, layout: WorkLayout): Promise<void> {
+  const { doors, options, job, processes, takeLock } = parts
+  const { rootWas, takeOver, hasSupervisor } = options
+  const { files } = doors
+  if (rootWas === undefined || options.fresh || options.from !== undefined) return
+  if ((await exists(files, layout.root)) || !(await exists(files, rootWas))) return
+  const old = workLayout(rootWas)
+  const ownership = await acquireOwnership({
+    ...{ layout: old, job, ...doors, takeOver, hasSupervisor },
+    ...(processes === undefined ? {} : { processes }),
+    ...(takeLock === undefined ? {} : { takeLock }),
+  })
+  try {
+    await recover(parts, old)
+    await files.rename(old.root, layout.root)
+    await files.syncDirectory(dirname(layout.root))
+  } finally {
+    await ownership.release()
+  }
+  doors.logger.info({ was: old.root, workDir: layout.root }, 'the work folder is renamed')
 }
 
 /** Step 1. The old folder keeps its lock until it is aside, so nobody starts in it meanwhile. */
@@ -180,6 +212,7 @@ async function recover(parts: WorkFolderParts, layout: WorkLayout): Promise<Reco
   doors.faults?.reach('recover.decide', {})
   const decision = decideRecovery({
     job,
+    jobWas: options.jobWas,
     latest: latestId === undefined ? undefined : await store.load(latestId),
     lastEpoch: (await readEpochs(files, layout)).at(-1),
     from: options.from === undefined ? undefined : await readSavepoint(files, options.from),

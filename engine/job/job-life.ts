@@ -29,6 +29,7 @@ export type LifeOptions = Pick<
   | 'dropState'
   | 'renameUid'
   | 'renameState'
+  | 'jobWas'
   | 'keepState'
   | 'stateCacheMb'
 >
@@ -64,7 +65,7 @@ export async function beginLife(parts: LifeParts): Promise<Begun> {
     graph: plan.graph,
     planHash: plan.planHash,
     parameters: storableParameters(plan.parameters),
-    options: { ...options, hasSupervisor },
+    options: { ...options, ...renamedFrom(options), hasSupervisor },
     settings: plan.settings.checkpointing,
     ...parts.ownership,
   })
@@ -82,6 +83,11 @@ export async function beginLife(parts: LifeParts): Promise<Begun> {
     await opened.folder.release()
     throw error
   }
+}
+
+/** Where a job with another name had its folder, unless one was named. */
+function renamedFrom({ workDir, workRoot, jobWas }: LifeOptions): { readonly rootWas?: string } {
+  return workDir !== undefined || jobWas === undefined ? {} : { rootWas: join(workRoot, jobWas) }
 }
 
 /** A parameter may change between two lives; what it was is in the checkpoint. */

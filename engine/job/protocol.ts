@@ -97,6 +97,8 @@ export interface RunOptions {
   readonly renameUid: Readonly<Record<string, string>>
   /** `UID:OLD` → the new name of a state. */
   readonly renameState?: Readonly<Record<string, string>>
+  /** The job's name before, when it has been renamed. */
+  readonly jobWas?: string
   /** Uids whose state goes on though the step is declared in another way. */
   readonly keepState?: readonly string[]
   readonly graceMs: number

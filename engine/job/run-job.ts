@@ -31,6 +31,8 @@ export interface RunJobOptions {
   readonly renameUid?: Readonly<Record<string, string>>
   readonly renameState?: Readonly<Record<string, string>>
   readonly keepState?: readonly string[]
+  /** The job's name before, when it has been renamed. */
+  readonly jobWas?: string
   readonly checkpointing?: Partial<CheckpointSettings>
   /** Heap for keyed state, MiB, all operators and subtasks together; the rest lies on disk. */
   readonly stateCacheMb?: number
@@ -117,6 +119,7 @@ async function live(
       renameUid: options.renameUid ?? {},
       renameState: options.renameState ?? {},
       keepState: options.keepState ?? [],
+      ...(options.jobWas === undefined ? {} : { jobWas: options.jobWas }),
       ...(options.workDir === undefined ? {} : { workDir: resolve(options.workDir) }),
       ...(options.stateCacheMb === undefined ? {} : { stateCacheMb: options.stateCacheMb }),
       ...(options.from === undefined ? {} : { from: resolve(options.from) }),
