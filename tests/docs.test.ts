@@ -125,6 +125,31 @@ describe('every test that a page shows passes', () => {
   })
 })
 
+describe('what a page shows of a job gives what a plain loop gives', () => {
+  const project = new Project()
+  afterAll(() => project.remove())
+
+  test('the word count of getting started', async () => {
+    const lines = ['To be, or not to be', '', 'Sein oder Nichtsein: être ou ne pas être']
+    const shown = code.find(({ text }) => text.includes("defineJob('word-count'"))!
+    project.write('job.ts', shown.text)
+    project.write('books/one.txt', `${lines.join('\n')}\n`)
+    project.write('books/two.txt', 'to be\n')
+    const expected = new Map<string, number>()
+    for (const word of [...lines, 'to be'].flatMap((line) => line.match(/\p{L}+/gu) ?? [])) {
+      expected.set(word, (expected.get(word) ?? 0) + 1)
+    }
+    const run = await project.run(['run', 'job.ts', ...shown.plan])
+    expect(run.exitCode, run.stderr).toBe(0)
+    // Each record gives the new count of its word: the greatest is the last.
+    const counted = new Map<string, number>()
+    for (const [, key, words] of run.stdout.matchAll(/"key":"(\p{L}+)","words":(\d+)/gu)) {
+      counted.set(key!, Math.max(Number(words), counted.get(key!) ?? 0))
+    }
+    expect(counted).toEqual(expected)
+  })
+})
+
 test('every call of the command line exists', async () => {
   const wrong: string[] = []
   let seen = 0
