@@ -32,6 +32,38 @@ test('every code is thrown somewhere', () => {
   expect(unused).toEqual([])
 })
 
+/** The test that does what an error advises, for each flag that one names. */
+const FOLLOWED: Readonly<Record<string, string>> = {
+  '--against': 'cli/explain-against.test.ts',
+  '--config': 'tests/cli/settings.test.ts',
+  '--drain': 'tests/cli/savepoints.test.ts',
+  '--drop-state': 'operators/changed-job.test.ts',
+  '--fork': 'tests/cli/savepoints.test.ts',
+  '--fresh': 'tests/cli/savepoints.test.ts',
+  '--from': 'tests/cli/savepoints.test.ts',
+  '--help': 'tests/cli.test.ts',
+  '--job-was': 'engine/checkpoint/work-folder.test.ts',
+  '--keep-state': 'operators/changed-job-fits.test.ts',
+  '--rename-state': 'tests/cli/changed-job.test.ts',
+  '--rename-uid': 'tests/cli/changed-job.test.ts',
+  '--set': 'tests/cli/settings.test.ts',
+  '--take-over': 'tests/cli/ownership.test.ts',
+  '--work-dir': 'tests/cli/savepoints.test.ts',
+}
+
+test('every flag that this page or an error about state, targets and input names is followed', () => {
+  const hints = ['engine/checkpoint', 'engine/state', 'connectors']
+    .flatMap((folder) => codeIn(folder).split('\n'))
+    .filter((line) => !/^\s*(\*|\/)/.test(line))
+  const named = new Set([page, ...hints].join('\n').match(/(?<![\w-])--[a-z][a-z-]+/g))
+  expect([...named].sort()).toEqual(Object.keys(FOLLOWED).sort())
+  for (const [flag, path] of Object.entries(FOLLOWED)) {
+    const option = flag.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+    const text = readFileSync(join(root, path), 'utf8')
+    expect(text, `${path} does not use ${flag}`).toMatch(new RegExp(`${flag}\\b|\\b${option}:`))
+  }
+})
+
 function codeIn(folder: string): string {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((path) => /(?<!\.test)\.ts$/.test(path) && !path.endsWith('base/errors.ts'))
