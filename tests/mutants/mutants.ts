@@ -60,8 +60,8 @@ const durability: readonly Mutant[] = [
   {
     name: 'staged-name-not-synced',
     what: 'the name of staged output is not durable when it is acknowledged',
-    file: 'connectors/files/file-sink.ts',
-    find: '    await this.#context.doors.files.syncDirectory(this.#staging)\n',
+    file: 'connectors/files/lines-writer.ts',
+    find: '    if (effects.length > 0) await this.#context.doors.files.syncDirectory(this.#staging)\n',
     replace: '',
   },
   {
@@ -138,7 +138,7 @@ const commit: readonly Mutant[] = [
     name: 'failed-commit-swallowed',
     what: 'a commit that failed counts as done (FLINK-35749)',
     file: `${CHECKPOINT}/committer-runner.ts`,
-    find: "        if (error.code !== 'SINK_COMMIT_FAILED' || isLasting(thrown)) throw error\n",
+    find: "        if (error.code !== 'SINK_COMMIT_FAILED') throw error\n",
     replace: "        if (error.code === 'SINK_COMMIT_FAILED') return\n",
   },
   {
@@ -353,8 +353,8 @@ const state: readonly Mutant[] = [
     name: 'broadcast-not-restored',
     what: 'broadcast state comes back in the first subtask only',
     file: 'engine/worker/state-files.ts',
-    find: '    if (file !== undefined) {\n',
-    replace: '    if (file !== undefined && this.#subtask === 0) {\n',
+    find: '    if (restored?.broadcast !== undefined) {\n',
+    replace: '    if (restored?.broadcast !== undefined && this.#subtask === 0) {\n',
   },
 ]
 
