@@ -42,17 +42,17 @@ export function tasksOf(parallelism: number): readonly TaskName[] {
 /** What `assembleState` looks at of a graph. */
 export function verticesOf(parallelism: number): readonly JobVertex[] {
   const vertex = (id: number, of: number, node: object): unknown => {
-    return { id, name: `v${id}`, parallelism: of, maxParallelism: KEY_GROUPS, chain: [node] }
+    const chain = [{ ...node, states: [], keys: [], parameters: {} }]
+    return { id, name: `v${id}`, parallelism: of, maxParallelism: KEY_GROUPS, chain }
   }
   return [
-    vertex(0, parallelism, { uid: 'in', kind: 'source', runtime: { type: 'source' }, states: [] }),
-    vertex(1, parallelism, { uid: 'count', kind: 'keyed', runtime: { type: 'keyed' }, states: [] }),
+    vertex(0, parallelism, { uid: 'in', kind: 'source', runtime: { type: 'source' } }),
+    vertex(1, parallelism, { uid: 'count', kind: 'keyed', runtime: { type: 'keyed' } }),
     ...SINKS.map((uid, sink) =>
       vertex(2 + sink, 1, {
         uid,
         kind: 'sink',
         runtime: { type: 'sink', sink: { kind: 'model' } },
-        states: [],
       }),
     ),
   ] as readonly JobVertex[]
