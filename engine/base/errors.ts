@@ -66,7 +66,7 @@ export const ERRORS = {
   WORK_DIR_BUSY: { domain: 'user', then: 'fail', exit: 4 },
   WORK_DIR_FOREIGN: state,
   JOB_NOT_RUNNING: { domain: 'user', then: 'fail', exit: 1 },
-  CHECKPOINT_EXPIRED: { domain: 'internal', then: 'retry', exit: 1 },
+  CHECKPOINT_EXPIRED: { domain: 'external', then: 'retry', exit: 1 },
   CHECKPOINT_FAILED: external,
   CHECKPOINT_IN_DOUBT: external,
   BROADCAST_DIVERGED: { domain: 'user', then: 'fail', exit: 1 },
@@ -128,7 +128,7 @@ export interface ErrorData {
 }
 
 export interface ErrorOptions {
-  /** A full sentence that says what to do. */
+  /** A full sentence that says what to do. Without it, what the system refused has one. */
   readonly hint?: string
   readonly place?: ErrorPlace
   readonly cause?: unknown
@@ -144,7 +144,7 @@ export class StreamError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'StreamError'
     this.code = code
-    this.hint = options.hint
+    this.hint = options.hint ?? (isErrno(options.cause) ? HINTS[options.cause.code] : undefined)
     this.place = options.place ?? {}
   }
 
@@ -212,13 +212,7 @@ export function asStreamError(
   place: ErrorPlace = {},
 ): StreamError {
   if (thrown instanceof StreamError) return thrown.at(place)
-  const message = messageOf(thrown)
-  const hint = isErrno(thrown) ? HINTS[thrown.code] : undefined
-  return new StreamError(code, message, {
-    place,
-    cause: thrown,
-    ...(hint === undefined ? {} : { hint }),
-  })
+  return new StreamError(code, messageOf(thrown), { place, cause: thrown })
 }
 
 /**

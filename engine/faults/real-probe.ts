@@ -98,7 +98,9 @@ export function movableClock(clock: Clock, life: RealLife): Clock {
 }
 
 function ended(): StreamError {
-  return new StreamError('FAULT_INJECTED', 'the life has crashed, as the schedule says')
+  return new StreamError('FAULT_INJECTED', 'the life has crashed, as the schedule says', {
+    hint: 'A schedule of faults did it: run the job without one.',
+  })
 }
 
 /** Stands still, with the whole thread. */

@@ -86,7 +86,9 @@ export abstract class StrikingProbe implements FaultProbe {
         this.end(action)
         break
       case 'throw':
-        throw new StreamError('FAULT_INJECTED', `${point} was made to fail`)
+        throw new StreamError('FAULT_INJECTED', `${point} was made to fail`, {
+          hint: 'A schedule of faults did it: run the job without one.',
+        })
       case 'errno': {
         const message = `${action.errno}: injected at ${point}`
         throw Object.assign(new Error(message), { code: action.errno })

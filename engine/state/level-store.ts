@@ -1,5 +1,5 @@
 import { ClassicLevel } from 'classic-level'
-import { asStreamError } from '../base/errors.ts'
+import { messageOf, StreamError } from '../base/errors.ts'
 import { STORE_BUFFER_BYTES_MAX, STORE_BUFFER_BYTES_MIN } from '../base/limits.ts'
 import type { KeyValueOperation, KeyValueStore } from './key-value-store.ts'
 
@@ -28,7 +28,7 @@ export async function openLevelStore(
     await level.open()
     return new LevelStore(level, directory)
   } catch (error) {
-    throw asStreamError(error, 'STATE_STORE_FAILED')
+    throw failure(error)
   }
 }
 
@@ -45,7 +45,7 @@ class LevelStore implements KeyValueStore {
     try {
       return this.#level.getSync(key)
     } catch (error) {
-      throw asStreamError(error, 'STATE_STORE_FAILED')
+      throw failure(error)
     }
   }
 
@@ -53,7 +53,7 @@ class LevelStore implements KeyValueStore {
     try {
       await this.#level.batch([...operations])
     } catch (error) {
-      throw asStreamError(error, 'STATE_STORE_FAILED')
+      throw failure(error)
     }
   }
 
@@ -61,4 +61,13 @@ class LevelStore implements KeyValueStore {
     await this.#level.close()
     await ClassicLevel.destroy(this.#directory)
   }
+}
+
+/** Why the store could not be opened stands in the cause of what LevelDB throws. */
+function failure(error: unknown): StreamError {
+  const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return new StreamError('STATE_STORE_FAILED', `the store of state failed: ${messageOf(reason)}`, {
+    hint: 'Look at the disk of the work folder: space, permissions, errors. The next start fills the store anew.',
+    cause: error,
+  })
 }

@@ -53,7 +53,12 @@ export function brokenLife(
       let timer: Timer | undefined
       const look = (): void => {
         if (!life.hasCrashed) timer = doors.clock.timer(LOOK_EVERY_MS, look)
-        else callback(new StreamError('FAULT_INJECTED', 'the life has crashed, as it was told'))
+        else
+          callback(
+            new StreamError('FAULT_INJECTED', 'the life has crashed, as it was told', {
+              hint: 'A schedule of faults did it: run the job without one.',
+            }),
+          )
       }
       if (crash === 'life') look()
       return () => timer?.cancel()
