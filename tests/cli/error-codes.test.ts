@@ -210,6 +210,22 @@ const SCENARIOS: Readonly<Record<string, readonly Turn[]>> = {
       ),
     },
   ],
+  'an answer that depends on arrival': [
+    {
+      code: 'CHAOS_DEPENDS_ON_ARRIVAL',
+      args: ['chaos', 'run', 'job.ts', '--schedules', '1'],
+      job: job(`
+        env.fromSource('in', rows(60)).union(env.fromSource('more', rows(40))).keyBy('key')
+          .process('p', {
+            emits: Row,
+            state: { before: millrace.valueState(int32(), { default: -1 }) },
+            onRecord({ key, at }, { state, emit }) {
+              emit({ key, at: state.before.value() })
+              state.before.update(at)
+            },
+          }).sinkTo('out', out())`),
+    },
+  ],
   'a schedule that is none': [
     {
       code: 'CHAOS_SCHEDULE_INVALID',
@@ -281,10 +297,6 @@ const INSIDE: Readonly<Record<string, { readonly why: string; readonly seen?: st
   SINK_COMMIT_FAILED: {
     why: 'tried again for five minutes before it is told as an error',
     seen: 'engine/checkpoint/committer-runner.test.ts',
-  },
-  CHAOS_DEPENDS_ON_ARRIVAL: {
-    why: 'the search that finds it is that of CHAOS_NOT_DETERMINISTIC',
-    seen: 'tests/chaos/arrival.test.ts',
   },
   KAFKA_FAILED: {
     why: 'needs a broker that refuses',
