@@ -157,6 +157,9 @@ const OTHER_VARIABLES = [
   'MILLRACE_CHAOS_SEARCH',
 ]
 
+/** What the tests of Millrace itself are told; they start the command line. */
+const TEST_PREFIX = 'MILLRACE_TEST_'
+
 /** Kubernetes sets these in every container beside a service that is called "millrace". */
 const OF_A_SERVICE = /^MILLRACE_(SERVICE_(HOST|PORT)(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_.+)?)?)$/
 
@@ -172,7 +175,7 @@ function refuseUnknownVariables(
     if (!variable.startsWith(PREFIX) || value === undefined) continue
     if (variable.startsWith(SET_PREFIX) && variable.length > SET_PREFIX.length) continue
     if (known.includes(variable) || references.has(`env:${variable}`)) continue
-    if (OF_A_SERVICE.test(variable)) continue
+    if (OF_A_SERVICE.test(variable) || variable.startsWith(TEST_PREFIX)) continue
     // Without what all of them begin with, or any two would be near each other.
     const near = nearest(
       variable.slice(PREFIX.length),

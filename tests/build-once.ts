@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
  * process and its workers are the built ones. `npm test` has built already and says so.
  */
 export default function buildOnce(): void {
-  if (process.env['MILLRACE_BUILT'] === 'yes') return
-  process.env['MILLRACE_BUILT'] = 'yes'
+  if (process.env['MILLRACE_TEST_BUILT'] === 'yes') return
+  process.env['MILLRACE_TEST_BUILT'] = 'yes'
   const root = fileURLToPath(new URL('..', import.meta.url))
   const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
   const build = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {

@@ -36,7 +36,9 @@ for (const [name, command] of CHECKS) {
 
 console.log('\n> tests')
 const suites = [tool('vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json']
-run([...suites, `--outputFile.json=${report}`, ...process.argv.slice(2)], { MILLRACE_BUILT: 'yes' })
+run([...suites, `--outputFile.json=${report}`, ...process.argv.slice(2)], {
+  MILLRACE_TEST_BUILT: 'yes',
+})
 const tests = readReport()
 passed += tests.passed
 failed += tests.failed + tests.broken

@@ -83,10 +83,10 @@ function run({ name, path, project }, round, seed) {
     stdio: 'inherit',
     env: {
       ...process.env,
-      MILLRACE_BUILT: 'yes',
-      MILLRACE_SOAK: '1',
-      MILLRACE_SEED: String(seed),
-      MILLRACE_FIGURES: figures,
+      MILLRACE_TEST_BUILT: 'yes',
+      MILLRACE_TEST_SOAK: '1',
+      MILLRACE_TEST_SEED: String(seed),
+      MILLRACE_TEST_FIGURES: figures,
     },
   })
   const seconds = Math.round((Date.now() - beganMs) / 1_000)

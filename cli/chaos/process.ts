@@ -174,7 +174,9 @@ class Run {
       if (start === startsMax) return code ?? -1
       if (code === null) {
         // Killed, parent and all: to begin again at another parallelism.
-        const last = (await journalsIn(this.#sandbox.journals)).at(-1)?.at(-1)?.fault
+        // Other threads may have written a step or two behind the one that was struck.
+        const steps = (await journalsIn(this.#sandbox.journals)).at(-1) ?? []
+        const last = steps.findLast(({ fault }) => fault !== undefined)?.fault
         if (last?.type === 'rescale') this.#parallelism = last.parallelism
         continue
       }

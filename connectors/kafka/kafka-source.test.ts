@@ -75,7 +75,7 @@ async function readUntil({ reader, context, values }: Reading, count: number): P
   }
 }
 
-const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 1_000_000)
+const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? Date.now() % 1_000_000)
 
 test(`records come once and in order while brokers and leaders go (seed ${seed})`, async () => {
   const random = seededRandom(seed)

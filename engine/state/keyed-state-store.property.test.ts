@@ -382,7 +382,7 @@ test.each([[1], [3_000], [1_000_000]])(
         await rig.restore(parallelism)
         check(rig)
       }),
-      { numRuns: Number(process.env['MILLRACE_RUNS'] ?? 10) },
+      { numRuns: Number(process.env['MILLRACE_TEST_RUNS'] ?? 10) },
     )
   },
   120_000,

@@ -30,7 +30,7 @@ import { seededRandom } from '../../engine/base/random.ts'
 import { silentLogger } from '../../engine/base/logger.ts'
 import { VirtualClock } from '../../engine/simulation/virtual-clock.ts'
 
-const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 6)
+const RUNS = Number(process.env['MILLRACE_TEST_RUNS'] ?? 6)
 const key: KeySelector = { type: 'field', field: 'k' }
 
 const aggregates = Object.entries({

@@ -14,7 +14,7 @@ import { end, record, side, verifyOperator, watermark } from '../../engine/testi
 import { MIN_WATERMARK } from '../../engine/stream/elements.ts'
 
 /** More for a soak; fast-check prints the seed of a failure. */
-const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 10)
+const RUNS = Number(process.env['MILLRACE_TEST_RUNS'] ?? 10)
 
 const byKey: KeySelector = { type: 'field', field: 'k' }
 const keyed = (factory: OperatorFactory): OperatorSubject => ({ ...factory, keys: [byKey] })

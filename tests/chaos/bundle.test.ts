@@ -142,7 +142,7 @@ test('what is shrunk ends in a command, and in a test that fails as the run did'
 })
 
 /** Other Nodes to compare with, `:` between them; at least a new process of this one. */
-const nodes = [process.execPath, ...(process.env['MILLRACE_NODES'] ?? '').split(':')].filter(
+const nodes = [process.execPath, ...(process.env['MILLRACE_TEST_NODES'] ?? '').split(':')].filter(
   (path) => path !== '',
 )
 

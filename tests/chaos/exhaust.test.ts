@@ -20,7 +20,7 @@ const PARALLELISM = 2
 const kinds = Object.keys(faultKinds) as FaultKind[]
 
 /** Of most jobs every so many-th schedule is tried, another each with another seed. */
-const isSoak = process.env['MILLRACE_SOAK'] === '1'
+const isSoak = process.env['MILLRACE_TEST_SOAK'] === '1'
 const SINGLES_STEP = isSoak ? 4 : 100
 const PAIRS_STEP = isSoak ? 40 : 250
 /** A keyed job with windows: all of its single faults are tried at each run, in a soak all pairs. */

@@ -193,7 +193,7 @@ describe.concurrent('steps that do what they must not', () => {
     project.write('job.ts', counting({ map: `return Promise.resolve(record)` }))
     const ended = await project.run(RUN)
     expectError(ended, 2, 'STEP_ASYNC')
-    expect(ended.stderr).toMatch(/asyncMap/)
+    expect(ended.stderr).toMatch(/a source of its own/)
     expect(lastLine(ended)).toMatchObject({ status: 'failed', restarts: 0 })
   })
 

@@ -61,7 +61,7 @@ describe.skipIf(kafkaMissing() !== undefined)('records of a real broker', () => 
     return driver.records
   }
 
-  const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 1_000_000)
+  const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? Date.now() % 1_000_000)
 
   test(`only committed records are seen, from wherever the read begins (seed ${seed})`, async () => {
     const random = seededRandom(seed)

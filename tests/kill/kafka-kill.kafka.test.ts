@@ -18,7 +18,7 @@ const BATCH = 500
 const BUCKET_MS = 10_000
 const PARALLELISMS = [2, 4, 1, 2, 4, 2, 1, 4, 2, 1, 4, 2]
 
-const seed = Number(process.env['MILLRACE_SEED'] ?? 20_261_124)
+const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? 20_261_124)
 const missing = brokerMissing()
 
 test.skipIf(missing !== undefined)(

@@ -17,7 +17,7 @@ const PARALLELISMS = [1, 2, 4, 2, 1, 4, 2, 4, 1, 2, 4, 2]
 const GAP_MS = 1_500
 const BUCKET_MS = 10_000
 
-const seed = Number(process.env['MILLRACE_SEED'] ?? 20_261_124)
+const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? 20_261_124)
 
 const jobs: readonly {
   readonly job: string

@@ -22,7 +22,7 @@ for (const { name, job, expected } of shapes) {
         parameters: {},
         parallelisms: [2, 3, 1, 2, 4, 2],
         seed: seed + run,
-        stepsMax: Number(process.env['MILLRACE_STEPS'] ?? 600),
+        stepsMax: Number(process.env['MILLRACE_TEST_STEPS'] ?? 600),
         stops: true,
         faults: run % 2 === 1,
       }).catch((error: unknown) => {

@@ -36,7 +36,7 @@ const Totals = struct({
   amount: float64(),
 })
 
-const seed = Number(process.env['MILLRACE_SEED'] ?? 1)
+const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? 1)
 const RUNS = 12
 
 const job = (name: 'buckets' | 'sessions') =>
