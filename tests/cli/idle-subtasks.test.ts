@@ -123,7 +123,8 @@ test('of watched files in order only the last holds event time back', async ({ p
 test('what holds a window back is told, and the hint lets it go on', async ({ project }) => {
   project.write('job.ts', JOB)
   project.write('orders/a.jsonl', lines(0, 100))
-  project.write('orders/silent.jsonl', '')
+  // Begun, so that it is read, and without a whole line.
+  project.write('orders/silent.jsonl', '{"shop"')
   const run = project.start(['run', 'job.ts', '--parallelism', '2', '--json'])
   await run.saw(/withIdleness/)
   run.child.kill('SIGTERM')
