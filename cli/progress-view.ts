@@ -1,7 +1,7 @@
 import type { CheckpointProgress, StepProgress } from '../engine/job/protocol.ts'
 import { formatDuration } from './duration.ts'
 import { formatBytes, formatCount, formatRate } from './numbers.ts'
-import { cut, sharesOf, stepTable } from './step-table.ts'
+import { cut, sharesOf, stepTable, type StepView } from './step-table.ts'
 import type { Paint } from './terminal.ts'
 import { formatWatermark, lagMs, type Watermark } from './watermark.ts'
 
@@ -12,11 +12,6 @@ export interface ProgressView {
   readonly steps: readonly StepView[]
   readonly lastCheckpoint: CheckpointProgress | undefined
   readonly nowMs: number
-}
-
-export interface StepView extends StepProgress {
-  readonly inPerSecond: number
-  readonly outPerSecond: number
 }
 
 type Counts = Map<string, { readonly atMs: number; readonly in: number; readonly out: number }>

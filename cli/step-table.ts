@@ -1,8 +1,13 @@
 import type { Paint } from './terminal.ts'
-import type { StepView } from './progress-view.ts'
+import type { StepProgress } from '../engine/job/protocol.ts'
 import { formatDuration } from './duration.ts'
 import { formatCompact, formatCount, formatRate } from './numbers.ts'
 import { formatWatermark, lagMs } from './watermark.ts'
+
+export interface StepView extends StepProgress {
+  readonly inPerSecond: number
+  readonly outPerSecond: number
+}
 
 /**
  * The steps of a job as a table of a given width: the widest set of columns that fits is taken.

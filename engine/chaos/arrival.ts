@@ -1,10 +1,16 @@
 import type { RecordFlow } from '../faults/schedule.ts'
 import type { StreamGraph, StreamNode } from '../graph/stream-graph.ts'
-import type { Published, Subject } from './subject.ts'
+import type { SimulatedJob } from '../simulation/simulated-life.ts'
 import { StreamError } from '../base/errors.ts'
 import { describeFlow } from '../faults/schedule.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { firstDifference, type Sides } from './row-difference.ts'
+
+/** Rows that readers of the targets see, by the sink's uid, in the order published. */
+export type Published = Readonly<Record<string, readonly string[]>>
+
+/** The job that is run, and its name for people. */
+type NamedJob = SimulatedJob & { readonly name: string }
 
 /** One way of running a job without a fault. */
 export interface Way {
@@ -42,7 +48,7 @@ const RUNS: Sides = {
  * its answer depends on. `found` is how two runs were seen to differ.
  */
 export async function dependence(
-  subject: Subject,
+  subject: NamedJob,
   plain: Way,
   found: { readonly way: Way; readonly difference: Difference },
   publish: (way: Way) => Promise<Published>,
@@ -86,7 +92,7 @@ function differsIn(plain: Way, other: Way): string {
 }
 
 /** A step that takes its records as they arrive explains it; without one, something else does. */
-function dependsOn(subject: Subject, how: string, difference: Difference): StreamError {
+function dependsOn(subject: NamedJob, how: string, difference: Difference): StreamError {
   const graph = jobDefinition(subject.job).build(subject.parameters)
   const steps = arrivalSteps(graph, difference.uid)
   const [step] = steps
@@ -129,7 +135,7 @@ export function arrivalSteps(graph: StreamGraph, sink: string): readonly StreamN
   return graph.nodes.filter(({ id, order }) => wanted.has(id) && order === 'arrival')
 }
 
-function notDeterministic(subject: Subject, how: string, { uid, text }: Difference): StreamError {
+function notDeterministic(subject: NamedJob, how: string, { uid, text }: Difference): StreamError {
   return new StreamError(
     'CHAOS_NOT_DETERMINISTIC',
     `two runs of "${subject.name}" without a fault, ${how}, differ at sink "${uid}": ${text}`,

@@ -12,8 +12,10 @@ import { seededRandom } from '../base/random.ts'
 import { isFaultPoint } from '../faults/points.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { SeededScheduler } from '../simulation/seeded-scheduler.ts'
-import { dependence, differenceOf, type Way } from './arrival.ts'
+import { dependence, differenceOf, type Published, type Way } from './arrival.ts'
 import { simulateSchedule } from './simulate-schedule.ts'
+
+export type { Published } from './arrival.ts'
 
 /** A job that is to be broken. Its sources can be read again, and its sinks commit. */
 export interface Subject extends SimulatedJob {
@@ -31,9 +33,6 @@ export type RecordedInputs = Readonly<Record<string, Json>>
 
 /** What of a row is ordered, and its place in that order, which only grows. */
 export type RowOrder = (row: string) => { readonly key: string; readonly place: number }
-
-/** Rows that readers of the targets see, by the sink's uid, in the order published. */
-export type Published = Readonly<Record<string, readonly string[]>>
 
 /** What a run without a fault does. */
 export interface Golden {

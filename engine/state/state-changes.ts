@@ -6,7 +6,6 @@
  */
 import type { SchemaData } from '../stream/schema.ts'
 import type { StateDescriptor } from './state.ts'
-import type { StateFileHeader } from './state-file.ts'
 
 /** A rename, or with `to` undefined a drop. */
 export interface StateChange {
@@ -33,22 +32,6 @@ export function changedState(
 /** Whether the path names this state or something in it. */
 export function concerns(path: string, name: string): boolean {
   return path === name || (path.startsWith(name) && /^[.[]/.test(path.slice(name.length)))
-}
-
-/** The header of a file as the changed job is to read it, with the ids that it is to skip. */
-export function changedHeader(
-  header: StateFileHeader,
-  changes: readonly StateChange[],
-): StateFileHeader {
-  if (changes.length === 0) return header
-  const dropped: number[] = []
-  const states = header.states.flatMap(({ id, descriptor }) => {
-    const changed = changedState(descriptor, changes)
-    if (changed !== undefined) return [{ id, descriptor: changed }]
-    dropped.push(id)
-    return []
-  })
-  return { ...header, states, dropped }
 }
 
 /** `rest` is what follows the path to `schema`: `.total`, `[].title`. */

@@ -21,7 +21,7 @@ import { ByteReader, ByteWriter } from '../stream/byte-buffer.ts'
 import type { KeyGroupRange } from '../stream/keys.ts'
 import type { StateDescriptor } from './state.ts'
 import type { StateChange } from './state-changes.ts'
-import { changedHeader } from './state-changes.ts'
+import { changedState } from './state-changes.ts'
 import type { CellRun, GroupIndex, MemoryRun } from './cell-run.ts'
 import { BlockBuilder } from './cell-run.ts'
 
@@ -294,4 +294,17 @@ async function readIndex(
     groups.push({ keyGroup, offset: start, bytes: index.count(), cells: index.count() })
   }
   return groups
+}
+
+/** The header of a file as the changed job is to read it, with the ids that it is to skip. */
+function changedHeader(header: StateFileHeader, changes: readonly StateChange[]): StateFileHeader {
+  if (changes.length === 0) return header
+  const dropped: number[] = []
+  const states = header.states.flatMap(({ id, descriptor }) => {
+    const changed = changedState(descriptor, changes)
+    if (changed !== undefined) return [{ id, descriptor: changed }]
+    dropped.push(id)
+    return []
+  })
+  return { ...header, states, dropped }
 }
