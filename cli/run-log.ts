@@ -4,6 +4,7 @@ import type { LogLevel } from '../engine/base/logger.ts'
 import type { FromEngine, RunSummary, StepProgress } from '../engine/job/protocol.ts'
 import type { RunScreen } from './run-screen.ts'
 import { innermostOf } from '../engine/base/errors.ts'
+import { stepReport } from '../engine/job/watermark-lag.ts'
 
 /** Who tells what a run does: the screen for people, or the log for machines. */
 export type RunReporter = Pick<
@@ -113,7 +114,9 @@ export class RunLog implements RunReporter {
     const atMs = this.#options.clock.monotonicMs()
     if (atMs - this.#progressMs < PROGRESS_EVERY_MS) return
     this.#progressMs = atMs
-    this.#log('info', { steps, lastCheckpoint: lastCheckpoint ?? null }, 'progress')
+    const nowMs = this.#options.clock.nowMs()
+    const reports = steps.map((step) => stepReport(step, nowMs))
+    this.#log('info', { steps: reports, lastCheckpoint: lastCheckpoint ?? null }, 'progress')
   }
 
   #wrap(text: string): void {
