@@ -6,6 +6,7 @@ import type { RunOptions } from '../engine/job/protocol.ts'
 import type { RunFlags } from './run-options.ts'
 import { asStreamError } from '../engine/base/errors.ts'
 import { exists, readWholeFile, systemFiles } from '../engine/base/files.ts'
+import { jobFolders, refuseOwnInput } from '../engine/checkpoint/own-input.ts'
 import { planJob } from './plan.ts'
 import { configOf, runOptions } from './run-options.ts'
 
@@ -41,21 +42,28 @@ const HAS_NO_TYPES: ReadonlySet<ErrorCode> = new Set([
 async function checkPlan(options: RunOptions): Promise<StreamError | undefined> {
   try {
     const { job, graph, parallelism } = await planJob(options)
+    const doubts: string[] = []
     for (const { uid, name, at, runtime } of graph.graph.nodes) {
       const place = { operator: uid ?? name, ...(at === undefined ? {} : { at }) }
       try {
-        if (runtime.type === 'source') await runtime.source.check?.(systemFiles)
+        if (runtime.type === 'source') {
+          const doubt = await runtime.source.check?.(systemFiles)
+          if (doubt !== undefined) doubts.push(`input: "${uid ?? name}": ${doubt}\n`)
+        }
         if (runtime.type === 'sink') await runtime.sink.check?.(uid ?? name, systemFiles)
       } catch (thrown) {
         throw asStreamError(thrown, undefined, place)
       }
     }
+    const workDir = options.workDir ?? join(options.workRoot, job)
+    await refuseOwnInput(systemFiles, graph, await jobFolders(systemFiles, graph, workDir))
     const steps = graph.graph.nodes.length
     const vertices = graph.vertices.length
     const chains = `${vertices} chain${vertices === 1 ? '' : 's'}`
     process.stdout.write(
       `plan: ${job} has ${steps} steps in ${chains}, parallelism ${parallelism}\n`,
     )
+    for (const doubt of doubts) process.stdout.write(doubt)
     return undefined
   } catch (thrown) {
     return asStreamError(thrown)

@@ -1,11 +1,10 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
-import { systemClock } from '../engine/base/clock.ts'
 import { asStreamError } from '../engine/base/errors.ts'
 import { formatError } from './error-text.ts'
 import { packageVersion } from './own-package.ts'
 import { program } from './program.ts'
-import { asksForLog, RunLog } from './run-log.ts'
+import { asksForLog, logFailure } from './run-log.ts'
 import { hasColor } from './terminal.ts'
 
 /** The entry of `millrace`: gives what a command throws to the person, and its exit code. */
@@ -30,12 +29,9 @@ async function main(): Promise<number> {
     const error = asStreamError(thrown)
     const color = hasColor(process.stderr, process.env)
     const verbose = process.argv.includes('--verbose')
-    if (asksForLog(process.argv, process.env)) {
-      const write = (line: string): boolean => process.stderr.write(line)
-      new RunLog({ write, level: 'error', clock: systemClock }).failed(error.toData())
-    } else {
-      process.stderr.write(`${formatError(error.toData(), { color, verbose })}\n`)
-    }
+    const isLog = asksForLog(process.argv, process.env, error.code)
+    if (isLog) logFailure(error.toData())
+    else process.stderr.write(`${formatError(error.toData(), { color, verbose })}\n`)
     return error.consequence.exit
   }
 }

@@ -27,6 +27,19 @@ test.each(EMPTY)('$args is refused', async ({ args, found }) => {
   })
 })
 
+test.each([' ', '\t', ' \n '])(
+  'a blank argument %j is refused like an empty one',
+  async (blank) => {
+    for (const args of [
+      ['run', blank],
+      ['run', 'job.ts', '--work-dir', blank],
+      ['inspect', blank],
+    ]) {
+      await expect(call(...args)).rejects.toMatchObject({ code: 'USAGE' })
+    }
+  },
+)
+
 test('the list above holds every path option', () => {
   const flags = new Set(EMPTY.map(({ found }) => found))
   expect([...flags]).toEqual(

@@ -21,12 +21,16 @@ export function program(version: string, done: (exitCode: number) => void): Comm
     .showSuggestionAfterError()
     .addHelpText('after', ROOT_HELP)
   // What comes here is a wrong call: no command, or one that there is not.
-  root.allowExcessArguments().action(() => {
-    const given = root.args[0]
-    if (given !== undefined) throw unknownCommand(root, given)
-    root.outputHelp()
-    done(2)
-  })
+  root
+    .allowExcessArguments()
+    .allowUnknownOption()
+    .action(() => {
+      const given = root.args[0]
+      if (given?.startsWith('-') === true) throw unknownFlag(given)
+      if (given !== undefined) throw unknownCommand(root, given)
+      root.outputHelp()
+      done(2)
+    })
   for (const add of [addRun, addDev, addCheck, addExplain, addSavepoint, addStop, addInspect]) {
     add(root, done)
   }
@@ -55,21 +59,26 @@ function everyCommand(command: Command): readonly Command[] {
 }
 
 /**
- * No option and no argument may be empty: it comes from a variable that is not set, and as a path
- * it would name the current folder.
+ * No option and no argument may be empty or blank: it comes from a variable that is not set, and as
+ * a path it would name the current folder, or one that nobody sees.
  */
 function refuseEmpty(command: Command): void {
   const hint = 'Give it a value; a variable that is not set makes an empty one.'
   for (const option of command.options) {
     const given: unknown = command.getOptionValue(option.attributeName())
-    if (given !== '' && !(Array.isArray(given) && given.includes(''))) continue
+    const texts: readonly unknown[] = Array.isArray(given) ? given : [given]
+    if (!texts.some(isBlank)) continue
     throw new StreamError('USAGE', `${option.long ?? option.flags} is empty`, { hint })
   }
   for (const [index, given] of command.args.entries()) {
-    if (given !== '') continue
+    if (!isBlank(given)) continue
     const name = command.registeredArguments[index]?.name() ?? `argument ${index + 1}`
     throw new StreamError('USAGE', `<${name}> is empty`, { hint })
   }
+}
+
+function isBlank(given: unknown): boolean {
+  return typeof given === 'string' && given.trim() === ''
 }
 
 /** What commander found, as an error like any other. */
@@ -80,6 +89,12 @@ function wrongCall(command: Command, { message }: CommanderError): StreamError {
   for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name())
   const help = `"${names.join(' ')} --help" shows what it takes.`
   return new StreamError('USAGE', found, { hint: near === undefined ? help : `${near} ${help}` })
+}
+
+function unknownFlag(given: string): StreamError {
+  return new StreamError('USAGE', `unknown option '${given}'`, {
+    hint: 'Flags stand behind a command. "millrace --help" shows the commands.',
+  })
 }
 
 function unknownCommand(parent: Command, given: string): StreamError {

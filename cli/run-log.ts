@@ -3,6 +3,7 @@ import type { ErrorData } from '../engine/base/errors.ts'
 import type { LogLevel } from '../engine/base/logger.ts'
 import type { FromEngine, RunSummary, StepProgress } from '../engine/job/protocol.ts'
 import type { RunScreen } from './run-screen.ts'
+import { systemClock } from '../engine/base/clock.ts'
 import { innermostOf } from '../engine/base/errors.ts'
 import { stepReport } from '../engine/job/watermark-lag.ts'
 
@@ -154,10 +155,26 @@ function isLogLine(line: string): boolean {
   }
 }
 
-/** Whether a run that failed before its settings were known was asked for a log. */
-export function asksForLog(argv: readonly string[], env: NodeJS.ProcessEnv): boolean {
-  if (argv[2] !== 'run') return false
-  const at = argv.indexOf('--log-format')
-  const flag = at < 0 ? argv.find((word) => word.startsWith('--log-format=')) : argv[at + 1]
-  return (flag ?? env['MILLRACE_LOG_FORMAT'])?.replace('--log-format=', '') === 'json'
+/**
+ * Whether a call that failed before its settings were known was asked for a log. The variable
+ * counts for `run`, and for a wrong call: a script that misspells the command reads the log too.
+ */
+export function asksForLog(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  code: ErrorData['code'],
+): boolean {
+  const words = argv.slice(2)
+  const flag = words.findLast((word, at) => {
+    return words[at - 1] === '--log-format' || word.startsWith('--log-format=')
+  })
+  if (flag !== undefined) return flag.replace('--log-format=', '') === 'json'
+  if (words[0] !== 'run' && code !== 'USAGE') return false
+  return env['MILLRACE_LOG_FORMAT'] === 'json'
+}
+
+/** An error before there is a run to report it: one object, as every line of the log. */
+export function logFailure(error: ErrorData): void {
+  const write = (line: string): boolean => process.stderr.write(line)
+  new RunLog({ write, level: 'error', clock: systemClock }).failed(error)
 }

@@ -53,7 +53,7 @@ export async function configOf(flags: RunFlags): Promise<Config> {
 }
 
 async function readText(path: string): Promise<string> {
-  if (path === '') {
+  if (path.trim() === '') {
     throw new StreamError('CONFIG_INVALID', 'MILLRACE_CONFIG is empty', {
       hint: 'Name a JSON file, or unset it.',
     })

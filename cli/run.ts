@@ -3,7 +3,7 @@ import type { FromEngine, RunOptions } from '../engine/job/protocol.ts'
 import type { RunResult, StopSignal } from '../engine/job/supervisor.ts'
 import type { RunFlags } from './run-options.ts'
 import { systemClock } from '../engine/base/clock.ts'
-import { ERRORS } from '../engine/base/errors.ts'
+import { asStreamError, ERRORS } from '../engine/base/errors.ts'
 import { systemFiles } from '../engine/base/files.ts'
 import { systemRandom } from '../engine/base/random.ts'
 import { makeBundleFolder } from '../engine/job/bundle-folder.ts'
@@ -11,7 +11,7 @@ import { Supervisor } from '../engine/job/supervisor.ts'
 import { stepReport } from '../engine/job/watermark-lag.ts'
 import { builtRoot } from './own-package.ts'
 import { configOf, runOptions } from './run-options.ts'
-import { RunLog, type RunReporter } from './run-log.ts'
+import { logFailure, RunLog, type RunReporter } from './run-log.ts'
 import { RunScreen } from './run-screen.ts'
 import { hasColor, terminalSize } from './terminal.ts'
 
@@ -20,10 +20,19 @@ import { hasColor, terminalSize } from './terminal.ts'
  * whatever happens there (out of memory, a native crash) leaves it alive to start it again.
  */
 export async function runCommand(jobPath: string, flags: RunFlags): Promise<number> {
-  const options = runOptions(jobPath, flags, await configOf(flags))
-  const doors = { files: systemFiles, random: systemRandom }
-  const bundleDir = await makeBundleFolder(doors, options.workRoot)
-  return runJobProcess({ ...options, bundleDir }, flags)
+  const config = await configOf(flags)
+  try {
+    const options = runOptions(jobPath, flags, config)
+    const doors = { files: systemFiles, random: systemRandom }
+    const bundleDir = await makeBundleFolder(doors, options.workRoot)
+    return await runJobProcess({ ...options, bundleDir }, flags)
+  } catch (thrown) {
+    // The --config file may be what asks for a log.
+    if (config.settings.get('logFormat')?.value !== 'json') throw thrown
+    const error = asStreamError(thrown)
+    logFailure(error.toData())
+    return error.consequence.exit
+  }
 }
 
 export interface RunHooks {

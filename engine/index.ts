@@ -11,6 +11,7 @@ export {
   exists,
   makeDirectories,
   readWholeFile,
+  realPlace,
   systemFiles,
   writeDurably,
 } from './base/files.ts'
@@ -24,7 +25,7 @@ export type { Random } from './base/random.ts'
 export type { Secret } from './base/secret.ts'
 export type { FaultPlace } from './faults/place.ts'
 export type { FaultProbe } from './faults/probe.ts'
-export { ASYNC_HINT, isAsyncFunction } from './operator/user-error.ts'
+export { ASYNC_HINT, isAsyncFunction, isPromiseLike } from './operator/user-error.ts'
 export { sinkDefinition, sinkOf } from './operator/sink.ts'
 export type {
   Committable,
@@ -43,6 +44,7 @@ export type {
   MalformedOutput,
   MalformedRecord,
   OnMalformed,
+  OwnFolder,
   ReaderContext,
   RecordedInput,
   Recording,

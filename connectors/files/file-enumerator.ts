@@ -1,4 +1,4 @@
-import { errnoOf } from '../../engine/index.ts'
+import { errnoOf, StreamError } from '../../engine/index.ts'
 import type {
   EnumeratorContext,
   Files,
@@ -6,7 +6,7 @@ import type {
   SourceSplit,
   SplitEnumerator,
 } from '../../engine/index.ts'
-import { findFiles } from './file-pattern.ts'
+import { findFiles, OwnFiles } from './file-pattern.ts'
 import type { FoundFile } from './file-pattern.ts'
 import { identify, isGzip, isRange, verifyInfo, verifyPrefix } from './file-split.ts'
 import type { FileSplit } from './file-split.ts'
@@ -32,6 +32,7 @@ export interface FileSearch {
  * E2. A file that was found once stays a split, and is checked against what it was.
  * E3. The ranges of a file follow each other; with `inOrder` all files do, by name.
  * E4. When watched, a file is read once, also under another name: it is known by inode and prefix.
+ * E5. A file that the job itself has written is no input, whatever way leads to it.
  */
 export class FileEnumerator implements SplitEnumerator {
   readonly discoveryIntervalMs = WATCH_INTERVAL_MS
@@ -42,6 +43,7 @@ export class FileEnumerator implements SplitEnumerator {
   readonly #files: Files
   readonly #logger: Logger
   readonly #uid: string
+  readonly #own: OwnFiles
   /** Sizes of the files, by path, at which their prefix was compared in this life. */
   readonly #verified = new Map<string, number>()
   /** Files under another name, as `path inode size`: the prefix was compared. */
@@ -56,6 +58,7 @@ export class FileEnumerator implements SplitEnumerator {
     this.#files = context.doors.files
     this.#logger = context.doors.logger
     this.#uid = context.uid
+    this.#own = new OwnFiles(context.doors.files, context.own ?? [])
   }
 
   async discover(
@@ -71,18 +74,30 @@ export class FileEnumerator implements SplitEnumerator {
         // An empty file has nothing yet that it could be known by.
         if (this.#watch && file.info.bytes === 0) continue
         if (this.#watch && (await this.#isKnown(splits, file))) continue
+        await this.#refuseOwn(file)
         splits.push(...(await this.#split(file, freeName(file, ids))))
       }
     }
     if (splits.length === 0 && !this.#warned) {
       this.#warned = true
-      this.#logger.warn({ uid: this.#uid, path: this.#path }, 'no file was found')
+      const fields = { uid: this.#uid, path: this.#path }
+      this.#logger.warn(fields, this.#watch ? 'no file was found yet' : noFile(this.#path))
     }
     return { splits: splits.map((split) => this.#placed(split)), complete: !this.#watch }
   }
 
   close(): Promise<void> {
     return Promise.resolve()
+  }
+
+  /** E5. */
+  async #refuseOwn({ path }: FoundFile): Promise<void> {
+    const own = await this.#own.find(path)
+    if (own === undefined) return
+    const message = `the source "${this.#uid}" finds a file of ${own.what}: "${path}"`
+    throw new StreamError('OPTION_INVALID', message, {
+      hint: 'Give input and output a folder each, and no link from one to the other.',
+    })
   }
 
   /** E3. */
@@ -152,6 +167,11 @@ export class FileEnumerator implements SplitEnumerator {
     }
     return ranges
   }
+}
+
+/** A bounded source that begins with an empty folder is at its end. */
+export function noFile(path: string): string {
+  return `no file is in the folder "${path}" (names with . or _ in front do not count): nothing is read`
 }
 
 /** An id that no split has: the name of a file may be that of one that was renamed since. */

@@ -1,6 +1,6 @@
-import { join } from 'node:path'
-import { errnoOf, StreamError } from '../../engine/index.ts'
-import type { FileInfo, Files } from '../../engine/index.ts'
+import { dirname, join, relative } from 'node:path'
+import { errnoOf, realPlace, StreamError } from '../../engine/index.ts'
+import type { FileInfo, Files, OwnFolder } from '../../engine/index.ts'
 
 /**
  * The files that a path names: one file, all files in and below a folder, or those that a pattern
@@ -50,6 +50,61 @@ function nothingMatches(path: string): StreamError {
   return new StreamError('OPTION_INVALID', `no file matches the path "${path}"`, {
     hint: 'Correct the "path" of fileSource, or set watch: true to wait for files.',
   })
+}
+
+/** Names of files as sinks give them, in a table and in its partitions. */
+const PLACES = ['', 'key=value/', 'key=value/other=value/']
+const OWN_NAME = '0f5ca1ab1e00-0-4294967297-0'
+const IS_OWN_NAME = /\/[0-9a-f]+(-\d+){3}[^/]*$/
+
+/**
+ * Whether files that the job writes into one of its own folders are among those of `path`. A single
+ * file in such a folder is not.
+ */
+export async function wouldFind(
+  files: Files,
+  path: string,
+  { path: folder, ending }: OwnFolder,
+): Promise<boolean> {
+  const info = await statOf(files, path)
+  const isPattern = info === undefined && MAGIC.test(path)
+  if (!isPattern && info?.isDirectory !== true) return false
+  const { base, pattern } = isPattern ? parsePattern(path) : { base: path, pattern: undefined }
+  const from = await realPlace(files, base)
+  const below = relative(from, folder)
+  const above = relative(folder, from)
+  const isAbove = above !== '' && above !== '..' && !above.startsWith('../')
+  if (!isAbove && (below === '..' || below.startsWith('../'))) return false
+  const places = PLACES.map((place) => `${isAbove ? '' : below}/${place}${OWN_NAME}${ending}`)
+  return places.some((place) => {
+    const name = place.replace(/^\//, '')
+    return pattern === undefined ? !/(^|\/)[._]/.test(name) : pattern.test(name)
+  })
+}
+
+/** Tells whether a file that was found is the job's own: it may lie behind a link. */
+export class OwnFiles {
+  readonly #files: Files
+  readonly #own: readonly OwnFolder[]
+  /** Folders without links on the way, by how they were found. */
+  readonly #real = new Map<string, string>()
+
+  constructor(files: Files, own: readonly OwnFolder[]) {
+    this.#files = files
+    this.#own = own
+  }
+
+  async find(path: string): Promise<OwnFolder | undefined> {
+    const own = this.#own.filter(({ ending }) => path.endsWith(ending))
+    if (own.length === 0 || !IS_OWN_NAME.test(path)) return undefined
+    const folder = dirname(path)
+    let real = this.#real.get(folder)
+    if (real === undefined) {
+      real = `${await realPlace(this.#files, folder)}/`
+      this.#real.set(folder, real)
+    }
+    return own.find((each) => real.startsWith(`${each.path}/`))
+  }
 }
 
 /** A pipe can be read once only, a device has no end: neither can be read again after a restart. */

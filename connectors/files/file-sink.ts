@@ -25,6 +25,7 @@ export function fileSink<V>(options: FileSinkOptions<V>): Sink<V> {
   return sinkOf<V>({
     kind: 'files',
     parameters: { directory, format: format.kind, partitionBy: partitionJson(options) },
+    publishes: { folder: directory, ending: LINES_EXTENSION },
     schema,
     createWriter: (context) =>
       new LinesWriter(
@@ -45,7 +46,7 @@ export function fileSink<V>(options: FileSinkOptions<V>): Sink<V> {
 }
 
 export function checkDirectory(directory: unknown, sink: string): void {
-  if (typeof directory === 'string' && directory !== '' && !/^\.?\.?\/*$/.test(directory)) return
+  if (typeof directory === 'string' && !/^\s*\.?\.?\/*\s*$/.test(directory)) return
   throw new StreamError(
     'OPTION_INVALID',
     `the "directory" of ${sink} is ${JSON.stringify(directory)}`,

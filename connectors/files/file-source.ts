@@ -4,8 +4,8 @@ import type { MalformedOutput, OnMalformed, Source } from '../../engine/index.ts
 import { formatDefinition } from '../formats/format.ts'
 import type { Format } from '../formats/format.ts'
 import { onMalformedOf } from '../formats/malformed.ts'
-import { FileEnumerator } from './file-enumerator.ts'
-import { findFiles } from './file-pattern.ts'
+import { FileEnumerator, noFile } from './file-enumerator.ts'
+import { findFiles, wouldFind } from './file-pattern.ts'
 import { FileReader } from './file-reader.ts'
 import { isRange } from './file-split.ts'
 import type { FileSplit } from './file-split.ts'
@@ -40,7 +40,7 @@ export function fileSource<V, const M extends OnMalformed = 'fail'>(
   options: FileSourceOptions<V> & { readonly onMalformed?: M },
 ): Source<V, MalformedOutput<M>> {
   const { path, watch = false, inOrder = false } = options
-  if (typeof path !== 'string' || path === '') {
+  if (typeof path !== 'string' || path.trim() === '') {
     throw new StreamError('OPTION_INVALID', 'the "path" of fileSource is empty', {
       hint: 'Name a file, a folder or a pattern.',
     })
@@ -58,8 +58,10 @@ export function fileSource<V, const M extends OnMalformed = 'fail'>(
     offsetUnit: (start) => (isRange(start as unknown as FileSplit) ? 'byte' : 'line'),
     inputs: async (files) => (await findFiles(files, path)).map((file) => resolve(file.path)),
     check: async (files) => {
-      await findFiles(files, path, watch)
+      const found = await findFiles(files, path, watch)
+      return found.length > 0 || watch ? undefined : noFile(path)
     },
+    wouldRead: (own, files) => wouldFind(files, path, own),
     createEnumerator: (context) => new FileEnumerator({ path, watch, cuttable, inOrder }, context),
     createReader: (context) => new FileReader(format, onMalformed, context),
   })

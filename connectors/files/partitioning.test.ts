@@ -228,3 +228,11 @@ test('many folders of lines at once, each whole, with few files open', async () 
   )
   expect(sums).toEqual({ n: 2_000, d: 2_000, same: true })
 })
+
+test.each(['parquet', 'json'] as const)('a promise in place of a folder, %s', async (kind) => {
+  const partitionBy = (() => Promise.resolve('a=1')) as unknown as () => string
+  await expect(land(kind, { n: utf8 }, [{ n: 'x' }], { partitionBy })).rejects.toMatchObject({
+    code: 'STEP_ASYNC',
+    message: 'partitionBy of "sink" returned a promise',
+  })
+})

@@ -1,4 +1,10 @@
-import { formatDay, isAsyncFunction, parseDay, StreamError } from '../../engine/index.ts'
+import {
+  formatDay,
+  isAsyncFunction,
+  isPromiseLike,
+  parseDay,
+  StreamError,
+} from '../../engine/index.ts'
 import type { SchemaData, StructData } from '../../engine/index.ts'
 import { formatDecimal, parseDecimal } from '../formats/decimal.ts'
 import { readCode } from '../formats/field-code.ts'
@@ -19,6 +25,8 @@ export interface PartitionOptions<V> {
   /** true: the columns that are named in the path stand in the files as well. */
   readonly keepPartitionColumns?: boolean
 }
+
+const AT_ONCE = 'Name the folder from the record alone.'
 
 /** A folder of a table. */
 export interface Folder {
@@ -57,7 +65,7 @@ export function partitioning(
     const named = by.bind(options) as (record: unknown) => unknown
     if (isAsyncFunction(named)) {
       throw new StreamError('STEP_ASYNC', `the "partitionBy" of ${sink} is async`, {
-        hint: 'Name the folder from the record alone.',
+        hint: AT_ONCE,
       })
     }
     return (uid) => new NamedFolders(schema, named, keep, uid)
@@ -152,6 +160,10 @@ class NamedFolders implements Partitioning {
 
   keyOf(record: unknown): string {
     const name = this.#by(record)
+    if (isPromiseLike(name)) {
+      const found = `partitionBy of "${this.#uid}" returned a promise`
+      throw new StreamError('STEP_ASYNC', found, { hint: AT_ONCE })
+    }
     if (typeof name !== 'string') {
       const found = `partitionBy of "${this.#uid}" returned ${typeof name}`
       throw new StreamError('VALUE_UNFIT', found, {

@@ -125,3 +125,10 @@ test('options that make no sense are refused', () => {
   expect(() => generatorSource({ records: 1.5, generate: () => 0 })).toThrow(/"records".*1.5/)
   expect(() => generatorSource({ perSecond: 0, generate: () => 0 })).toThrow(/"perSecond"/)
 })
+
+test('a generate that returns promises is refused at its first record', async () => {
+  const source = generatorSource({ records: 5, generate: () => Promise.resolve(1) })
+  await expect(runReader(reader(source, await assigned(source)))).rejects.toMatchObject({
+    code: 'STEP_ASYNC',
+  })
+})

@@ -2,6 +2,7 @@ import {
   asStreamError,
   BATCH_RECORDS_MAX,
   isAsyncFunction,
+  isPromiseLike,
   RecordBatch,
   sourceOf,
   StreamError,
@@ -64,11 +65,7 @@ export function generatorSource<V>(options: GeneratorOptions<V>): Source<V> {
   }
   // Bound, because "generate" may be a method; the number of its parameters stays.
   const generate = options.generate.bind(options) as Generate
-  if (isAsyncFunction(generate)) {
-    throw new StreamError('STEP_ASYNC', 'the "generate" of generatorSource is async', {
-      hint: 'Make each record from its index alone. Read what takes time with a source of files or Kafka.',
-    })
-  }
+  if (isAsyncFunction(generate)) throw asyncGenerate('is async')
   const plan: Plan = { records: records ?? Infinity, perSecond, seed, generate }
   return sourceOf<V>({
     kind: 'generator',
@@ -76,6 +73,12 @@ export function generatorSource<V>(options: GeneratorOptions<V>): Source<V> {
     bounded: records !== undefined,
     createEnumerator: () => new GeneratorEnumerator(plan.records),
     createReader: (context) => new GeneratorReader(plan, context),
+  })
+}
+
+function asyncGenerate(found: string): StreamError {
+  return new StreamError('STEP_ASYNC', `the "generate" of generatorSource ${found}`, {
+    hint: 'Make each record from its index alone. Read what takes time with a source of files or Kafka.',
   })
 }
 
@@ -227,6 +230,8 @@ class GeneratorReader implements SourceReader {
           offsets[row] = index
         }
       }
+      // Of each batch the first is enough: whether it waits does not depend on the record.
+      if (isPromiseLike(rows[0])) throw asyncGenerate('returned a promise')
     } catch (thrown) {
       throw asStreamError(thrown, 'USER_FUNCTION_FAILED', { split: split.id, offset: index })
     }

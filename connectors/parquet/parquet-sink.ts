@@ -13,6 +13,7 @@ const COMPRESSIONS = ['none', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4'] as cons
 const ROW_GROUP_ROWS = 65_536
 const FILE_BYTES_MAX = 256 * 1_024 * 1_024
 const DECIMAL_PRECISION_MAX = 38
+const ENDING = '.parquet'
 
 export interface ParquetSinkOptions<V> extends PartitionOptions<V> {
   /** The table: files appear in it after their checkpoint, each complete. */
@@ -58,7 +59,7 @@ export function parquetSink<V>(options: ParquetSinkOptions<V>): Sink<V> {
       fileBytesMax,
       partitionBy: partitionJson(options),
     },
-    folder: directory,
+    publishes: { folder: directory, ending: ENDING },
     schema,
     createWriter: (context) =>
       new ParquetWriter(
@@ -77,7 +78,7 @@ export function parquetSink<V>(options: ParquetSinkOptions<V>): Sink<V> {
 async function published(files: Files, directory: string): Promise<readonly string[]> {
   const { parquetRows } = await import('./parquet-rows.ts')
   const texts: string[] = []
-  for (const { path, folder } of await publishedFiles(files, directory, '.parquet')) {
+  for (const { path, folder } of await publishedFiles(files, directory, ENDING)) {
     const rows = await parquetRows(await readWholeFile(files, path), path)
     for (const row of rows) texts.push(folder === '' ? row : `${folder} ${row}`)
   }

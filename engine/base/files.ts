@@ -1,5 +1,5 @@
 import { constants, promises } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 
 /**
  * The door for the disk. Every call is one asynchronous event, so that a simulation can stop,
@@ -37,6 +37,8 @@ export interface Files {
   /** Names in a directory, sorted. */
   list(path: string): Promise<readonly string[]>
   stat(path: string): Promise<FileInfo>
+  /** The path without links and dots; what is there must exist. */
+  realPath(path: string): Promise<string>
   /** Throws, as making a file in it would, when that cannot be: ENOTDIR, EACCES, EROFS. */
   checkWritable(directory: string): Promise<void>
   /** fsync of a directory: makes its entries durable. */
@@ -73,6 +75,7 @@ export const systemFiles: Files = {
       modifiedMs: info.mtimeMs,
     }
   },
+  realPath: (path) => promises.realpath(path),
   async checkWritable(directory) {
     // The slash makes the system refuse what is no folder.
     await promises.access(`${directory}/`, constants.W_OK | constants.X_OK)
@@ -158,6 +161,22 @@ export async function exists(files: Files, path: string): Promise<boolean> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
     throw error
+  }
+}
+
+/**
+ * The path of what may not be there yet, without the links on its way, as far as this process may
+ * look.
+ */
+export async function realPlace(files: Files, path: string): Promise<string> {
+  const full = resolve(path)
+  const parent = dirname(full)
+  try {
+    return await files.realPath(full)
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    if (parent === full) return full
+    return join(await realPlace(files, parent), basename(full))
   }
 }
 

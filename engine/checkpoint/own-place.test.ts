@@ -17,7 +17,10 @@ afterEach(() => rm(root, { recursive: true }))
 const at = (...parts: readonly string[]): string => join(root, ...parts)
 
 function graphOf(folder?: string): JobGraph {
-  const node = { uid: 'lake', runtime: { type: 'sink', sink: { kind: 'files', folder } } }
+  const node = {
+    uid: 'lake',
+    runtime: { type: 'sink', sink: { kind: 'files', publishes: { folder, ending: '.jsonl' } } },
+  }
   return { vertices: [{ chain: [node] }] } as unknown as JobGraph
 }
 

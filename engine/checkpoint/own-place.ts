@@ -5,6 +5,7 @@ import type { WorkLayout } from './layout.ts'
 import { StreamError } from '../base/errors.ts'
 import { exists } from '../base/files.ts'
 import { temporaryName } from './layout.ts'
+import { jobFolders, refuseOwnInput } from './own-input.ts'
 
 /** What a system itself puts into a folder: of a disk that is mounted there, or that was looked at. */
 const OF_THE_SYSTEM = ['lost+found', '.DS_Store']
@@ -15,6 +16,7 @@ const OF_THE_SYSTEM = ['lost+found', '.DS_Store']
  * P1. A folder that holds other files, and no epoch of ours, is not taken for state.
  * P2. A folder that holds other files beside ours is not set aside: they would go with it.
  * P3. No sink publishes into the work folder, and the work folder lies in no output.
+ * P4. No source reads what the job writes.
  */
 export async function refuseForeignPlace(
   files: Files,
@@ -23,6 +25,7 @@ export async function refuseForeignPlace(
   fresh: boolean,
 ): Promise<void> {
   refuseOutputs(layout.root, graph)
+  await refuseOwnInput(files, graph, await jobFolders(files, graph, layout.root))
   if (!(await exists(files, layout.root))) return
   const { root } = layout
   if (!(await files.stat(root)).isDirectory) {
@@ -51,7 +54,7 @@ function isOurs(name: string, layout: WorkLayout): boolean {
 function refuseOutputs(root: string, graph: JobGraph): void {
   for (const { uid, runtime } of graph.vertices.flatMap(({ chain }) => chain)) {
     if (runtime.type !== 'sink') continue
-    const { folder } = runtime.sink
+    const folder = runtime.sink.publishes?.folder
     if (folder === undefined || (!isWithin(folder, root) && !isWithin(root, folder))) continue
     const message = `the work folder "${root}" and "${folder}", the output of "${uid}", lie in each other`
     throw new StreamError('WORK_DIR_FOREIGN', message, {

@@ -31,6 +31,7 @@ export function probedFiles(files: Files, probe: FaultProbe): Files {
     rmdir: (path) => around('rmdir', path, () => files.rmdir(path)),
     list: (path) => around('list', `${path}/`, () => files.list(path)),
     stat: (path) => around('stat', path, () => files.stat(path)),
+    realPath: (path) => files.realPath(path),
     checkWritable: (directory) => files.checkWritable(directory),
     syncDirectory: (path) => around('syncDirectory', `${path}/`, () => files.syncDirectory(path)),
   }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Doors } from '../base/doors.ts'
 import type { Json } from '../base/json.ts'
 import type { CheckpointManifest } from '../checkpoint/manifest.ts'
+import type { OwnFolder } from '../operator/source.ts'
 import type { WorkFolder, WorkFolderParts } from '../checkpoint/work-folder.ts'
 import type { SpawnWorkers } from '../worker/worker-handle.ts'
 import type { ControlHandlers, ControlRequest } from './control-server.ts'
@@ -10,6 +11,7 @@ import type { MasterResult } from './master-parts.ts'
 import type { CheckpointProgress, RunOptions, RunSummary, StepProgress } from './protocol.ts'
 import { SPLITS_PER_SOURCE_MAX, STATE_CACHE_MB } from '../base/limits.ts'
 import { formatCheckpointId } from '../checkpoint/layout.ts'
+import { jobFolders } from '../checkpoint/own-input.ts'
 import { openWorkFolder } from '../checkpoint/work-folder.ts'
 import { storableParameters } from '../graph/parameters.ts'
 import { SharedParking } from '../worker/worker-loop.ts'
@@ -57,7 +59,7 @@ export type Begun =
 export async function beginLife(parts: LifeParts): Promise<Begun> {
   const { doors, plan, options, hasSupervisor } = parts
   const startedMs = doors.clock.monotonicMs()
-  const workDir = options.workDir ?? join(options.workRoot, plan.job)
+  const workDir = workDirOf(parts)
   const opened = await openWorkFolder({
     root: workDir,
     job: plan.job,
@@ -78,11 +80,16 @@ export async function beginLife(parts: LifeParts): Promise<Begun> {
   }
   logChanges(parts, opened.folder.restored)
   try {
-    return { type: 'running', life: new JobLife(parts, opened.folder, workDir, startedMs) }
+    const own = await jobFolders(doors.files, plan.graph, workDir)
+    return { type: 'running', life: new JobLife(parts, opened.folder, own, startedMs) }
   } catch (error) {
     await opened.folder.release()
     throw error
   }
+}
+
+function workDirOf({ plan, options }: LifeParts): string {
+  return options.workDir ?? join(options.workRoot, plan.job)
 }
 
 /** Where a job with another name had its folder, unless one was named. */
@@ -110,8 +117,9 @@ export class JobLife implements ControlHandlers {
   readonly #master: JobMaster
   readonly #startedMs: number
 
-  constructor(parts: LifeParts, folder: WorkFolder, workDir: string, startedMs: number) {
+  constructor(parts: LifeParts, folder: WorkFolder, own: readonly OwnFolder[], startedMs: number) {
     const { doors, plan, spawn } = parts
+    const workDir = workDirOf(parts)
     this.workDir = workDir
     this.restoredFrom =
       folder.restored === undefined ? undefined : formatCheckpointId(folder.restored.checkpointId)
@@ -127,7 +135,7 @@ export class JobLife implements ControlHandlers {
       keeper: folder,
       sources: plan.graph.vertices
         .filter((vertex) => vertex.chain[0]!.runtime.type === 'source')
-        .map((vertex, source) => new SourceCoordinator(vertex, doors, splitNumbers(source))),
+        .map((vertex, source) => new SourceCoordinator(vertex, doors, splitNumbers(source), own)),
       deployment: {
         workers,
         epoch: folder.epoch,

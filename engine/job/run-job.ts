@@ -6,7 +6,7 @@ import type { CheckpointSettings, RestartSettings } from '../graph/stream-graph.
 import type { RunSummary } from './protocol.ts'
 import type { Failure } from './restart-strategy.ts'
 import { systemDoors } from '../base/doors.ts'
-import { asStreamError, type StreamError } from '../base/errors.ts'
+import { asStreamError, StreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
 import { brokenLifeIfSet } from '../worker/faults-if-set.ts'
 import { spawnThreads } from '../worker/worker-threads.ts'
@@ -62,6 +62,7 @@ export async function runJob(
   job: string | URL,
   options: RunJobOptions = {},
 ): Promise<RunSummary & { readonly restarts: number }> {
+  for (const name of ['workDir', 'from'] as const) refuseBlank(name, options[name])
   const doors = systemDoors(options.logger ?? silentLogger)
   const path = typeof job === 'string' ? resolve(job) : fileURLToPath(job)
   const workRoot = resolve('.millrace')
@@ -89,6 +90,13 @@ export async function runJob(
   } finally {
     await removeBundleFolder(doors.files, bundleDir)
   }
+}
+
+function refuseBlank(name: string, path: string | undefined): void {
+  if (path === undefined || path.trim() !== '') return
+  throw new StreamError('OPTION_INVALID', `"${name}" of runJob is empty`, {
+    hint: 'Name a folder, or leave it out.',
+  })
 }
 
 /** With what lies below it: an error of ours names the step, its cause what happened there. */

@@ -4,6 +4,7 @@ import type { Doors } from '../base/doors.ts'
 import type { EnumeratorSplit, SourceState, SplitState } from '../checkpoint/snapshot.ts'
 import type { JobVertex } from '../graph/job-graph.ts'
 import type {
+  OwnFolder,
   SequencePlaces,
   SourceDefinition,
   SourceSplit,
@@ -44,7 +45,12 @@ export class SourceCoordinator {
   #closed = false
 
   /** `nextIndex` gives a number that no split of any source of this life has. */
-  constructor(vertex: JobVertex, doors: Doors, nextIndex: () => number) {
+  constructor(
+    vertex: JobVertex,
+    doors: Doors,
+    nextIndex: () => number,
+    own: readonly OwnFolder[] = [],
+  ) {
     this.#nextIndex = nextIndex
     const node = vertex.chain[0]!
     assert(node.runtime.type === 'source')
@@ -56,6 +62,7 @@ export class SourceCoordinator {
       uid: this.uid,
       doors,
       parallelism: vertex.parallelism,
+      own,
     })
   }
 

@@ -20,8 +20,11 @@ export interface SinkDefinition {
   readonly kind: string
   readonly parameters: Json
   readonly schema?: SchemaData
-  /** The folder that it publishes into, where it is one: the work folder must lie elsewhere. */
-  readonly folder?: string
+  /**
+   * The folder that it publishes into, where it is one, and how the names of its files end: the
+   * work folder must lie elsewhere, and no source of the job may read them.
+   */
+  readonly publishes?: { readonly folder: string; readonly ending: string }
   createWriter(context: WriterContext): SinkWriter
   /** Undefined: the sink does not commit (print); it is at-least-once and says so in `explain`. */
   createCommitter?(context: CommitterContext): Committer

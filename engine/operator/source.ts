@@ -61,12 +61,27 @@ export interface SourceDefinition {
   offsetUnit?(start: Json): 'line' | 'byte'
   /** Files that it reads, absolute, so that a simulation can have them. */
   inputs?(files: Files): Promise<readonly string[]>
-  /** For `millrace check`: throws when the job could not begin, as far as can be known. */
-  check?(files: Files): Promise<void>
+  /**
+   * For `millrace check`: throws when the job could not begin, as far as can be known. What it gives
+   * is a doubt, which does not keep the job from running.
+   */
+  check?(files: Files): Promise<string | undefined>
+  /** Whether it would read files that the job itself puts into a folder. */
+  wouldRead?(own: OwnFolder, files: Files): Promise<boolean>
   /** It reads from other machines: a simulation reads from a recording of them instead. */
   readonly remote?: RemoteInput
   createEnumerator(context: EnumeratorContext): SplitEnumerator
   createReader(context: ReaderContext): SourceReader
+}
+
+/** A folder that the job itself writes to. */
+export interface OwnFolder {
+  /** Absolute, without links; it need not be there yet. */
+  readonly path: string
+  /** How the names of the files end that appear in it, at any depth. */
+  readonly ending: string
+  /** What it is, for messages. */
+  readonly what: string
 }
 
 /** How a source that reads from other machines is read once, and again without them. */
@@ -111,6 +126,8 @@ export interface EnumeratorContext {
   readonly uid: string
   readonly doors: Doors
   readonly parallelism: number
+  /** What the job itself writes to: files there are no input. */
+  readonly own?: readonly OwnFolder[]
 }
 
 /** A piece of a source. `start` is where reading begins when no checkpoint says otherwise. */

@@ -111,6 +111,11 @@ export class MemoryDisk {
       rmdir: (given) => call('rmdir', given, (path) => this.#rmdir(path)),
       list: (given) => call('list', given, (path) => this.#directory(path).names()),
       stat: (given) => call('stat', given, (path) => this.#find(path).info()),
+      realPath: (given) =>
+        call('stat', given, (path) => {
+          this.#find(path)
+          return path
+        }),
       checkWritable: (given) =>
         call('stat', given, (path) => {
           this.#directory(path)

@@ -44,12 +44,14 @@ export function isKeyValue(value: unknown): boolean {
 
 /** The error of a record whose key is no key. `where` names the field or the function. */
 export function invalidKey(where: string, value: unknown): StreamError {
-  const isPromise = typeof value === 'object' && value !== null && 'then' in value
-  const found = isPromise ? 'a promise' : describeValue(value)
+  if (typeof value === 'object' && value !== null && 'then' in value) {
+    return new StreamError('STEP_ASYNC', `the key of a record, ${where}, is a promise`, {
+      hint: 'Make the key known before keyBy: a function of keyBy is synchronous.',
+    })
+  }
+  const found = describeValue(value)
   return new StreamError('KEY_INVALID', `the key of a record, ${where}, is ${found}`, {
-    hint: isPromise
-      ? 'Make the key known before keyBy: a function of keyBy is synchronous.'
-      : 'A key is null, boolean, number, bigint, string, Uint8Array, or a list or object of these.',
+    hint: 'A key is null, boolean, number, bigint, string, Uint8Array, or a list or object of these.',
   })
 }
 

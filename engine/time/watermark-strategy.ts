@@ -97,8 +97,24 @@ export function createGenerator(strategy: WatermarkStrategyData): SplitGenerator
 class WholeMsGenerator {
   readonly #own: WatermarkGenerator
 
-  constructor(own: WatermarkGenerator) {
-    this.#own = own
+  /** `made` is what the user's function gave. */
+  constructor(made: unknown) {
+    const own = made as
+      Partial<Record<keyof WatermarkGenerator | 'then', unknown>> | null | undefined
+    const lacking = (['onRecord', 'watermarkMs'] as const).find((part) => {
+      return typeof own?.[part] !== 'function'
+    })
+    if (lacking !== undefined) {
+      const isPromise = typeof own?.then === 'function'
+      throw new StreamError(
+        isPromise ? 'STEP_ASYNC' : 'OPTION_INVALID',
+        isPromise
+          ? 'the function of watermarkGenerator returned a promise'
+          : `the function of watermarkGenerator made a generator without "${lacking}"`,
+        { hint: 'Return an object with the functions onRecord(timeMs) and watermarkMs().' },
+      )
+    }
+    this.#own = own as WatermarkGenerator
   }
 
   onRecord(timeMs: number): void {

@@ -1,4 +1,4 @@
-import type { AggregateData } from '../aggregates.ts'
+import type { AggregateData, AggregateFunction } from '../aggregates.ts'
 import type { ExpressionData, TextOrder } from '../expressions.ts'
 import type { KernelInput, Reference } from './kernel-fields.ts'
 import type { SchemaData } from '../../engine/stream/schema.ts'
@@ -127,7 +127,7 @@ export class AggregateCode {
         case 'countDistinct':
           return `${left} = mergeDistinct(${left}, ${right})`
         case 'function':
-          return `${left} = functions[${index}].merge(${left}, copyOf(${right}))`
+          return `${left} = ${this.#called(index, 'merge', `${left}, copyOf(${right})`)}`
         default:
           return aggregate satisfies never
       }
@@ -152,7 +152,7 @@ export class AggregateCode {
         case 'countDistinct':
           return this.#layout === 'states' ? slot : `${slot}.size`
         case 'function':
-          return `copyOf(functions[${index}].getResult(${slot}))`
+          return `copyOf(${this.#called(index, 'getResult', slot)})`
         default:
           return slot
       }
@@ -165,6 +165,11 @@ export class AggregateCode {
     const isSingle = this.aggregates.length === 1
     const slot = isSingle ? accumulator : `${accumulator}[${this.#quotedName(index)}]`
     return suffix === '' ? slot : `${slot}.${suffix}`
+  }
+
+  /** A call of a function of the user's, which must not give a promise. */
+  #called(index: number, part: UserPart, given: string): string {
+    return `atOnce(functions[${index}].${part}(${given}), "${part}", ${this.#quotedName(index)})`
   }
 
   #quotedName(index: number): string {
@@ -196,7 +201,7 @@ export class AggregateCode {
         return [{ index, suffix: '', schema: { kind: 'packed' }, zero: 'new Set()' }]
       case 'function': {
         const schema = schemaData(aggregate.definition.accumulator)
-        return [{ index, suffix: '', schema, zero: `functions[${index}].create()` }]
+        return [{ index, suffix: '', schema, zero: this.#called(index, 'create', '') }]
       }
       default:
         return aggregate satisfies never
@@ -250,7 +255,7 @@ export class AggregateCode {
       return { code: when(where, `${slot} += 1${store}`), kind: 'number' }
     }
     if (aggregate.type === 'function') {
-      const code = `${slot} = functions[${index}].add(${slot}, row)${store}`
+      const code = `${slot} = ${this.#called(index, 'add', `${slot}, row`)}${store}`
       return { code: when(where, code), kind: 'any' }
     }
     const value = compiler.expression(aggregate.of)
@@ -314,6 +319,8 @@ export class AggregateCode {
     return parts.map(({ suffix }) => `; s${index}${suffix}.update(a${index}${suffix})`).join('')
   }
 }
+
+type UserPart = Exclude<keyof AggregateFunction<never, never, never>, 'accumulator' | 'result'>
 
 const INTEGER: SchemaData = { kind: 'int64', as: 'number' }
 

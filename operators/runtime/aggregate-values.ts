@@ -1,4 +1,5 @@
 import { StreamError } from '../../engine/base/errors.ts'
+import { ASYNC_HINT, isPromiseLike } from '../../engine/operator/user-error.ts'
 import { compareDays } from '../../engine/stream/day.ts'
 import { compareDecimals } from '../../engine/stream/decimal-text.ts'
 import { heapKey } from '../../engine/stream/key-codec.ts'
@@ -120,6 +121,13 @@ export function addDistinct(values: Set<unknown>, value: unknown): Set<unknown> 
 export function mergeDistinct(left: Set<unknown>, right: Set<unknown>): Set<unknown> {
   for (const value of right) left.add(value)
   return left
+}
+
+/** What a function of an aggregate returned, which is there at once. */
+export function atOnce(value: unknown, part: string, aggregate: string): unknown {
+  if (!isPromiseLike(value)) return value
+  const message = `"${part}" of the aggregate "${aggregate}" returned a promise`
+  throw new StreamError('STEP_ASYNC', message, { hint: ASYNC_HINT })
 }
 
 /** A user's accumulator may be changed by its next call; what was handed out must not be. */

@@ -12,7 +12,12 @@ import type { Run } from './split-clock.ts'
 import { isValid } from '../../engine/stream/columns.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../../engine/stream/elements.ts'
 import { isTime } from '../../engine/stream/value-fit.ts'
-import { recordError, userError } from '../../engine/operator/user-error.ts'
+import {
+  asyncError,
+  isPromiseLike,
+  recordError,
+  userError,
+} from '../../engine/operator/user-error.ts'
 import { SplitClock, splitsThatCount } from './split-clock.ts'
 
 /** Where a record's event time stands. */
@@ -236,6 +241,9 @@ export class AssignWatermarksOperator implements StreamOperator {
   }
 
   #unfit(batch: RecordBatch, index: number, found: unknown): Error {
+    if (isPromiseLike(found)) {
+      return asyncError('assignTimestampsAndWatermarks', this.#context, batch, index)
+    }
     const what = this.#time.type === 'field' ? `"${this.#time.field}"` : 'the function'
     const isShown = found === null || typeof found === 'number' || typeof found === 'bigint'
     const shown = isShown ? String(found) : found === undefined ? 'missing' : typeof found

@@ -78,6 +78,26 @@ test('a run that skips, fails, restarts and ends says all of it as objects', asy
   })
 })
 
+const BY_VARIABLE = { MILLRACE_LOG_FORMAT: 'json' }
+/** What the parser of arguments finds is told as everything else is. */
+const WRONG_CALLS: readonly {
+  readonly args: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly found: RegExp
+}[] = [
+  { args: ['run', 'job.ts', '--frsh', '--log-format', 'json'], found: /unknown option '--frsh'/ },
+  { args: ['run', '--log-format=json'], found: /missing required argument 'job'/ },
+  { args: ['run', 'a.ts', 'b.ts', '--log-format', 'json'], found: /too many arguments/ },
+  { args: ['run', 'a.ts', '--log-format', 'json', '--work-dir'], found: /argument missing/ },
+  { args: ['run', ' ', '--log-format', 'json'], found: /<job> is empty/ },
+  { args: ['rnu', 'job.ts', '--log-format', 'json'], found: /there is no command "rnu"/ },
+  { args: ['--fresh', 'run', '--log-format', 'json'], found: /unknown option '--fresh'/ },
+  { args: ['chaos', 'rnu', '--log-format', 'json'], found: /rnu/ },
+  { args: ['rnu', 'job.ts'], env: BY_VARIABLE, found: /there is no command "rnu"/ },
+  { args: ['chaos', 'rnu'], env: BY_VARIABLE, found: /rnu/ },
+  { args: ['run', 'job.ts', '--fresh', '--from', 'x'], env: BY_VARIABLE, found: /both given/ },
+]
+
 test('a run that cannot begin says so as an object too', async ({ project }) => {
   const log = ['--log-format', 'json']
   const lost = await project.run(['run', 'lost.ts', ...log])
@@ -86,7 +106,20 @@ test('a run that cannot begin says so as an object too', async ({ project }) => 
   const thrown = linesOf((await project.run(['run', 'job.ts', ...log])).stderr).at(-1)
   const at = expect.stringMatching(/^job\.ts:8:\d+$/) as string
   expect(thrown).toMatchObject({ level: 'error', code: 'JOB_INVALID', place: { at } })
+  for (const { args, env = {}, found } of WRONG_CALLS) {
+    const ended = await project.run(args, env)
+    expect(ended, args.join(' ')).toMatchObject({ exitCode: 2, stdout: '' })
+    const lines = linesOf(ended.stderr)
+    expect(lines, args.join(' ')).toHaveLength(1)
+    const hint = expect.any(String) as string
+    expect(lines[0], args.join(' ')).toMatchObject({ code: 'USAGE', hint, level: 'error' })
+    expect(lines[0]!.msg, args.join(' ')).toMatch(found)
+  }
   const wrong = await project.run(['run', 'job.ts', '--config', './lost.json', ...log])
   expect(wrong.exitCode).toBe(2)
+  project.write('config.json', '{"logFormat": "json"}')
+  const asked = ['--config', 'config.json', '--fresh', '--from', 'x']
+  const both = await project.run(['run', 'job.ts', ...asked])
+  expect(linesOf(both.stderr)).toMatchObject([{ level: 'error', code: 'USAGE' }])
   expect(linesOf(wrong.stderr)).toMatchObject([{ level: 'error', code: 'CONFIG_INVALID' }])
 })
