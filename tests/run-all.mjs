@@ -1,79 +1,121 @@
 // npm test: every check this project has, in one go, with one total at the end.
 //
-// The static checks run first and each counts as one; then every suite. Under CI=true a test that
-// was skipped is a failure: a missing tool must not look like a green run.
-import { spawnSync } from 'node:child_process'
+// The package is built first. Then three lanes run side by side: one lane searches and uses one core,
+// one starts processes and waits for them much of the time, one does the static checks, each of which
+// counts as one test. Under CI=true a skipped test is a failure: a missing tool must not look green.
+import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const report = `${root}out/test-report.json`
 const totals = `${root}out/test-totals.json`
 mkdirSync(`${root}out`, { recursive: true })
-rmSync(report, { force: true })
 rmSync(totals, { force: true })
 
 const tool = (path) => `${root}node_modules/${path}`
+/** Emits only: the check of the types holds every file that is built. */
+const BUILD = [tool('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noCheck']
 const CHECKS = [
-  ['format', [tool('prettier/bin/prettier.cjs'), '--check', '.']],
   ['lint', [tool('eslint/bin/eslint.js'), '.']],
   ['types', [tool('typescript/bin/tsc'), '-p', 'tsconfig.json']],
-  ['build', [tool('typescript/bin/tsc'), '-p', 'tsconfig.build.json']],
+  ['format', [tool('prettier/bin/prettier.cjs'), '--check', '.']],
 ]
+const wanted = process.argv.slice(2)
+/** The suites of each lane run one after another. Who names a project gets one lane. */
+const LANES = wanted.some((argument) => argument.startsWith('--project'))
+  ? [{ name: 'tests', suites: [] }]
+  : [
+      { name: 'searches', suites: ['unit', 'chaos', 'kafka'] },
+      { name: 'processes', suites: ['integration'] },
+    ]
 
 let passed = 0
 let failed = 0
+let skipped = 0
 const failures = []
+const skippedNames = []
 
-for (const [name, command] of CHECKS) {
-  console.log(`\n> ${name}`)
-  if (run(command, {}) === 0) passed += 1
-  else {
-    failed += 1
-    failures.push(`check: ${name}`)
-  }
-}
+await check('build', BUILD)
+await Promise.all([staticChecks(), ...LANES.map(runLane)])
 
-console.log('\n> tests')
-const suites = [tool('vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json']
-run([...suites, `--outputFile.json=${report}`, ...process.argv.slice(2)], {
-  MILLRACE_TEST_BUILT: 'yes',
-})
-const tests = readReport()
-passed += tests.passed
-failed += tests.failed + tests.broken
-failures.push(...tests.names)
-
-if (tests.passed + tests.failed === 0) {
+if (passed + failed === CHECKS.length + 1) {
   failed += 1
   failures.push('no test ran')
 }
-if (tests.skipped > 0) {
-  console.log(
-    `\n${tests.skipped} skipped:\n${tests.skippedNames.map((name) => `  ${name}`).join('\n')}`,
-  )
+if (skipped > 0) {
+  console.log(`\n${skipped} skipped:\n${skippedNames.map((name) => `  ${name}`).join('\n')}`)
   if (process.env.CI === 'true') {
-    failed += tests.skipped
-    failures.push(`${tests.skipped} skipped under CI=true`)
+    failed += skipped
+    failures.push(`${skipped} skipped under CI=true`)
   }
 }
 
 for (const name of failures) console.log(`FAILED ${name}`)
-writeFileSync(totals, JSON.stringify({ passed, failed, skipped: tests.skipped }))
+writeFileSync(totals, JSON.stringify({ passed, failed, skipped }))
 console.log(`\n${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
 
-function run(command, environment) {
-  const result = spawnSync(process.execPath, command, {
+async function staticChecks() {
+  for (const [name, command] of CHECKS) await check(name, command)
+}
+
+/** One command that counts as one test; what it says is shown when it has ended. */
+async function check(name, command) {
+  const said = []
+  const startedMs = Date.now()
+  const status = await run(command, {}, (text) => said.push(text))
+  const seconds = ((Date.now() - startedMs) / 1000).toFixed(1)
+  process.stdout.write(`> ${name}: ${status === 0 ? 'holds' : 'fails'}, ${seconds} s\n`)
+  if (status === 0) passed += 1
+  else {
+    failed += 1
+    failures.push(`check: ${name}`)
+    process.stdout.write(said.join(''))
+  }
+}
+
+async function runLane({ name, suites }) {
+  const report = `${root}out/test-report-${name}.json`
+  rmSync(report, { force: true })
+  const projects = suites.flatMap((suite) => ['--project', suite])
+  // A lane has one core: its files run one after another.
+  const workers = suites.length === 0 ? [] : ['--maxWorkers', '1']
+  const status = await run(
+    [
+      ...[tool('vitest/vitest.mjs'), 'run', '--passWithNoTests', ...projects, ...workers],
+      ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...wanted],
+    ],
+    { MILLRACE_TEST_BUILT: 'yes' },
+    (text) => process.stdout.write(text),
+  )
+  const tests = readReport(report)
+  passed += tests.passed
+  failed += tests.failed + tests.broken
+  skipped += tests.skipped
+  failures.push(...tests.names)
+  skippedNames.push(...tests.skippedNames)
+  // An error outside of any test, or a set-up that failed, is in no report.
+  if (status !== 0 && tests.failed + tests.broken === 0) {
+    failed += 1
+    failures.push(`tests: the lane of ${name} ended with ${status}`)
+  }
+}
+
+function run(command, environment, said) {
+  const child = spawn(process.execPath, command, {
     cwd: root,
-    stdio: 'inherit',
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
   })
-  return result.status ?? 1
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', said)
+  return new Promise((done) => {
+    child.on('error', () => done(1))
+    child.on('close', (code) => done(code ?? 1))
+  })
 }
 
 /** Totals from the tests' own report; a file that failed to load has no tests and counts as one. */
-function readReport() {
+function readReport(report) {
   const found = { passed: 0, failed: 0, broken: 0, skipped: 0, names: [], skippedNames: [] }
   let data
   try {
