@@ -28,7 +28,7 @@ export async function explainAgainst(
 ): Promise<number> {
   const folder = await findWorkFolder(given)
   const manifest = await checkpointIn(folder)
-  const findings = distinct(await findingsOf(plan, folder, manifest, options))
+  const findings = await findingsOf(plan, folder, manifest, options)
   const checkpoint = formatCheckpointId(manifest.checkpointId)
   const text = isJson
     ? JSON.stringify({ folder, checkpoint, job: manifest.job, findings })
@@ -37,11 +37,6 @@ export async function explainAgainst(
       )
   process.stdout.write(`${text}\n`)
   return findings.some(({ refusal }) => refusal !== undefined) ? 3 : 0
-}
-
-/** What a window keeps has one name, in several states. */
-function distinct(findings: readonly Finding[]): readonly Finding[] {
-  return [...new Map(findings.map((finding) => [JSON.stringify(finding), finding])).values()]
 }
 
 /** Of a savepoint its own, of a work folder the latest. */

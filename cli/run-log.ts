@@ -5,7 +5,6 @@ import type { FromEngine, RunSummary, StepProgress } from '../engine/job/protoco
 import type { RunScreen } from './run-screen.ts'
 import { systemClock } from '../engine/base/clock.ts'
 import { innermostOf } from '../engine/base/errors.ts'
-import { stepReport } from '../engine/job/watermark-lag.ts'
 
 /** Who tells what a run does: the screen for people, or the log for machines. */
 export type RunReporter = Pick<
@@ -115,9 +114,7 @@ export class RunLog implements RunReporter {
     const atMs = this.#options.clock.monotonicMs()
     if (atMs - this.#progressMs < PROGRESS_EVERY_MS) return
     this.#progressMs = atMs
-    const nowMs = this.#options.clock.nowMs()
-    const reports = steps.map((step) => stepReport(step, nowMs))
-    this.#log('info', { steps: reports, lastCheckpoint: lastCheckpoint ?? null }, 'progress')
+    this.#log('info', { steps, lastCheckpoint: lastCheckpoint ?? null }, 'progress')
   }
 
   #wrap(text: string): void {

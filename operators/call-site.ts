@@ -1,8 +1,6 @@
 /** Where in the user's file a step was written. */
 const ROOT = new URL('..', import.meta.url).href
-// With source maps the built files' frames name the source beside `dist`.
-const ROOTS = ROOT.endsWith('/dist/') ? [ROOT, ROOT.slice(0, -'dist/'.length)] : [ROOT]
-const OWN = ROOTS.flatMap((root) => [`${root}operators/`, `${root}engine/`])
+const OWN = [`${ROOT}operators/`, `${ROOT}engine/`]
 const FRAME = /(?:\(|at )((?:file:\/\/)?\/[^()]*?):(\d+):\d+\)?$/
 
 /** The innermost line outside of Millrace that led here, as `job.ts:8`; undefined when unknown. */

@@ -1,7 +1,16 @@
-import { Decompress } from 'fzstd'
-import { decompressFrameSync } from 'lz4-napi'
-import { uncompressSync } from 'snappy'
+import type * as Fzstd from 'fzstd'
+import type * as Lz4 from 'lz4-napi'
+import type * as Snappy from 'snappy'
+import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
+
+/** A codec's library is loaded by the first batch that needs it: most jobs need none. */
+const load = createRequire(import.meta.url)
+const codecs = {
+  fzstd: (): typeof Fzstd => load('fzstd') as typeof Fzstd,
+  lz4: (): typeof Lz4 => load('lz4-napi') as typeof Lz4,
+  snappy: (): typeof Snappy => load('snappy') as typeof Snappy,
+}
 
 /**
  * The codecs of a record batch. Each refuses to grow beyond `bytesMax` before it has taken the
@@ -50,7 +59,7 @@ function snappy(bytes: Buffer, bytesMax: number): Uint8Array {
 
 function snappyBlock(bytes: Buffer, bytesMax: number): Uint8Array {
   limit(uncompressedLength(bytes), bytesMax)
-  const block = uncompressSync(bytes, { asBuffer: true })
+  const block = codecs.snappy().uncompressSync(bytes, { asBuffer: true })
   if (typeof block === 'string') throw new TypeError('snappy gave text')
   return block
 }
@@ -78,7 +87,7 @@ const LZ4_BLOCK_BYTES = [0, 0, 0, 0, 65_536, 262_144, 1_048_576, 4_194_304]
 
 function lz4(bytes: Buffer, bytesMax: number): Uint8Array {
   limit(lz4Bound(bytes), Math.max(bytesMax, LZ4_BLOCK_BYTES[7]!))
-  const frame = decompressFrameSync(bytes)
+  const frame = codecs.lz4().decompressFrameSync(bytes)
   limit(frame.length, bytesMax)
   return frame
 }
@@ -110,7 +119,7 @@ function zstd(bytes: Buffer, bytesMax: number): Uint8Array {
   if (nativeZstd !== undefined) return nativeZstd(bytes, { maxOutputLength: bytesMax })
   const blocks: Uint8Array[] = []
   let total = 0
-  const stream = new Decompress((block) => {
+  const stream = new (codecs.fzstd().Decompress)((block) => {
     total += block.length
     limit(total, bytesMax)
     blocks.push(block)

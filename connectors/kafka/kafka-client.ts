@@ -1,6 +1,5 @@
 import { connect as connectPlain, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import Cluster from 'kafkajs/src/cluster/index.js'
 import type { ClusterLogger, ConnectionPool } from 'kafkajs/src/cluster/index.js'
 import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
@@ -77,6 +76,8 @@ async function connect(
   const sockets: Socket[] = []
   const sasl = security?.sasl
   const tls = tlsOptions(host, security?.tls)
+  // Loaded here, as it takes a tenth of a second, which a job without Kafka need not wait.
+  const { default: Cluster } = await import('kafkajs/src/cluster/index.js')
   const cluster = new Cluster({
     logger: silent,
     socketFactory: ({ onConnect }) => {

@@ -1,4 +1,3 @@
-import { stateWords } from '../graph/state-words.ts'
 import { declarationText } from '../state/declaration-text.ts'
 import { lostFields, stateMismatch } from '../state/schema-evolution.ts'
 import { isWaitingState } from '../state/waiting-states.ts'
@@ -41,11 +40,8 @@ export function compareStates(
     if (now !== undefined) found.add(now.name)
     const refusal = clash(step, old, state, before) ?? stateRefusal(step, old, state, now, after)
     if (refusal === undefined) {
-      findings.push(
-        state.name === old.name
-          ? finding(step, keptPart(step, before, part), 'kept', '')
-          : finding(step, part, 'renamed', `to "${state.name}"`),
-      )
+      const verdict = state.name === old.name ? 'kept' : 'renamed'
+      findings.push(finding(step, part, verdict, verdict === 'kept' ? '' : `to "${state.name}"`))
     } else if (held !== undefined && (held.states.get(old.name) ?? 0) === 0) {
       changes.push({ path: old.name, to: undefined }) // C3.
       findings.push(finding(step, part, 'dropped', 'it holds nothing'))
@@ -58,15 +54,6 @@ export function compareStates(
     findings.push(finding(step, `state "${state.name}"`, 'added', declarationText(state)))
   }
   return { findings, changes }
-}
-
-/** States that the engine keeps for a declared step are named by what they hold. */
-function keptPart(
-  { was }: StepComparison,
-  before: readonly StateDescriptor[],
-  part: string,
-): string {
-  return PROCESS_KINDS.has(was.kind) ? part : `state: ${stateWords(was.kind, before).join(', ')}`
 }
 
 type NotedRefusal = Refusal & { readonly note: string }
