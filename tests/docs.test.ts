@@ -7,49 +7,23 @@
  *     comment `<!-- prelude … -->`, which readers do not see.
  * D2. A whole job has `export default defineJob`. What its plan needs (`--set …`) stands in the
  *     comment `<!-- plan … -->` in front of it.
+ * D3. Blocks with input are run too, and their answers compared: `guide-blocks.test.ts`.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import ts from 'typescript'
 import { afterAll, describe, expect, test } from 'vitest'
 import { mergeConfig, SETTINGS } from '../cli/config.ts'
 import { program } from '../cli/program.ts'
 import { Project, ROOT } from './millrace.ts'
+import { blocksOf, pages } from './pages.ts'
 
-interface Block {
-  readonly page: string
-  readonly line: number
-  readonly language: string
-  readonly text: string
-  readonly plan: readonly string[]
-}
-
-const pages = [
-  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'examples/README.md'],
-  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => join('docs', name)),
-].sort()
 const blocks = pages.flatMap(blocksOf)
 const code = blocks.filter(({ language }) => language === 'ts')
 const calls = blocks
   .filter(({ language }) => language === 'sh')
   .flatMap(({ page, line, text }) => callsOf(text).map((words) => ({ page, line, words })))
-
-function blocksOf(page: string): readonly Block[] {
-  const text = readFileSync(join(ROOT, page), 'utf8')
-  const prelude = /<!-- prelude\n([\s\S]*?)-->/.exec(text)?.[1] ?? ''
-  const found: Block[] = []
-  for (const match of text.matchAll(/(?:<!-- plan (.*) -->\n+)?^```(\w+)\n([\s\S]*?)^```$/gm)) {
-    const [, plan = '', language, body] = match
-    const before = language !== 'ts' || /^import /m.test(body!) ? '' : prelude
-    const line = text.slice(0, match.index).split('\n').length
-    const words = plan.split(' ').filter((word) => word !== '')
-    found.push({ page, line, language: language!, text: `${before}${body!}`, plan: words })
-  }
-  return found
-}
 
 /** The commands of a shell block, as words; comments and what is piped on are left out. */
 function callsOf(text: string): readonly (readonly string[])[] {
@@ -122,31 +96,6 @@ describe('every test that a page shows passes', () => {
     const path = project.write('shown.mjs', script)
     const run = spawnSync(process.execPath, [path], { cwd: project.folder, encoding: 'utf8' })
     expect(run.status, run.stdout + run.stderr).toBe(0)
-  })
-})
-
-describe('what a page shows of a job gives what a plain loop gives', () => {
-  const project = new Project()
-  afterAll(() => project.remove())
-
-  test('the word count of getting started', async () => {
-    const lines = ['To be, or not to be', '', 'Sein oder Nichtsein: être ou ne pas être']
-    const shown = code.find(({ text }) => text.includes("defineJob('word-count'"))!
-    project.write('job.ts', shown.text)
-    project.write('books/one.txt', `${lines.join('\n')}\n`)
-    project.write('books/two.txt', 'to be\n')
-    const expected = new Map<string, number>()
-    for (const word of [...lines, 'to be'].flatMap((line) => line.match(/\p{L}+/gu) ?? [])) {
-      expected.set(word, (expected.get(word) ?? 0) + 1)
-    }
-    const run = await project.run(['run', 'job.ts', ...shown.plan])
-    expect(run.exitCode, run.stderr).toBe(0)
-    // Each record gives the new count of its word: the greatest is the last.
-    const counted = new Map<string, number>()
-    for (const [, key, words] of run.stdout.matchAll(/"key":"(\p{L}+)","words":(\d+)/gu)) {
-      counted.set(key!, Math.max(Number(words), counted.get(key!) ?? 0))
-    }
-    expect(counted).toEqual(expected)
   })
 })
 
