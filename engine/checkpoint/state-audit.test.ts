@@ -5,7 +5,6 @@ import { makeDirectories } from '../base/files.ts'
 import { MemoryDisk } from '../simulation/memory-files.ts'
 import {
   CLEAR,
-  NO_BYTES,
   STATE_ID_BYTES,
   TOMBSTONE,
   VALUE,
@@ -46,17 +45,25 @@ const HEADER: StateFileHeader = {
 }
 
 /** Small numbers are one byte, twice the number (`signed`). */
+const NO_BYTES = new Uint8Array(0)
 const seven = Uint8Array.of(14)
 
 function cell(
   key: string,
   state: number,
   suffix: string,
-  value: Uint8Array = NO_BYTES,
+  bytes: Uint8Array = NO_BYTES,
   kind: CellKind = VALUE,
 ): Cell {
   const prefix = keyText(key) + stateIdText(state)
-  return { sort: prefix + suffix, prefixLength: prefix.length, kind, value }
+  return {
+    sort: prefix + suffix,
+    prefixLength: prefix.length,
+    kind,
+    bytes,
+    start: 0,
+    end: bytes.length,
+  }
 }
 
 /** A file of the given cells, in their key groups unless told which. */

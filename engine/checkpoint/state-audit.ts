@@ -214,7 +214,7 @@ class CellAudit {
 
   #timer(cell: Cell): void {
     const suffix = suffixOf(cell)
-    if (suffix.length !== 8 || Number.isNaN(orderedDoubleOf(suffix)) || cell.value.length > 0) {
+    if (suffix.length !== 8 || Number.isNaN(orderedDoubleOf(suffix)) || cell.end > cell.start) {
       this.#fail('has a timer that is none')
     }
     this.timers += 1
@@ -225,7 +225,7 @@ class CellAudit {
     if (state === undefined) return this.#fail(`has a cell of state ${id}, which it does not name`)
     const { descriptor, read } = state
     const suffix = suffixOf(cell)
-    const reader = new ByteReader(cell.value)
+    const reader = new ByteReader(cell.bytes, cell.start, cell.end)
     if (descriptor.type === 'map') {
       decodeKey(bytesOfText(suffix))
       reader.count()

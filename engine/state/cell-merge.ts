@@ -8,7 +8,7 @@
 import type { Cell } from './cell.ts'
 import type { CellRun, GroupIndex } from './cell-run.ts'
 import { BLOCK_HEAD_BYTES, BlockReader, findGroup, isBlockWhole } from './cell-run.ts'
-import { CLEAR, VALUE } from './cell.ts'
+import { CLEAR, VALUE, cellLength } from './cell.ts'
 import { damaged } from './state-file.ts'
 
 /** Bytes read of a run at once. */
@@ -141,7 +141,7 @@ export async function mergeCells(
         if (pending !== undefined) await pending
       }
     }
-    const pause = options.pace.spend(cell.sort.length + cell.value.length)
+    const pause = options.pace.spend(cellLength(cell))
     if (pause !== undefined) await pause
     const next = top.cursor.next() ?? (await advance(top.cursor))
     if (next === undefined) {
@@ -166,7 +166,7 @@ async function passCells(
       const pending = emit(cell)
       if (pending !== undefined) await pending
     }
-    const pause = options.pace.spend(cell.sort.length + cell.value.length)
+    const pause = options.pace.spend(cellLength(cell))
     if (pause !== undefined) await pause
   }
 }

@@ -12,7 +12,7 @@ import { crc32c } from '@node-rs/crc32'
 import { assert } from '../base/assert.ts'
 import { ByteReader, ByteWriter } from '../stream/byte-buffer.ts'
 import type { Cell, CellKind } from './cell.ts'
-import { NO_BYTES, VALUE } from './cell.ts'
+import { VALUE, bareCell } from './cell.ts'
 
 /** Cells of a block, bytes: large enough to read in one go, small enough to build in a slice. */
 export const BLOCK_BYTES = 32 * 1_024
@@ -81,7 +81,7 @@ export class BlockBuilder {
     writer.length += rest
     writer.count(cell.prefixLength)
     writer.byte(cell.kind)
-    if (cell.kind === VALUE) writer.block(cell.value)
+    if (cell.kind === VALUE) writer.part(cell.bytes, cell.start, cell.end)
     else this.hasOnlyValues = false
     this.#last = cell.sort
     this.#groupCells += 1
@@ -140,7 +140,7 @@ export class BlockReader {
     this.#bytes = Buffer.from(cells.buffer, cells.byteOffset, cells.byteLength)
   }
 
-  /** Undefined at the end. The value is a view of the block. */
+  /** Undefined at the end. The value lies in the block. */
   next(): Cell | undefined {
     const reader = this.#reader
     if (reader.isAtEnd) return undefined
@@ -152,7 +152,10 @@ export class BlockReader {
     const prefixLength = reader.count()
     const kind = reader.byte() as CellKind
     this.#last = sort
-    return { sort, prefixLength, kind, value: kind === VALUE ? reader.block() : NO_BYTES }
+    if (kind !== VALUE) return bareCell(sort, prefixLength, kind)
+    const size = reader.count()
+    const from = reader.skip(size)
+    return { sort, prefixLength, kind, bytes: reader.bytes, start: from, end: from + size }
   }
 }
 

@@ -1,3 +1,5 @@
+import { ByteWriter } from '../stream/byte-buffer.ts'
+
 /**
  * The cell: the smallest piece of keyed state that is written for itself.
  *
@@ -19,8 +21,10 @@ export interface Cell {
   /** Characters of `sort` that are key and state. */
   readonly prefixLength: number
   readonly kind: CellKind
-  /** Empty but for VALUE. */
-  readonly value: Uint8Array
+  /** The value is from `start` to `end` of these; empty but for VALUE. Others lie beside it. */
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
 }
 
 export type CellKind = typeof VALUE | typeof TOMBSTONE | typeof CLEAR
@@ -33,7 +37,37 @@ export const CLEAR = 2
 export const CELL_BYTES = 150
 
 export const STATE_ID_BYTES = 2
-export const NO_BYTES = new Uint8Array(0)
+const NO_BYTES = new Uint8Array(0)
+
+/** Bytes of values that lie in one piece of memory. Each value in one of its own costs more. */
+const SLAB_BYTES = 32 * 1_024
+let slab = new ByteWriter(SLAB_BYTES)
+
+/** Where the value of a new cell is written to, behind those of others: nothing is cleared. */
+export function valueWriter(): ByteWriter {
+  if (slab.length > SLAB_BYTES - 256) slab = new ByteWriter(SLAB_BYTES)
+  return slab
+}
+
+/** A cell of what was written since `valueWriter()` gave `writer` with its length `start`. */
+export function valueCell(
+  sort: string,
+  prefixLength: number,
+  writer: ByteWriter,
+  start: number,
+): Cell {
+  return { sort, prefixLength, kind: VALUE, bytes: writer.bytes, start, end: writer.length }
+}
+
+/** A cell without a value: also that of a timer, which is all in its `sort`. */
+export function bareCell(sort: string, prefixLength: number, kind: CellKind): Cell {
+  return { sort, prefixLength, kind, bytes: NO_BYTES, start: 0, end: 0 }
+}
+
+/** What a cell costs whoever copies it. */
+export function cellLength(cell: Cell): number {
+  return cell.sort.length + cell.end - cell.start
+}
 
 export function stateIdText(stateId: number): string {
   return String.fromCharCode(stateId >> 8, stateId & 0xff)

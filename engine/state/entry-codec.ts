@@ -40,7 +40,7 @@ export function encodeEntry(
     for (const cell of cells) {
       writer.count(type.index)
       writeLatin(writer, suffixOf(cell))
-      writer.block(cell.value)
+      writer.part(cell.bytes, cell.start, cell.end)
     }
   }
   return writer.take()
@@ -62,7 +62,10 @@ export function decodeEntry(
       type = next
       slot = undefined
     }
-    slot = next.load(slot, textOfBytes(reader.block()), reader.block())
+    const suffix = textOfBytes(reader.block())
+    const size = reader.count()
+    const start = reader.skip(size)
+    slot = next.load(slot, suffix, new ByteReader(bytes, start, start + size))
   }
   if (type !== undefined) entry.setSlot(type.index, type.finishLoad(slot))
 }

@@ -1,5 +1,5 @@
 import type { Cell } from './cell.ts'
-import { CELL_BYTES } from './cell.ts'
+import { CELL_BYTES, cellLength } from './cell.ts'
 import type { KeyedTimer } from './keyed-timer.ts'
 import type { StateEntry } from './state-entry.ts'
 
@@ -40,7 +40,7 @@ export class FrozenGeneration {
     const cells = this.earlyCells(table)
     let bytes = 0
     for (let index = first; index < cells.length; index += 1) {
-      bytes += CELL_BYTES + cells[index]!.sort.length + cells[index]!.value.length
+      bytes += CELL_BYTES + cellLength(cells[index]!)
     }
     this.#earlyBytes[table] = (this.#earlyBytes[table] ?? 0) + bytes
     this.earlyBytes += bytes

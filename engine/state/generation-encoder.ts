@@ -2,12 +2,10 @@ import type { Cell } from './cell.ts'
 import type { CellCursor, Pace } from './cell-merge.ts'
 import { ArrayCursor, NO_PACE, mergeCells } from './cell-merge.ts'
 import { BlockBuilder, MemoryRun } from './cell-run.ts'
+import { SORTED_CELLS, sortCells } from './cell-sort.ts'
 import type { FrozenGeneration } from './frozen-generation.ts'
 import type { KeyedHeap } from './keyed-heap.ts'
 import type { KeyedTimers } from './keyed-timers.ts'
-
-/** Cells sorted at once: what one slice has time for. */
-const SORTED_CELLS = 512
 
 /**
  * Turns a frozen generation into a run, table by table and in slices, beside the record path.
@@ -102,8 +100,7 @@ async function encodeCells(
 }
 
 function sortedPiece(cells: Cell[]): ArrayCursor {
-  cells.sort((left, right) => (left.sort < right.sort ? -1 : left.sort > right.sort ? 1 : 0))
-  return new ArrayCursor(cells)
+  return new ArrayCursor(sortCells(cells))
 }
 
 /** One sorted run from cells of several spills, the oldest first. For a few cells: it never yields. */

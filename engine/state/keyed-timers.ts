@@ -6,9 +6,9 @@ import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
 import { keyHash } from '../stream/key-codec.ts'
 import type { Cell } from './cell.ts'
 import {
-  NO_BYTES,
   TOMBSTONE,
   VALUE,
+  bareCell,
   orderedDoubleOf,
   orderedDoubleText,
   stateIdText,
@@ -276,7 +276,7 @@ export class TimerLine {
     const prefix = timer.keyText + this.#idText
     const kind = timer.isRegistered ? VALUE : TOMBSTONE
     const sort = prefix + orderedDoubleText(timer.atMs)
-    cells.push({ sort, prefixLength: prefix.length, kind, value: NO_BYTES })
+    cells.push(bareCell(sort, prefix.length, kind))
     timer.dirtyAt = 0
     timer.isPersisted = timer.isRegistered
     if (!timer.isRegistered) this.#index.remove(timer)

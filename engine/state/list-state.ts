@@ -1,7 +1,8 @@
 import { assert } from '../base/assert.ts'
+import type { ByteReader } from '../stream/byte-buffer.ts'
 import { ValueCodec } from '../stream/value-codec.ts'
 import type { Cell } from './cell.ts'
-import { CLEAR, NO_BYTES, VALUE, uint32Text } from './cell.ts'
+import { CLEAR, bareCell, uint32Text, valueCell, valueWriter } from './cell.ts'
 import type { KeyedHeap } from './keyed-heap.ts'
 import type { ListState, StateDescriptor } from './state.ts'
 import type { StateType } from './state-type.ts'
@@ -44,7 +45,7 @@ export class ListStateType implements StateType {
   encodeChanges(slot: unknown, prefix: string, isPersisted: boolean, cells: Cell[]): void {
     const list = slot as ListSlot | undefined
     if (isPersisted && (list === undefined || list.isCleared)) {
-      cells.push({ sort: prefix, prefixLength: prefix.length, kind: CLEAR, value: NO_BYTES })
+      cells.push(bareCell(prefix, prefix.length, CLEAR))
     }
     if (list === undefined) return
     this.#encode(list, list.changedFrom, prefix, cells)
@@ -56,10 +57,10 @@ export class ListStateType implements StateType {
     this.#encode(slot as ListSlot, 0, prefix, cells)
   }
 
-  load(slot: unknown, suffix: string, bytes: Uint8Array): unknown {
+  load(slot: unknown, suffix: string, reader: ByteReader): unknown {
     const list = (slot ?? newList([])) as ListSlot
     assert(suffix === uint32Text(list.items.length), 'the items of a list follow one another')
-    const item = this.codec.decode(bytes)
+    const item = this.codec.read(reader)
     list.items.push(item)
     list.bytes += 8 + estimateBytes(item)
     list.changedFrom = list.items.length
@@ -73,8 +74,10 @@ export class ListStateType implements StateType {
   #encode(list: ListSlot, from: number, prefix: string, cells: Cell[]): void {
     const prefixLength = prefix.length
     for (let index = from; index < list.items.length; index += 1) {
-      const value = this.codec.encode(list.items[index])
-      cells.push({ sort: prefix + uint32Text(index), prefixLength, kind: VALUE, value })
+      const writer = valueWriter()
+      const start = writer.length
+      this.codec.write(writer, list.items[index])
+      cells.push(valueCell(prefix + uint32Text(index), prefixLength, writer, start))
     }
   }
 }

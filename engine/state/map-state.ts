@@ -1,8 +1,8 @@
-import { ByteReader, ByteWriter } from '../stream/byte-buffer.ts'
+import type { ByteReader } from '../stream/byte-buffer.ts'
 import { heapKey } from '../stream/key-codec.ts'
 import { ValueCodec } from '../stream/value-codec.ts'
 import type { Cell } from './cell.ts'
-import { CLEAR, NO_BYTES, TOMBSTONE, VALUE } from './cell.ts'
+import { CLEAR, TOMBSTONE, bareCell, valueCell, valueWriter } from './cell.ts'
 import { keyOfText, keyText } from './key-text.ts'
 import type { KeyedHeap } from './keyed-heap.ts'
 import type { MapState, StateDescriptor } from './state.ts'
@@ -45,7 +45,6 @@ export class MapStateType implements StateType {
   readonly bit: number
   readonly fixedBytes = undefined
   readonly codec: ValueCodec
-  readonly #writer = new ByteWriter()
 
   constructor(descriptor: MapDescriptor, index: number, idText: string) {
     this.descriptor = descriptor
@@ -63,7 +62,7 @@ export class MapStateType implements StateType {
     const map = slot as MapSlot | undefined
     const prefixLength = prefix.length
     if (isPersisted && (map === undefined || map.isCleared)) {
-      cells.push({ sort: prefix, prefixLength, kind: CLEAR, value: NO_BYTES })
+      cells.push(bareCell(prefix, prefixLength, CLEAR))
     }
     if (map === undefined) return
     for (const [key, original] of map.changed) {
@@ -71,8 +70,7 @@ export class MapStateType implements StateType {
       if (item !== undefined) {
         this.#encode(item, prefix, cells)
       } else if (isPersisted && !map.isCleared) {
-        const sort = prefix + keyText(original)
-        cells.push({ sort, prefixLength, kind: TOMBSTONE, value: NO_BYTES })
+        cells.push(bareCell(prefix + keyText(original), prefixLength, TOMBSTONE))
       }
     }
     map.changed.clear()
@@ -83,9 +81,8 @@ export class MapStateType implements StateType {
     for (const item of (slot as MapSlot).items.values()) this.#encode(item, prefix, cells)
   }
 
-  load(slot: unknown, suffix: string, bytes: Uint8Array): unknown {
+  load(slot: unknown, suffix: string, reader: ByteReader): unknown {
     const map = (slot ?? newMap(false)) as MapSlot
-    const reader = new ByteReader(bytes)
     const sequence = reader.count()
     const key = keyOfText(suffix)
     const value = this.codec.read(reader)
@@ -107,11 +104,11 @@ export class MapStateType implements StateType {
   }
 
   #encode(item: MapItem, prefix: string, cells: Cell[]): void {
-    this.#writer.clear()
-    this.#writer.count(item.sequence)
-    this.codec.write(this.#writer, item.value)
-    const sort = prefix + keyText(item.key)
-    cells.push({ sort, prefixLength: prefix.length, kind: VALUE, value: this.#writer.take() })
+    const writer = valueWriter()
+    const start = writer.length
+    writer.count(item.sequence)
+    this.codec.write(writer, item.value)
+    cells.push(valueCell(prefix + keyText(item.key), prefix.length, writer, start))
   }
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Files } from '../base/files.ts'
 import { exists, makeDirectories } from '../base/files.ts'
 import type { Cell } from './cell.ts'
-import { CELL_BYTES } from './cell.ts'
+import { CELL_BYTES, cellLength } from './cell.ts'
 import type { CellRun, MemoryRun } from './cell-run.ts'
 import { runOfCells } from './generation-encoder.ts'
 import type { StateFileHeader } from './state-file.ts'
@@ -45,9 +45,7 @@ export class Spill {
       const there = this.#buffer.get(keyGroup)
       if (there === undefined) this.#buffer.set(keyGroup, [cells])
       else there.push(cells)
-      for (const cell of cells) {
-        this.#bufferBytes += CELL_BYTES + cell.sort.length + cell.value.length
-      }
+      for (const cell of cells) this.#bufferBytes += CELL_BYTES + cellLength(cell)
     }
     if (this.#bufferBytes >= BUFFER_BYTES) this.#writeOut()
   }

@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts'
 import { StreamError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { FileReference } from '../checkpoint/snapshot.ts'
-import { ByteWriter } from '../stream/byte-buffer.ts'
+import { ByteReader, ByteWriter } from '../stream/byte-buffer.ts'
 import { keyHash } from '../stream/key-codec.ts'
 import type { KeyGroupRange } from '../stream/keys.ts'
 import { VALUE_CODEC_VERSION } from '../stream/value-codec.ts'
@@ -179,7 +179,8 @@ class Restore {
     assert(type !== undefined, 'a cell belongs to a state of the header of its file')
     if (type !== this.#type) this.#endSlot()
     this.#type = type
-    this.#slot = type.load(this.#slot, suffixOf(cell), cell.value)
+    const reader = new ByteReader(cell.bytes, cell.start, cell.end)
+    this.#slot = type.load(this.#slot, suffixOf(cell), reader)
   }
 
   #endSlot(): void {

@@ -1,3 +1,4 @@
+import type { ByteReader } from '../stream/byte-buffer.ts'
 import type { ValueReader, ValueWriter } from '../stream/value-codec.ts'
 import type { Cell } from './cell.ts'
 import type { StateDescriptor } from './state.ts'
@@ -24,8 +25,8 @@ export interface StateType {
   encodeChanges(slot: unknown, prefix: string, isPersisted: boolean, cells: Cell[]): void
   /** Adds cells for all there is. */
   encodeAll(slot: unknown, prefix: string, cells: Cell[]): void
-  /** The slot with one more cell, in their order; `slot` is undefined at the first. */
-  load(slot: unknown, suffix: string, value: Uint8Array): unknown
+  /** The slot with one more cell's value, in their order; `slot` is undefined at the first. */
+  load(slot: unknown, suffix: string, value: ByteReader): unknown
   /** After the last cell of an entry: the slot as the handles want it. */
   finishLoad(slot: unknown): unknown
 }

@@ -1,7 +1,7 @@
-import { ByteReader, ByteWriter } from '../stream/byte-buffer.ts'
+import { ByteReader } from '../stream/byte-buffer.ts'
 import type { ValueReader, ValueWriter } from '../stream/value-codec.ts'
 import type { Cell } from './cell.ts'
-import { VALUE, stateIdOf } from './cell.ts'
+import { VALUE, stateIdOf, valueCell, valueWriter } from './cell.ts'
 import type { CellCursor } from './cell-merge.ts'
 
 /** How the values of one state, written with an older schema, become ones of the present. */
@@ -21,7 +21,6 @@ export const NO_TRANSCODING: Transcoding = new Map()
 export class TranscodingCursor implements CellCursor {
   readonly #cursor: CellCursor
   readonly #transcoding: Transcoding
-  readonly #writer = new ByteWriter()
 
   constructor(cursor: CellCursor, transcoding: Transcoding) {
     this.#cursor = cursor
@@ -33,7 +32,7 @@ export class TranscodingCursor implements CellCursor {
       const transcoder = this.#transcoding.get(stateIdOf(cell))
       if (transcoder === 'dropped') continue
       if (cell.kind !== VALUE || transcoder === undefined) return cell
-      return { ...cell, value: this.#transcode(cell, transcoder) }
+      return transcoded(cell, transcoder)
     }
     return undefined
   }
@@ -41,12 +40,13 @@ export class TranscodingCursor implements CellCursor {
   load(): Promise<boolean> {
     return this.#cursor.load()
   }
+}
 
-  #transcode(cell: Cell, transcoder: StateTranscoder): Uint8Array {
-    const reader = new ByteReader(cell.value)
-    this.#writer.clear()
-    if (transcoder.isMap) this.#writer.count(reader.count())
-    transcoder.write(this.#writer, transcoder.read(reader))
-    return this.#writer.take()
-  }
+function transcoded(cell: Cell, transcoder: StateTranscoder): Cell {
+  const reader = new ByteReader(cell.bytes, cell.start, cell.end)
+  const writer = valueWriter()
+  const start = writer.length
+  if (transcoder.isMap) writer.count(reader.count())
+  transcoder.write(writer, transcoder.read(reader))
+  return valueCell(cell.sort, cell.prefixLength, writer, start)
 }

@@ -1,7 +1,8 @@
+import type { ByteReader } from '../stream/byte-buffer.ts'
 import type { SchemaData } from '../stream/schema.ts'
 import { ValueCodec, packValue, unpackValue } from '../stream/value-codec.ts'
 import type { Cell } from './cell.ts'
-import { NO_BYTES, TOMBSTONE, VALUE } from './cell.ts'
+import { TOMBSTONE, bareCell, valueCell, valueWriter } from './cell.ts'
 import type { KeyedHeap } from './keyed-heap.ts'
 import type { StateDescriptor, ValueState } from './state.ts'
 import type { StateType } from './state-type.ts'
@@ -38,18 +39,19 @@ export class ValueStateType implements StateType {
     if (slot !== undefined) {
       this.encodeAll(slot, prefix, cells)
     } else if (isPersisted) {
-      const prefixLength = prefix.length
-      cells.push({ sort: prefix, prefixLength, kind: TOMBSTONE, value: NO_BYTES })
+      cells.push(bareCell(prefix, prefix.length, TOMBSTONE))
     }
   }
 
   encodeAll(slot: unknown, prefix: string, cells: Cell[]): void {
-    const value = this.codec.encode(slot === UNDEFINED ? undefined : slot)
-    cells.push({ sort: prefix, prefixLength: prefix.length, kind: VALUE, value })
+    const writer = valueWriter()
+    const start = writer.length
+    this.codec.write(writer, slot === UNDEFINED ? undefined : slot)
+    cells.push(valueCell(prefix, prefix.length, writer, start))
   }
 
-  load(_slot: unknown, _suffix: string, bytes: Uint8Array): unknown {
-    const value = this.codec.decode(bytes)
+  load(_slot: unknown, _suffix: string, reader: ByteReader): unknown {
+    const value = this.codec.read(reader)
     return value === undefined ? UNDEFINED : value
   }
 

@@ -13,6 +13,8 @@ import { assert } from '../base/assert.ts'
 import { readText, textBytesMax, writeText } from './text-bytes.ts'
 
 const FIRST_BYTES = 256
+/** Bytes of a part that are copied without a view of them. */
+const COPIED_SINGLY = 32
 
 export class ByteWriter {
   bytes: Uint8Array
@@ -107,6 +109,21 @@ export class ByteWriter {
   block(bytes: Uint8Array): void {
     this.count(bytes.length)
     this.raw(bytes)
+  }
+
+  /** A part of `bytes` as a block. Few bytes are copied one by one: a view costs more. */
+  part(bytes: Uint8Array, start: number, end: number): void {
+    const size = end - start
+    this.count(size)
+    if (size > COPIED_SINGLY) {
+      this.raw(bytes.subarray(start, end))
+      return
+    }
+    this.reserve(size)
+    for (let index = start; index < end; index += 1) {
+      this.bytes[this.length] = bytes[index]!
+      this.length += 1
+    }
   }
 
   text(text: string): void {
