@@ -5,7 +5,6 @@ import {
   days,
   defineJob,
   int32,
-  listState,
   mapState,
   monotonous,
   parameter,
@@ -44,33 +43,23 @@ export default defineJob('fraud-rules', parameters, (env, { data, directory }) =
     .connect(rules)
     .process('check', {
       emits: Alarm,
+      // An order sees every rule up to its time and none behind it, whichever input is faster.
+      order: 'event-time',
       broadcast: { rules: mapState(utf8(), Rule) },
-      state: { waiting: listState(Order) },
       sides: { unknown: Order },
-      // Waits until every rule of that time has come, so that the answer depends on times only.
-      onRecord(order, { state, timers }) {
-        state.waiting.add(order)
-        timers.registerEventTimeTimer(order.at)
-      },
-      onTimer(atMs, { state, broadcast, emit, emitTo }) {
-        for (const order of state.waiting.get().filter(({ at }) => at <= atMs)) {
-          const known = [...broadcast.rules.entries()]
-            .map(([, rule]) => rule)
-            .filter(({ shop, from }) => shop === order.shop && from <= order.at)
-          const rule = known.sort((left, right) => right.from - left.from)[0]
-          if (rule === undefined) emitTo('unknown', order)
-          else if (order.cents > rule.limit) {
-            emit({
-              order: order.id,
-              customer: order.customer,
-              cents: order.cents,
-              limit: rule.limit,
-            })
-          }
+      onRecord(order, { broadcast, emit, emitTo }) {
+        const rule = broadcast.rules.get(order.shop)
+        if (rule === undefined) emitTo('unknown', order)
+        else if (order.cents > rule.limit) {
+          emit({
+            order: order.id,
+            customer: order.customer,
+            cents: order.cents,
+            limit: rule.limit,
+          })
         }
-        state.waiting.update(state.waiting.get().filter(({ at }) => at > atMs))
       },
-      onBroadcast: (rule, { broadcast }) => broadcast.rules.put(`${rule.shop} ${rule.from}`, rule),
+      onBroadcast: (rule, { broadcast }) => broadcast.rules.put(rule.shop, rule),
     })
   checked.sinkTo('alarms', fileSink({ directory: `${directory}/alarms`, schema: Alarm }))
   checked

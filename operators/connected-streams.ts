@@ -1,7 +1,9 @@
 /** What the methods of connected streams do: two keyed ones, or a keyed with a broadcast one. */
 import { isDeepStrictEqual } from 'node:util'
+import type { Upstream } from './graph-builder.ts'
 import type { KeyedParts } from './keyed-parts.ts'
 import type { Methods, StreamParts } from './planner.ts'
+import type { Order } from './process.ts'
 import type { BroadcastConnectedStream, ConnectedStreams } from './streams.ts'
 import type { StateDescriptor } from '../engine/state/state.ts'
 import type { SchemaData } from '../engine/stream/schema.ts'
@@ -10,11 +12,15 @@ import { checkUid } from '../engine/graph/validate.ts'
 import { callSite } from './call-site.ts'
 import { checkDefinition, stepError } from './checks.ts'
 import { declared, eventTimeUse, handlesTimers, hashed, keyNames, schemaOf } from './keyed-parts.ts'
-import { addStep, PARTS } from './planner.ts'
+import { addStep, PARTS, repartitioned } from './planner.ts'
 import { planJson } from './plan-json.ts'
 import { orderJson, orderOf, withLate } from './process-order.ts'
-import { createBroadcastProcess, createCoProcess } from './runtime/factories.ts'
-import { fieldShape } from './shapes.ts'
+import {
+  createBroadcastOrder,
+  createBroadcastProcess,
+  createCoProcess,
+} from './runtime/factories.ts'
+import { fieldShape, isExact } from './shapes.ts'
 import { stateDescriptors } from './states.ts'
 
 export class ConnectedStreamsSteps implements Methods<ConnectedStreams<unknown, unknown, unknown>> {
@@ -64,15 +70,18 @@ export class ConnectedStreamsSteps implements Methods<ConnectedStreams<unknown, 
     return addStep(
       this.#left.planner,
       step,
-      withLate(sides, order, eitherShape(this.#left, this.#right)),
+      withLate(sides, order, eitherShape(this.#left[PARTS], this.#right[PARTS])),
     )
   }
 }
 
 /** What is known of a record that may be of either side. */
-export function eitherShape(left: KeyedParts, right: KeyedParts): SchemaData | undefined {
-  const shape = left[PARTS].shape
-  return isDeepStrictEqual(shape, right[PARTS].shape) ? shape : undefined
+export function eitherShape(left: StreamParts, right: StreamParts): SchemaData | undefined {
+  return isDeepStrictEqual(left.shape, right.shape) ? left.shape : undefined
+}
+
+function exactShape({ shape }: StreamParts): SchemaData | undefined {
+  return isExact(shape) ? shape : undefined
 }
 
 export class BroadcastConnectedSteps implements Methods<
@@ -88,15 +97,16 @@ export class BroadcastConnectedSteps implements Methods<
 
   process(uid: unknown, definition: unknown): object {
     checkUid(uid, 'process', callSite)
-    checkArrival(definition, uid)
     checkDefinition(
       definition,
       ['emits', 'broadcast', 'onRecord', 'onBroadcast'],
-      ['state', 'sides', 'onTimer'],
+      ['order', 'state', 'sides', 'onTimer'],
       uid,
     )
     const { emits, states, sides } = declared(definition)
+    const order = orderOf(definition['order'], uid, sides)
     const broadcast = broadcastStates(definition['broadcast'], uid)
+    const copies = this.#copies(uid, order)
     const { key } = this.#keyed
     const step = {
       kind: 'broadcast-process',
@@ -106,37 +116,52 @@ export class BroadcastConnectedSteps implements Methods<
         emits,
         sides,
         broadcast,
+        ...orderJson(order),
         ...handlesTimers(definition['onTimer']),
       }),
       shape: emits,
       functionSlots: 2 + (key.type === 'function' ? 1 : 0),
       keys: [key, undefined],
-      eventTime: eventTimeUse([definition['onRecord'], definition['onTimer']]),
-      order: 'arrival' as const,
-      inputs: [hashed(this.#keyed), this.#broadcast.upstreams],
+      eventTime: eventTimeUse([definition['onRecord'], definition['onTimer']], order),
+      order,
+      inputs: [hashed(this.#keyed), copies],
       runtime: createBroadcastProcess({
         key,
+        order,
         schema: schemaOf(this.#keyed),
+        broadcastSchema: exactShape(this.#broadcast),
         definition,
         states,
         broadcast,
         sides: Object.keys(sides),
       }),
     }
-    return addStep(this.#keyed.planner, step, sides)
+    const shape = eitherShape(this.#keyed[PARTS], this.#broadcast)
+    const late = order === 'event-time' ? { late: repartitioned(copies, { type: 'forward' }) } : {}
+    return addStep(this.#keyed.planner, step, withLate(sides, order, shape), late)
   }
-}
 
-/** A broadcast stream has no keys, and so no keyed state in which its records could wait. */
-function checkArrival(definition: unknown, uid: string): void {
-  const { order } = (definition ?? {}) as { readonly order?: unknown }
-  if (order === undefined) return
-  throw stepError(
-    'OPTION_INVALID',
-    `process "${uid}" asks for an order, and one of its inputs is a broadcast stream`,
-    'Let its records wait by an event-time timer, as the example 04-fraud-rules.ts does.',
-    uid,
-  )
+  /**
+   * The broadcast stream as the subtasks get it: in event-time order it is sorted first, in one
+   * subtask, by a step of its own.
+   */
+  #copies(uid: string, order: Order): readonly Upstream[] {
+    const { upstreams, shape } = this.#broadcast
+    if (order === 'arrival') return upstreams
+    const own = `${uid}.broadcast`
+    checkUid(own, 'process', callSite)
+    const node = this.#keyed.planner.builder.add({
+      kind: 'broadcast-order',
+      uid: own,
+      parallelism: 1,
+      shape,
+      eventTime: 'needs',
+      order,
+      inputs: [repartitioned(upstreams, { type: 'global' })],
+      runtime: createBroadcastOrder(exactShape(this.#broadcast)),
+    })
+    return [{ node, side: undefined, partitioning: { type: 'broadcast' } }]
+  }
 }
 
 function broadcastStates(

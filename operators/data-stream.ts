@@ -225,12 +225,14 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
   }
 
   sideOutput(name: string): object {
-    const { sides, upstreams } = this[PARTS]
+    const { sides, upstreams, sideSources = {} } = this[PARTS]
     const isKnown = sides === 'any' ? typeof name === 'string' : Object.hasOwn(sides, name)
     if (!isKnown) throw unknownSide(name, sides)
+    const sources = Object.hasOwn(sideSources, name) ? sideSources[name]! : []
     return this.planner.stream({
       ...this[PARTS],
-      upstreams: upstreams.map((upstream) => ({ ...upstream, side: name })),
+      upstreams: [...upstreams, ...sources].map((upstream) => ({ ...upstream, side: name })),
+      sideSources: {},
       shape: sides === 'any' ? undefined : sides[name],
       sides: {},
     })

@@ -12,6 +12,7 @@ import {
   days,
   field,
   int32,
+  mapState,
   minutes,
   monotonous,
   seconds,
@@ -167,4 +168,36 @@ test('a process function over keys says in which order it gets its records', () 
   }
   expect(said({})).toEqual(['has timers', 'records come in order of arrival'])
   expect(said({ order: 'event-time' })).toEqual(['has timers', 'records come in event-time order'])
+})
+
+test('a broadcast stream is brought into event-time order by a step of its own', () => {
+  const graph = graphOf((env) => {
+    const rules = bids(env, 'rules').assignTimestampsAndWatermarks('at', monotonous())
+    bids(env, 'bids')
+      .assignTimestampsAndWatermarks('at', monotonous())
+      .keyBy('auction')
+      .connect(rules.broadcast())
+      .process('check', {
+        emits: Bid,
+        order: 'event-time',
+        broadcast: { rules: mapState(int32(), Bid) },
+        onRecord: () => undefined,
+        onBroadcast: () => undefined,
+      })
+      .sinkTo('out', TABLE)
+  })
+  const lines = explainText(toJobGraph(graph, 2), 2).split('\n')
+  const told = lines.map((line) => line.trim().replace(/ {2}\(.*:\d+\)$/, ''))
+  const at = told.indexOf('check.broadcast: broadcast-order')
+  expect(told.slice(at - 1, at + 3)).toEqual([
+    'task 3, 1 subtask',
+    'check.broadcast: broadcast-order',
+    'gives the copies of all subtasks one order',
+    'records come in event-time order',
+  ])
+  const step = told.slice(told.indexOf('check: broadcast-process'))
+  expect(step.slice(3, 5)).toEqual([
+    'a copy in each subtask of rules',
+    'records come in event-time order',
+  ])
 })

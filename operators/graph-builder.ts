@@ -145,6 +145,7 @@ const UID_KINDS = new Set([
   'keyed-process',
   'co-process',
   'broadcast-process',
+  'broadcast-order',
   'aggregate',
   'reduce',
   'window-aggregate',

@@ -125,7 +125,7 @@ export class KeyedStreamSteps
       inputs: [hashed(this), hashed(other)],
       runtime: createIntervalJoin({ keys, schemas, lowerMs, upperMs, step }),
     } as const
-    return addStep(this.planner, join, { late: eitherShape(this, other) })
+    return addStep(this.planner, join, { late: eitherShape(this[PARTS], other[PARTS]) })
   }
 
   #processObject(uid: string, definition: unknown): object {

@@ -12,6 +12,8 @@ export interface StreamParts {
   /** What is known of the records. */
   readonly shape: SchemaData | undefined
   readonly sides: SideShapes
+  /** Further steps that give records to a side output, by its name. */
+  readonly sideSources?: Readonly<Record<string, readonly Upstream[]>>
   /** The step that `named` and `parallelism` speak of; undefined after union. */
   readonly last: number | undefined
 }
@@ -48,12 +50,18 @@ export function partsOf(stream: unknown, planner: Planner, step: string): Stream
 }
 
 /** Adds a step and gives its result as a stream. */
-export function addStep(planner: Planner, step: Step, sides: SideShapes = {}): object {
+export function addStep(
+  planner: Planner,
+  step: Step,
+  sides: SideShapes = {},
+  sideSources: StreamParts['sideSources'] = {},
+): object {
   const node = planner.builder.add(step)
   return planner.stream({
     upstreams: [{ node, side: undefined, partitioning: { type: 'forward' } }],
     shape: step.shape,
     sides,
+    sideSources,
     last: node,
   })
 }

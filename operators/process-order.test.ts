@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { ErrorCode } from '../engine/base/errors.ts'
 import type { StreamEnvironment } from './index.ts'
 import { StreamError } from '../engine/base/errors.ts'
+import { monotonous } from './index.ts'
 import { bidsOf, clicksOf, Click, graphOf, sink } from './testing.ts'
 
 const MISTAKES: readonly [ErrorCode, string, string, (env: StreamEnvironment) => unknown][] = [
@@ -37,11 +38,12 @@ const MISTAKES: readonly [ErrorCode, string, string, (env: StreamEnvironment) =>
         }),
   ],
   [
-    'OPTION_INVALID',
-    'process "b" asks for an order, and one of its inputs is a broadcast stream',
-    '04-fraud-rules.ts',
+    'EVENT_TIME_MISSING',
+    '"b.broadcast", a step in event-time order, gets no watermarks from "bids"',
+    'Call assignTimestampsAndWatermarks',
     (env) =>
       clicksOf(env)
+        .assignTimestampsAndWatermarks('at', monotonous())
         .keyBy('user')
         .connect(bidsOf(env).broadcast())
         .process('b', {
@@ -50,7 +52,8 @@ const MISTAKES: readonly [ErrorCode, string, string, (env: StreamEnvironment) =>
           broadcast: {},
           onRecord: () => undefined,
           onBroadcast: () => undefined,
-        }),
+        })
+        .sinkTo('out', sink()),
   ],
   [
     'EVENT_TIME_MISSING',

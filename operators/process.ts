@@ -80,8 +80,10 @@ export interface BroadcastProcess<
   S extends States,
   B extends States,
   O extends Fields,
+  D extends Order,
 > {
   readonly emits: Schema<Out>
+  readonly order?: D
   readonly broadcast: B
   readonly state?: S
   readonly sides?: O

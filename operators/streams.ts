@@ -194,8 +194,14 @@ export interface ConnectedStreams<L, R, K> {
 }
 
 export interface BroadcastConnectedStream<T, U, K> {
-  process<Out, const B extends States, const S extends States = {}, const P extends Fields = {}>(
+  process<
+    Out,
+    const B extends States,
+    const S extends States = {},
+    const P extends Fields = {},
+    D extends Order = 'arrival',
+  >(
     uid: string,
-    definition: BroadcastProcess<T, U, K, Out, S, B, P>,
-  ): DataStream<Out, RowOf<P>>
+    definition: BroadcastProcess<T, U, K, Out, S, B, P, D>,
+  ): DataStream<Out, RowOf<P> & LateSide<D, T | U>>
 }

@@ -113,10 +113,7 @@ function shown({ name, at }: StreamNode): string {
   return at === undefined ? `step "${name}"` : `step "${name}" (${at})`
 }
 
-function remedyFor({ kind, name }: StreamNode): string {
-  if (kind === 'broadcast-process') {
-    return `Let the records of "${name}" wait by an event-time timer, as the example 04-fraud-rules.ts does.`
-  }
+function remedyFor({ name }: StreamNode): string {
   return (
     `Give process "${name}" order: 'event-time'. Then its answer for records on time is one, ` +
     'however they arrive.'

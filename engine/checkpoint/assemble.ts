@@ -13,6 +13,7 @@ import { assert } from '../base/assert.ts'
 import { StreamError } from '../base/errors.ts'
 import { VALUE_CODEC_VERSION } from '../stream/value-codec.ts'
 import { compareCommittables } from './committables.ts'
+import { copiesAreEqual } from './broadcast-copies.ts'
 import { declarationOf } from './job-facts.ts'
 
 /** The parts of a manifest that come from the subtasks. */
@@ -64,7 +65,7 @@ function operatorState(
   }
   if (subtasks.length === 0) return undefined
   assert(subtasks.length === vertex.parallelism, `state of "${uid}" is missing`)
-  checkCopies(uid, subtasks)
+  checkCopies(uid, node, subtasks)
   return {
     uid,
     kind: node.kind,
@@ -77,10 +78,13 @@ function operatorState(
   }
 }
 
-/** Broadcast state is equal in every subtask, or a function was not deterministic. */
-function checkCopies(uid: string, subtasks: readonly OperatorSubtaskState[]): void {
-  const hashes = new Set(subtasks.map((subtask) => subtask.broadcast?.hash))
-  if (hashes.size <= 1) return
+/** Copies of broadcast state are equal, or a function was not deterministic. */
+function checkCopies(
+  uid: string,
+  { order }: StreamNode,
+  subtasks: readonly OperatorSubtaskState[],
+): void {
+  if (copiesAreEqual(subtasks, order === 'event-time')) return
   throw new StreamError(
     'BROADCAST_DIVERGED',
     `the broadcast state of "${uid}" differs by subtask`,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { StateDescriptor } from '../state/state.ts'
-import { WAITING_STATES } from '../state/waiting-states.ts'
+import { BROADCAST_WAITING_STATE, WAITING_STATES } from '../state/waiting-states.ts'
 import { fitToJob, type FitOptions, type HeldStates } from './fits-job.ts'
 import type { JobFacts, OperatorFacts } from './job-facts.ts'
 import { sampleManifest } from './testing/manifests.ts'
@@ -186,4 +186,22 @@ test('a step may leave event-time order when nothing waits, and not while record
   )
   const more = job({ operators: new Map([['count', facts({ states: [...states, ...ordered] })]]) })
   expect(fitToJob(manifest, more, same).operators).toHaveLength(1)
+})
+
+test('the step that sorts a broadcast stream goes when nothing waits in it, and not before', () => {
+  const [operator] = manifest.operators
+  const uid = 'check.broadcast'
+  const sorter = { ...operator!, uid, kind: 'broadcast-order' }
+  const before = sampleManifest({ operators: [operator!, sorter] })
+  const held = (waiting: number): HeldStates =>
+    new Map([[uid, { states: new Map([[BROADCAST_WAITING_STATE, waiting]]), timers: 0 }]])
+  expect(fitToJob(before, job(), same, held(0)).operators.map(({ uid }) => uid)).toEqual(['count'])
+  expect(() => fitToJob(before, job(), same, held(2))).toThrow(
+    expect.objectContaining({
+      code: 'STATE_NOT_DECLARED',
+      message:
+        'broadcast records wait in "check.broadcast" for their event time in checkpoint 1.2, and no step of the job takes them in that order',
+      hint: "Give the step its uid and order: 'event-time' again, and change it when nothing waits. If the step has a new uid, say so with --rename-uid check.broadcast=NEW.broadcast. To lose the records knowingly, use --drop-state check.broadcast.",
+    }) as Error,
+  )
 })

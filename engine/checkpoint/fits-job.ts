@@ -109,7 +109,11 @@ function comparedOperator(
   if (now === undefined) {
     const findings = isNothingHeld(held)
       ? [wholeFinding(uid, 'dropped', 'it holds nothing')]
-      : [missing(parts, was, 'state', `state for operator "${was}"`)]
+      : [
+          operator.kind === 'broadcast-order'
+            ? orderLeft(parts, was)
+            : missing(parts, was, 'state', `state for operator "${was}"`),
+        ]
     return { findings, state: undefined }
   }
   const checkpoint = formatCheckpointId(parts.manifest.checkpointId)
@@ -219,6 +223,22 @@ function missing({ manifest }: Parts, uid: string, part: string, what: string): 
       code: 'STATE_UID_MISSING',
       message: `checkpoint ${formatCheckpointId(manifest.checkpointId)} has ${what}, which is not in the job`,
       hint: `Give the step its old uid back. If it has a new one, say so with --rename-uid ${uid}=NEW. To lose what it holds knowingly, use ${drop}.`,
+    },
+  }
+}
+
+/** The step behind it has gone, or is in order of arrival now. */
+function orderLeft({ manifest }: Parts, uid: string): Finding {
+  const drop = flagText('--drop-state', uid)
+  return {
+    uid,
+    part: '',
+    verdict: 'refused',
+    note: 'broadcast records wait in it for their event time, and no step takes them in that order',
+    refusal: {
+      code: 'STATE_NOT_DECLARED',
+      message: `broadcast records wait in "${uid}" for their event time in checkpoint ${formatCheckpointId(manifest.checkpointId)}, and no step of the job takes them in that order`,
+      hint: `Give the step its uid and order: 'event-time' again, and change it when nothing waits. If the step has a new uid, say so with --rename-uid ${uid}=NEW.broadcast. To lose the records knowingly, use ${drop}.`,
     },
   }
 }

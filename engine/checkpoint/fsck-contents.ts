@@ -3,6 +3,7 @@ import type { Files } from '../base/files.ts'
 import { readWholeFile } from '../base/files.ts'
 import { auditBroadcast, BroadcastState } from '../state/broadcast-state.ts'
 import { keyGroupRange } from '../stream/keys.ts'
+import { copiesAreEqual, copyToRestore } from './broadcast-copies.ts'
 import { damageOf, type Finding } from './fsck-finding.ts'
 import { damaged } from './manifest-codec.ts'
 import type { CheckpointManifest } from './manifest.ts'
@@ -84,26 +85,32 @@ async function auditKeyed(
   return { values, timers }
 }
 
-/** The first subtask's file, and that every subtask had the same. */
+/** Each file, and that the subtasks had the same. Returns the items of the copy to restore. */
 async function auditBroadcasts(
   files: Files,
   folder: string,
   operator: OperatorState,
   findings: Finding[],
 ): Promise<number> {
-  const copies = operator.subtasks.flatMap(({ broadcast }) => broadcast ?? [])
-  const file = copies.find((copy) => copy.file !== undefined)?.file
-  if (file === undefined) return 0
-  const path = join(folder, file.path)
-  try {
-    if (copies.some(({ hash }) => hash !== file.sha256)) {
-      throw damaged(path, `subtasks of "${operator.uid}" had other broadcast state`)
+  const { uid, subtasks, declared } = operator
+  const restored = copyToRestore(subtasks)
+  const isEqual = copiesAreEqual(subtasks, declared?.settings['order'] === 'event-time')
+  let items = 0
+  for (const { broadcast } of subtasks) {
+    const file = broadcast?.file
+    if (file === undefined) continue
+    const path = join(folder, file.path)
+    try {
+      if (!isEqual || broadcast!.hash !== file.sha256) {
+        throw damaged(path, `subtasks of "${uid}" had other broadcast state`)
+      }
+      const found = await decoding(path, () => readBroadcast(files, path, file))
+      if (file === restored) items = found
+    } catch (error) {
+      findings.push(damageOf(error, path))
     }
-    return await decoding(path, () => readBroadcast(files, path, file))
-  } catch (error) {
-    findings.push(damageOf(error, path))
-    return 0
   }
+  return items
 }
 
 async function readBroadcast(

@@ -19,7 +19,10 @@ export interface OperatorSubtaskState {
   readonly chain: readonly FileReference[]
   /** The combined input watermark at the barrier. */
   readonly watermarkMs: number
-  /** Broadcast state: subtask 0's file, and everybody's content hash. */
+  /**
+   * Broadcast state: everybody's content hash, and subtask 0's file. In a step in event-time order
+   * each subtask has a file, and copies of one watermark are equal.
+   */
   readonly broadcast?: { readonly file?: FileReference; readonly hash: string }
 }
 

@@ -39,6 +39,8 @@ function kindWords(kind: string, given: Fields): readonly string[] {
       return [`fields ${text(given['fields'])}`]
     case 'top-n':
       return [`the ${text(given['n'])} best by "${text(given['by'])}", ${text(given['order'])}`]
+    case 'broadcast-order':
+      return ['gives the copies of all subtasks one order']
     case 'interval-join':
       return [keysWords(given['keys']), betweenWords(given)]
     default:

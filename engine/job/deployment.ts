@@ -3,8 +3,10 @@ import type { OperatorRestore, Deployment, RingDescription } from '../worker/pro
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { JobPlan } from './job-plan.ts'
 import { createRing, ringBytes } from '../channel/ring.ts'
+import { copyToRestore } from '../checkpoint/broadcast-copies.ts'
+import { startWatermark } from '../checkpoint/start-watermark.ts'
 import { planData } from '../graph/plan.ts'
-import { MIN_WATERMARK } from '../stream/elements.ts'
+import { keyGroupRange } from '../stream/keys.ts'
 import { hasKeyedState } from '../worker/state-files.ts'
 import { channelsOf } from '../worker/task-builder.ts'
 
@@ -73,31 +75,27 @@ function restoreOf(
   const restore: Record<string, OperatorRestore> = {}
   for (const operator of restored?.operators ?? []) {
     const { uid, parallelism, maxParallelism, descriptors, changes = [], subtasks } = operator
-    const broadcast = subtasks[0]?.broadcast?.file
+    const broadcast = copyToRestore(subtasks)
     restore[uid] = { parallelism, maxParallelism, descriptors, changes, subtasks, broadcast }
   }
   return restore
 }
 
-/**
- * The watermark that each vertex with keyed state starts at: the greatest of its subtasks.
- *
- * They stand at the same one, because watermarks go out on every channel, before the barrier
- * (architecture A13); but for inputs that were idle and came back: what a subtask had seen of the
- * others by then decides how far it went on. Those that were behind fire first what is up to there.
- */
+/** By vertex and subtask: the watermark to start at, of those that had state. */
 function watermarksOf(
   graph: JobGraph,
   restore: Readonly<Record<string, OperatorRestore>>,
-): Readonly<Record<number, number>> {
-  const watermarks: Record<number, number> = {}
-  for (const vertex of graph.vertices) {
-    for (const { uid } of vertex.chain) {
-      const operator = uid === undefined ? undefined : restore[uid]
-      if (operator === undefined) continue
-      const reached = operator.subtasks.map(({ watermarkMs }) => watermarkMs)
-      watermarks[vertex.id] = Math.max(...reached, watermarks[vertex.id] ?? MIN_WATERMARK)
-    }
+): Readonly<Record<number, readonly number[]>> {
+  const watermarks: Record<number, readonly number[]> = {}
+  for (const { id, chain, parallelism, maxParallelism } of graph.vertices) {
+    const restored = chain.flatMap(({ uid }) => restore[uid ?? ''] ?? [])
+    if (restored.length === 0) continue
+    const isOrdered = chain[0]!.order === 'event-time'
+    watermarks[id] = Array.from({ length: parallelism }, (_, subtask) => {
+      const range = keyGroupRange(subtask, maxParallelism, parallelism)
+      const own = { range, maxParallelism, isOrdered }
+      return Math.max(...restored.map((operator) => startWatermark(operator, own)))
+    })
   }
   return watermarks
 }

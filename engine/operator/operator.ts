@@ -48,7 +48,10 @@ export interface StreamOperator {
   splitGenerator?(index: number): Json | undefined
   /** Only watermark assigners: what gives their watermark; undefined: they are idle, or at an end. */
   lowestSplit?(): LowestSplit | undefined
-  /** Only watermark assigners: their input, as a whole, is idle or active again. */
+  /**
+   * The input, as a whole, is idle or active again. Rows emitted here stand before the status;
+   * watermark assigners hand the status on themselves.
+   */
   onInputIdle?(idle: boolean): void
   /** Only watermark assigners: they swallow the watermarks of their input and emit their own. */
   readonly emitsWatermarks?: boolean
@@ -140,13 +143,15 @@ export interface TimerQueue extends TimerService {
    * As `fireEventTime`, but one by one in the order of (time, places before timers, key bytes), so
    * that a timer set for the time at hand or an earlier one comes next. `onPlace` takes one record
    * of the current key and returns true when none is left at that time: the place is then removed.
-   * In a call `watermarkMs` is the time at hand − 1.
+   * Records of `unkeyed` come before the places and timers of their time. In a call `watermarkMs` is
+   * the time at hand − 1.
    */
   fireInOrder(
     ms: number,
     onPlace: (atMs: number) => boolean,
     onTimer: (atMs: number) => void,
     mayContinue: () => boolean,
+    unkeyed?: UnkeyedRecords,
   ): boolean
   fireProcessingTime(
     nowMs: number,
@@ -156,4 +161,11 @@ export interface TimerQueue extends TimerService {
   /** Time of the first event-time timer; Infinity: there is none. */
   nextEventTimeMs(): number
   nextProcessingTimeMs(): number | undefined
+}
+
+/** Records without a key that wait for their time, the first first. */
+export interface UnkeyedRecords {
+  /** Infinity: none waits. */
+  nextMs(): number
+  take(): void
 }

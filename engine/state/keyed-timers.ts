@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { assert } from '../base/assert.ts'
 import { StreamError } from '../base/errors.ts'
-import type { TimerQueue } from '../operator/operator.ts'
+import type { TimerQueue, UnkeyedRecords } from '../operator/operator.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
 import { keyHash } from '../stream/key-codec.ts'
 import type { Cell } from './cell.ts'
@@ -136,6 +136,7 @@ export class KeyedTimers implements TimerQueue {
     onPlace: (atMs: number) => boolean,
     onTimer: (atMs: number) => void,
     mayContinue: () => boolean,
+    unkeyed?: UnkeyedRecords,
   ): boolean {
     if (ms === MAX_WATERMARK) this.#chains ??= new TimerChains()
     for (;;) {
@@ -143,10 +144,17 @@ export class KeyedTimers implements TimerQueue {
       const timer = this.eventTime.first
       const isPlace = place !== undefined && (timer === undefined || place.atMs <= timer.atMs)
       const next = isPlace ? place : timer
-      if (next === undefined || next.atMs > ms) break
+      const unkeyedMs = unkeyed === undefined ? Infinity : unkeyed.nextMs()
+      const isKeyed = next !== undefined && next.atMs < unkeyedMs
+      const nextMs = isKeyed ? next.atMs : unkeyedMs
+      if (nextMs > ms) break
       if (!mayContinue()) return false
-      if (next.atMs > this.#atHandMs) this.#atHandMs = next.atMs
+      if (nextMs > this.#atHandMs) this.#atHandMs = nextMs
       this.#watermarkMs = this.#atHandMs - 1
+      if (!isKeyed) {
+        unkeyed!.take()
+        continue
+      }
       if (!isPlace) this.eventTime.remove(next) // Q2.
       this.#heap.setCurrentKey(next.key, next.hash)
       if (!isPlace) onTimer(next.atMs)

@@ -4,6 +4,9 @@
  */
 export const WAITING_STATES = ['waiting records', 'waiting records (right)'] as const
 
+/** The broadcast state in which records of a broadcast stream wait. */
+export const BROADCAST_WAITING_STATE = 'waiting records (broadcast)'
+
 export function isWaitingState(name: string): boolean {
-  return (WAITING_STATES as readonly string[]).includes(name)
+  return name === BROADCAST_WAITING_STATE || (WAITING_STATES as readonly string[]).includes(name)
 }

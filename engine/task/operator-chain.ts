@@ -209,7 +209,12 @@ export class ChainLink implements Output {
   passIdle(idle: boolean): void {
     if (this.operator.emitsWatermarks === true) this.operator.onInputIdle?.(idle)
     else if (this.offeredMs > this.reachedMs) this.#idleNext = idle
-    else this.emitIdle(idle)
+    else this.#tellIdle(idle)
+  }
+
+  #tellIdle(idle: boolean): void {
+    this.operator.onInputIdle?.(idle)
+    this.emitIdle(idle)
   }
 
   advance(): boolean {
@@ -223,7 +228,7 @@ export class ChainLink implements Output {
       if (this.operator.emitsWatermarks !== true || ms === MAX_WATERMARK) this.emitWatermark(ms)
     }
     if (this.#idleNext !== undefined) {
-      this.emitIdle(this.#idleNext)
+      this.#tellIdle(this.#idleNext)
       this.#idleNext = undefined
     }
     return true

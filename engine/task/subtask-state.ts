@@ -10,6 +10,11 @@ export interface OperatorStores {
   readonly link: number
   readonly keyed: KeyedStateStore | undefined
   readonly broadcast: BroadcastState | undefined
+  /**
+   * The step applies broadcast records by its watermark, which may differ between subtasks: each
+   * stores its copy. A restore takes the one that is furthest behind.
+   */
+  readonly isOrdered: boolean
 }
 
 /** Writes a file of this subtask into the state folder, durably, under a name of its own. */
@@ -59,6 +64,7 @@ export class SubtaskState {
       watermarkMs: watermarkOf(stores.link),
       keyed: stores.keyed?.snapshot(checkpointId),
       broadcast: stores.broadcast?.snapshot(),
+      isStored: stores.isOrdered || this.#subtask === 0,
     }))
     return this.#finish(parts)
   }
@@ -79,18 +85,18 @@ export class SubtaskState {
         watermarkMs: part.watermarkMs,
         ...(part.broadcast === undefined
           ? {}
-          : { broadcast: await this.#broadcast(part.uid, part.broadcast) }),
+          : { broadcast: await this.#broadcast(part, part.broadcast) }),
       }
     }
     return { operators, bytesWritten }
   }
 
-  /** All copies are equal: the first subtask's is stored, the others give their hash (A13). */
+  /** Where all copies are equal the first subtask's is stored, the others give their hash (A13). */
   async #broadcast(
-    uid: string,
+    { uid, isStored }: PendingPart,
     copy: { readonly bytes: Uint8Array; readonly hash: string },
   ): Promise<NonNullable<OperatorSubtaskState['broadcast']>> {
-    if (this.#subtask !== 0) return { hash: copy.hash }
+    if (!isStored) return { hash: copy.hash }
     return { hash: copy.hash, file: await this.#write(uid, copy.bytes) }
   }
 
@@ -111,4 +117,6 @@ interface PendingPart {
       }
     | undefined
   readonly broadcast: { readonly bytes: Uint8Array; readonly hash: string } | undefined
+  /** Whether the broadcast state is written here; the hash is told in any case. */
+  readonly isStored: boolean
 }

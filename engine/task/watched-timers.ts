@@ -62,8 +62,8 @@ export function watchedTimers(state: TimedState, faults: FaultProbe, place: Plac
     waitUntil(atMs) {
       timers.waitUntil(atMs)
     },
-    fireInOrder: (ms, onPlace, onTimer, mayContinue) =>
-      timers.fireInOrder(ms, onPlace, watched('event', onTimer), mayContinue),
+    fireInOrder: (ms, onPlace, onTimer, mayContinue, unkeyed) =>
+      timers.fireInOrder(ms, onPlace, watched('event', onTimer), mayContinue, unkeyed),
     fireProcessingTime: (nowMs, onTimer, mayContinue) =>
       timers.fireProcessingTime(nowMs, watched('processing', onTimer), mayContinue),
     nextEventTimeMs: () => timers.nextEventTimeMs(),

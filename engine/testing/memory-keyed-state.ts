@@ -5,7 +5,7 @@ import type {
   StateDescriptor,
   ValueState,
 } from '../state/state.ts'
-import type { TimerQueue } from '../operator/operator.ts'
+import type { TimerQueue, UnkeyedRecords } from '../operator/operator.ts'
 import { assert } from '../base/assert.ts'
 import { encodeKey, heapKey } from '../stream/key-codec.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
@@ -216,16 +216,24 @@ export class MemoryTimers implements TimerQueue {
     onPlace: (atMs: number) => boolean,
     onTimer: (atMs: number) => void,
     mayContinue: () => boolean,
+    unkeyed?: UnkeyedRecords,
   ): boolean {
     for (;;) {
       const place = this.#first('place')
       const timer = this.#first('event')
       const isPlace = place !== undefined && (timer === undefined || place.atMs <= timer.atMs)
       const next = isPlace ? place : timer
-      if (next === undefined || next.atMs > ms) break
+      const unkeyedMs = unkeyed?.nextMs() ?? Infinity
+      const isKeyed = next !== undefined && next.atMs < unkeyedMs
+      const nextMs = isKeyed ? next.atMs : unkeyedMs
+      if (nextMs > ms) break
       if (!mayContinue()) return false
-      this.#atHandMs = Math.max(this.#atHandMs, next.atMs)
+      this.#atHandMs = Math.max(this.#atHandMs, nextMs)
       this.watermarkMs = this.#atHandMs - 1
+      if (!isKeyed) {
+        unkeyed!.take()
+        continue
+      }
       this.#state.setCurrentKey(next.key, next.hash)
       if (!isPlace) this.#timers.delete(idOf(next))
       if (!isPlace) onTimer(next.atMs)

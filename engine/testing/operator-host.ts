@@ -9,6 +9,7 @@ import { heapKey, keyHash, selectKey } from '../stream/key-codec.ts'
 import { keyGroupOf, keyGroupRange } from '../stream/keys.ts'
 import { MemoryKeyedState, MemoryTimers, redistribute } from './memory-keyed-state.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
+import { startWatermark } from '../checkpoint/start-watermark.ts'
 
 /** What came out of an operator. `side` is undefined for the main output. */
 export type OperatorResult =
@@ -26,6 +27,7 @@ export interface OperatorSubject {
   create(): StreamOperator
   /** By input. Undefined, or none: that input is not keyed. */
   readonly keys?: readonly (KeySelector | undefined)[]
+  readonly order?: 'arrival' | 'event-time'
 }
 
 export interface HostOptions {
@@ -78,16 +80,27 @@ export class OperatorHost {
     this.#keyed = new MemoryKeyedState(mine)
     this.#timers = new MemoryTimers(this.#keyed, mine)
     this.#keyOf = (subject.keys ?? []).map((key) => (key === undefined ? key : selectKey(key)))
-    for (const [name, entries] of restored[0]?.broadcast ?? []) {
+    for (const [name, entries] of copyToRestore(restored)) {
       this.#broadcast.set(name, new Map(entries))
     }
-    const restoredMs = restored[0]?.watermarkMs ?? options.backend?.timers.watermarkMs
-    this.#watermarkMs = restoredMs ?? MIN_WATERMARK
+    this.#watermarkMs = options.backend?.timers.watermarkMs ?? this.#startMs(subject, restored)
     this.#timers.watermarkMs = this.#watermarkMs
     this.#emittedMs = restored[0]?.emittedMs ?? MIN_WATERMARK
     this.#nowMs = restored[0]?.nowMs ?? 0
     this.#timers.processingTimeMs = this.#nowMs
     this.#operator.open(this.#context(subtask, parallelism))
+    if (this.#watermarkMs === MIN_WATERMARK) return
+    // As a task does: what this subtask had still to fire.
+    const startMs = this.#watermarkMs
+    this.#untilDone(() => this.#operator.advanceWatermark?.(startMs) ?? true)
+  }
+
+  #startMs({ order }: OperatorSubject, restored: readonly HostSnapshot[]): number {
+    if (restored.length === 0) return MIN_WATERMARK
+    const subtasks = restored.map(({ watermarkMs }) => ({ chain: [], watermarkMs }))
+    const was = { parallelism: restored.length, maxParallelism: MAX_PARALLELISM, subtasks }
+    const isOrdered = order === 'event-time'
+    return startWatermark(was, { range: this.#range, maxParallelism: MAX_PARALLELISM, isOrdered })
   }
 
   /** Whether a record of this input comes to this subtask. */
@@ -231,4 +244,13 @@ export class OperatorHost {
       },
     }
   }
+}
+
+/** Of the least watermark, as a restore takes it. */
+function copyToRestore(restored: readonly HostSnapshot[]): HostSnapshot['broadcast'] {
+  let found: HostSnapshot | undefined
+  for (const snapshot of restored) {
+    if (found === undefined || snapshot.watermarkMs < found.watermarkMs) found = snapshot
+  }
+  return found?.broadcast ?? new Map()
 }

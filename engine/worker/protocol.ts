@@ -101,8 +101,8 @@ export interface Deployment {
   readonly parking: SharedArrayBuffer | undefined
   /** By `vertex:uid`, for operators that had state in the checkpoint. */
   readonly restore: Readonly<Record<string, OperatorRestore>>
-  /** Combined watermark of each vertex at the barrier. */
-  readonly watermarks: Readonly<Record<number, number>>
+  /** By vertex and subtask: the combined watermark to go on from. */
+  readonly watermarks: Readonly<Record<number, readonly number[]>>
 }
 
 export interface RingDescription {

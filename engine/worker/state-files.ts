@@ -71,12 +71,12 @@ export class StateFiles {
     watermarkMs: number,
   ): Promise<OperatorStores | undefined> {
     const uid = node.uid ?? node.name
-    const broadcast = node.kind === 'broadcast-process' ? await this.#openBroadcast(uid) : undefined
+    const broadcast = node.broadcast !== undefined ? await this.#openBroadcast(uid) : undefined
     const keyed = hasKeyedState(node)
       ? await this.#openKeyed(node, uid, vertex, watermarkMs)
       : undefined
     if (keyed === undefined && broadcast === undefined) return undefined
-    return { uid, link, keyed, broadcast }
+    return { uid, link, keyed, broadcast, isOrdered: node.order === 'event-time' }
   }
 
   async #openKeyed(

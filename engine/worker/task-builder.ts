@@ -79,7 +79,8 @@ export class TaskBuilder {
       vertex.chain.map((node, index) => new ChainLink(node, operators[index]!, mayProduce)),
     )
     this.#connect(chain, partitions)
-    const restoredMs = this.#parts.deployment.watermarks[vertex.id] ?? MIN_WATERMARK
+    const restoredMs =
+      this.#parts.deployment.watermarks[vertex.id]?.[this.#subtask] ?? MIN_WATERMARK
     await this.#open(chain, restoredMs)
     const task = new StreamTask({
       vertex,

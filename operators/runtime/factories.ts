@@ -37,6 +37,7 @@ import { SliceWindowOperator } from './slice-window.ts'
 import { aggregateCode, AggregateFold, ProcessFold, ReduceFold } from './window-fold.ts'
 import { slicesOf } from './window-slices.ts'
 import { AssignWatermarksOperator } from './assign-watermarks.ts'
+import { BroadcastOrderOperator } from './broadcast-order.ts'
 import { SelectOperator, WhereOperator } from './declared-steps.ts'
 import { OrderedProcessOperator } from './ordered-process.ts'
 import { ProcessOperator } from './process.ts'
@@ -49,6 +50,7 @@ import {
 import { ReduceOperator, reduceStates } from './reduce.ts'
 import { runningAggregateStates, RunningAggregateOperator } from './running-aggregate.ts'
 import { FilterOperator, FlatMapOperator, MapOperator } from './row-steps.ts'
+import { broadcastWaitingState } from './waiting-broadcast.ts'
 import { waitingStates } from './waiting-records.ts'
 
 export function createMap(options: FunctionOptions): OperatorFactory {
@@ -134,10 +136,25 @@ export function createCoProcess(options: CoProcessOptions): OperatorFactory {
 }
 
 export function createBroadcastProcess(options: BroadcastProcessOptions): OperatorFactory {
+  const { order, states, schema, broadcastSchema } = options
+  const broadcast: readonly StateDescriptor[] = Object.values(options.broadcast)
+  const logic = (): ProcessLogic => broadcastProcessLogic(options)
+  if (order === 'arrival') {
+    return { states: Object.values(states), broadcast, create: () => new ProcessOperator(logic) }
+  }
   return {
-    states: Object.values(options.states),
-    broadcast: Object.values(options.broadcast),
-    create: () => new ProcessOperator(() => broadcastProcessLogic(options)),
+    states: [...Object.values(states), ...waitingStates([schema])],
+    broadcast: [...broadcast, broadcastWaitingState(broadcastSchema)],
+    create: () => new OrderedProcessOperator(logic, [schema, broadcastSchema]),
+  }
+}
+
+/** Stands before the broadcast input of a step in event-time order. */
+export function createBroadcastOrder(schema: SchemaData | undefined): OperatorFactory {
+  return {
+    states: [],
+    broadcast: [broadcastWaitingState(schema)],
+    create: () => new BroadcastOrderOperator(schema),
   }
 }
 

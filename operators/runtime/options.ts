@@ -123,6 +123,9 @@ export interface CoProcessOptions {
 }
 
 export interface BroadcastProcessOptions extends KeyedOptions {
+  readonly order: Order
+  /** Of the records of the broadcast stream, where it is known. */
+  readonly broadcastSchema: SchemaData | undefined
   /** Has `onRecord`, `onBroadcast` and perhaps `onTimer`. The broadcast stream is input 1. */
   readonly definition: UserDefinition
   readonly states: Readonly<Record<string, StateDescriptor>>

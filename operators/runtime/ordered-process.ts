@@ -1,20 +1,22 @@
-import type { OperatorContext, StreamOperator } from '../../engine/operator/operator.ts'
+import type {
+  OperatorContext,
+  StreamOperator,
+  UnkeyedRecords,
+} from '../../engine/operator/operator.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
 import type { SchemaData } from '../../engine/stream/schema.ts'
-import type { ProcessLogic } from './process.ts'
+import type { ProcessInput, ProcessLogic } from './process.ts'
+import type { WaitingRecord } from './waiting-records.ts'
 import { BATCH_RECORDS_MAX, FIRINGS_PER_SLICE_MAX } from '../../engine/base/limits.ts'
-import {
-  asyncError,
-  isPromiseLike,
-  recordError,
-  userError,
-} from '../../engine/operator/user-error.ts'
+import { asyncError, isPromiseLike, userError } from '../../engine/operator/user-error.ts'
 import { KeyedInput } from './keyed-input.ts'
-import { Emitters, openStates, ProcessScope, UserTimers } from './process-context.ts'
-import { batchOfWaiting, WaitingRecords } from './waiting-records.ts'
+import { Emitters, openBroadcast, openStates, ProcessScope, UserTimers } from './process-context.ts'
+import { BroadcastQueue } from './waiting-broadcast.ts'
+import { batchOfWaiting, untimedError, WaitingRecords } from './waiting-records.ts'
 
 /**
- * Runs a user's process functions over keyed inputs in the order of event time.
+ * Runs a user's process functions over keyed inputs, one of which may go with a broadcast one, in
+ * the order of event time.
  *
  * O1. A record waits in state until the watermark passes its time. Then records and timers come by
  *     (time; records before timers; tie order of WaitingRecords W1; key bytes), one by one.
@@ -24,6 +26,9 @@ import { batchOfWaiting, WaitingRecords } from './waiting-records.ts'
  * O4. Releasing pauses between any two records or timers when the output is out of credit. What
  *     was released is no longer in the state, so nothing is repeated.
  * O5. Processing-time timers fire by the clock, between releases.
+ * O6. Records of a broadcast input come in one order in every subtask (`BroadcastOrderOperator`)
+ *     and are applied in it, each before the records and timers of its time. Broadcast state is
+ *     thus a function of the watermark and of what has arrived: copies of one watermark are equal.
  */
 export class OrderedProcessOperator implements StreamOperator {
   readonly #create: () => ProcessLogic
@@ -34,6 +39,10 @@ export class OrderedProcessOperator implements StreamOperator {
   #scope!: ProcessScope
   #inputs: readonly KeyedInput[] = []
   #waiting!: WaitingRecords
+  /** Of a broadcast input, which stands behind the keyed one. */
+  #copies: BroadcastQueue | undefined
+  #unkeyed: UnkeyedRecords | undefined
+  #broadcastScope: { readonly broadcast: Readonly<Record<string, unknown>> } | undefined
   readonly #late = new Int32Array(BATCH_RECORDS_MAX)
   #firings = 0
 
@@ -50,15 +59,27 @@ export class OrderedProcessOperator implements StreamOperator {
     this.#emitters = new Emitters(context.output, logic.sides)
     const handles = openStates(context.keyed, logic.states)
     this.#scope = new ProcessScope(this.#emitters, new UserTimers(context.timers), handles)
-    this.#inputs = logic.inputs.map(({ key }) => new KeyedInput(key as never, context))
-    this.#waiting = new WaitingRecords(context, this.#schemas)
+    const { readable, writable } = openBroadcast(context, logic.broadcast)
+    this.#scope.broadcast = readable
+    this.#broadcastScope = { broadcast: writable }
+    const keys = logic.inputs.map(({ key }) => key).filter((key) => typeof key === 'object')
+    this.#inputs = keys.map((key) => new KeyedInput(key, context))
+    this.#waiting = new WaitingRecords(context, this.#schemas.slice(0, keys.length))
+    if (keys.length < logic.inputs.length) {
+      this.#copies = new BroadcastQueue(context, this.#schemas[keys.length])
+      this.#unkeyed = { nextMs: () => this.#copies!.firstMs, take: () => this.#applyCopy() }
+    }
     logic.open?.(context.keyed)
   }
 
   processBatch(batch: RecordBatch, input: number): void {
     const { count, times, watermarks } = batch
     if (count === 0) return
-    if (times === undefined) throw this.#untimed(batch, 0)
+    if (input === this.#inputs.length) {
+      this.#takeCopies(batch)
+      return
+    }
+    if (times === undefined) throw untimedError(this.#context, batch, 0)
     const { keyed, timers } = this.#context
     const keys = this.#inputs[input]!.keys(batch)
     const hashes = this.#inputs[input]!.hashes(batch, keys)
@@ -67,7 +88,7 @@ export class OrderedProcessOperator implements StreamOperator {
     let lateCount = 0
     for (let index = 0; index < count; index += 1) {
       const ms = times[index]!
-      if (ms !== ms) throw this.#untimed(batch, index)
+      if (ms !== ms) throw untimedError(this.#context, batch, index)
       if (ms <= (watermarks?.[index] ?? watermarkMs)) {
         late[lateCount] = index
         lateCount += 1
@@ -85,7 +106,8 @@ export class OrderedProcessOperator implements StreamOperator {
       this.#fire(atMs, atMs)
     }
     const mayContinue = this.#startSlice()
-    const isDone = this.#context.timers.fireInOrder(ms, onPlace, onTimer, mayContinue)
+    const { timers } = this.#context
+    const isDone = timers.fireInOrder(ms, onPlace, onTimer, mayContinue, this.#unkeyed)
     this.#emitters.flush()
     return isDone
   }
@@ -110,17 +132,35 @@ export class OrderedProcessOperator implements StreamOperator {
     if (waiting === undefined) return true
     const isLast = !this.#waiting.has(atMs)
     this.#begin(atMs)
+    this.#call(this.#logic.inputs[this.#waiting.input]!, waiting, atMs, this.#scope)
+    return isLast
+  }
+
+  /** O6. A copy whose time has passed already is behind nothing that still waits. */
+  #takeCopies(batch: RecordBatch): void {
+    const copies = this.#copies!
+    for (let index = 0; index < batch.count; index += 1) copies.add(batch, index)
+    const { watermarkMs } = this.#context.timers
+    while (copies.firstMs <= watermarkMs) this.#applyCopy()
+  }
+
+  #applyCopy(): void {
+    this.#firings += 1
+    const waiting = this.#copies!.take()
+    const scope = this.#broadcastScope as unknown as ProcessScope
+    this.#call(this.#logic.inputs[this.#inputs.length]!, waiting, waiting.at, scope)
+  }
+
+  #call(port: ProcessInput, waiting: WaitingRecord, atMs: number, scope: ProcessScope): void {
     let returned: unknown
     try {
-      const port = this.#logic.inputs[this.#waiting.input]!
-      returned = port.onRecord(waiting.record, this.#scope)
+      returned = port.onRecord(waiting.record, scope)
     } catch (thrown) {
       throw userError(thrown, this.#context, batchOfWaiting(waiting, atMs), 0)
     }
     if (returned !== undefined && isPromiseLike(returned)) {
       throw asyncError('process', this.#context, batchOfWaiting(waiting, atMs), 0)
     }
-    return isLast
   }
 
   #fire(atMs: number, timestampMs: number): void {
@@ -151,16 +191,5 @@ export class OrderedProcessOperator implements StreamOperator {
       this.#emitters.drain()
       return this.#firings < FIRINGS_PER_SLICE_MAX && this.#context.output.hasCredit()
     }
-  }
-
-  #untimed(batch: RecordBatch, index: number): Error {
-    return recordError(
-      'EVENT_TIME_MISSING',
-      `a record of "${this.#context.name}" has no event time, and the step is in event-time order`,
-      'Call assignTimestampsAndWatermarks before the step.',
-      this.#context,
-      batch,
-      index,
-    )
   }
 }

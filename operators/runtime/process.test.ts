@@ -190,6 +190,8 @@ test('broadcast state is written by its own input and read by the keyed one', ()
   type Rules = { readonly broadcast: { readonly rules: MapState<string, number> } }
   const factory = createBroadcastProcess({
     key: byUser,
+    order: 'arrival',
+    broadcastSchema: undefined,
     schema: undefined,
     sides: [],
     states: {},

@@ -3,6 +3,7 @@ import type { MapState, StateDescriptor } from '../../engine/state/state.ts'
 import type { SchemaData } from '../../engine/stream/schema.ts'
 import { WAITING_STATES } from '../../engine/state/waiting-states.ts'
 import { RecordBatch } from '../../engine/stream/record-batch.ts'
+import { recordError } from '../../engine/operator/user-error.ts'
 import { compareValues } from './compare-values.ts'
 
 /** A record that waits, with its place in the source: −1 where that is not known. */
@@ -22,16 +23,31 @@ export function waitingStates(
 }
 
 function waitingState(schema: SchemaData | undefined, input: number): WaitingState {
-  const item: SchemaData = {
+  const name = WAITING_STATES[input]!
+  const value: SchemaData = { kind: 'list', item: waitingSchema(schema) }
+  return { type: 'map', name, key: { kind: 'float64' }, value }
+}
+
+type StructFields = Extract<SchemaData, { kind: 'struct' }>['fields']
+
+/** A waiting record of that schema; `more` stands before its own fields. */
+export function waitingSchema(schema: SchemaData | undefined, more: StructFields = []): SchemaData {
+  return {
     kind: 'struct',
     fields: [
+      ...more,
       { name: 'split', schema: { kind: 'int32' } },
       { name: 'offset', schema: { kind: 'float64' } },
       { name: 'record', schema: schema ?? { kind: 'packed' } },
     ],
   }
-  const name = WAITING_STATES[input]!
-  return { type: 'map', name, key: { kind: 'float64' }, value: { kind: 'list', item } }
+}
+
+export function waitingRecord(batch: RecordBatch, index: number): WaitingRecord {
+  const { splits, offsets } = batch
+  const split = typeof splits === 'number' ? splits : (splits?.[index] ?? -1)
+  const offset = offsets?.[index] ?? -1
+  return { split, offset: offset === offset ? offset : -1, record: batch.rows[index] }
 }
 
 /**
@@ -58,10 +74,7 @@ export class WaitingRecords {
   }
 
   add(batch: RecordBatch, index: number, atMs: number, input: number): void {
-    const { splits, offsets } = batch
-    const split = typeof splits === 'number' ? splits : (splits?.[index] ?? -1)
-    const offset = offsets?.[index] ?? -1
-    const waiting = { split, offset: offset === offset ? offset : -1, record: batch.rows[index] }
+    const waiting = waitingRecord(batch, index)
     const state = this.#states[input]!
     const list = state.get(atMs)
     if (list === undefined) {
@@ -100,10 +113,26 @@ export class WaitingRecords {
 }
 
 function fromTheEnd(left: WaitingRecord, right: WaitingRecord): number {
+  return compareWaiting(right, left)
+}
+
+/** W1, within one input and time. */
+export function compareWaiting(left: WaitingRecord, right: WaitingRecord): number {
   return (
-    right.split - left.split ||
-    right.offset - left.offset ||
-    compareValues(right.record, left.record)
+    left.split - right.split ||
+    left.offset - right.offset ||
+    compareValues(left.record, right.record)
+  )
+}
+
+export function untimedError(context: OperatorContext, batch: RecordBatch, index: number): Error {
+  return recordError(
+    'EVENT_TIME_MISSING',
+    `a record of "${context.name}" has no event time, and the step is in event-time order`,
+    'Call assignTimestampsAndWatermarks before the step.',
+    context,
+    batch,
+    index,
   )
 }
 

@@ -132,3 +132,107 @@ export default defineJob('switched', (env) => {
   await stopped()
   expect(rows(project.path('out')).map(({ at }) => at)).toEqual([0, 5_000])
 })
+
+/** Limits by shop from a time on, and orders; `step` says how they meet. */
+const limits = (order: string, source: string): string => `
+import { boundedOutOfOrderness, defineJob, hours, int32, mapState } from 'millrace'
+import { struct, timestamp, utf8 } from 'millrace'
+import { fileSink, fileSource, json } from 'millrace/connectors'
+const Order = struct({ id: int32(), shop: utf8(), at: timestamp() })
+const Limit = struct({ shop: utf8(), limit: int32(), at: timestamp() })
+const Row = struct({ id: int32(), limit: int32() })
+export default defineJob('limited', (env) => {
+  env.checkpointing({ everyMs: 50 })
+  const limits = env
+    .fromSource('limits', fileSource({ path: './limits', format: json(Limit)${source} }))
+    .assignTimestampsAndWatermarks('at', boundedOutOfOrderness(hours(1)))
+    .broadcast()
+  env.fromSource('orders', fileSource({ path: './orders', format: json(Order)${source} }))
+    .assignTimestampsAndWatermarks('at', boundedOutOfOrderness(hours(1)))
+    .keyBy('shop')
+    .connect(limits)
+    .process('check', {
+      emits: Row,
+      ${order}
+      broadcast: { limits: mapState(utf8(), int32()) },
+      onRecord: ({ id, shop }, { broadcast, emit }) =>
+        emit({ id, limit: broadcast.limits.get(shop) ?? -1 }),
+      onBroadcast: ({ shop, limit }, { broadcast }) => broadcast.limits.put(shop, limit),
+    })
+    .sinkTo('out', fileSink({ directory: './out', schema: Row }))
+})
+`
+const ORDERED = "order: 'event-time',"
+const MINUTE_MS = 60_000
+const shopOf = (n: number): string => `shop-${(n * 7) % 5}`
+
+test('an order sees the limits up to its time, over worker threads', async ({ project }) => {
+  const limitsAt = Array.from({ length: 300 }, (_, n) => ({
+    shop: shopOf(n),
+    limit: n,
+    at: (n + ((n * 13) % 20)) * MINUTE_MS,
+  }))
+  const orders = Array.from({ length: 4_000 }, (_, id) => ({
+    id,
+    shop: shopOf(id * 3),
+    at: Math.floor(id / 13 + ((id * 11) % 30)) * MINUTE_MS,
+  }))
+  for (const [folder, all] of [
+    ['limits', limitsAt],
+    ['orders', orders],
+  ] as const) {
+    for (const part of [0, 1, 2]) {
+      const mine = all.filter((_, n) => n % 3 === part).map((row) => JSON.stringify(row))
+      project.write(`${folder}/${part}.jsonl`, `${mine.join('\n')}\n`)
+    }
+  }
+  project.write('job.ts', limits(ORDERED, ''))
+  const ended = await project.run(['run', 'job.ts', '--parallelism', '3'])
+  expect(ended.exitCode, ended.stderr).toBe(0)
+  // Files in the order of their names, then lines: what comes last of a time holds.
+  const inOrder = [0, 1, 2].flatMap((part) => limitsAt.filter((_, n) => n % 3 === part))
+  const sorted = inOrder.toSorted((left, right) => left.at - right.at)
+  const limitOf = (shop: string, at: number): number =>
+    sorted.findLast((limit) => limit.shop === shop && limit.at <= at)?.limit ?? -1
+  const texts = rows(project.path('out')).map(({ id, limit }) => `${String(id)} ${String(limit)}`)
+  const wanted = orders.map(({ id, shop, at }) => `${id} ${limitOf(shop, at)}`)
+  expect(texts.sort()).toEqual(wanted.sort())
+})
+
+test('a step with a broadcast stream leaves event-time order when nothing waits, or by the hints', async ({
+  project,
+}) => {
+  const line = (at: number, more: object): string =>
+    `${JSON.stringify({ shop: 'a', at: at * MINUTE_MS, ...more })}\n`
+  // The watermark comes to one hour: the second limit and the second order wait.
+  project.write('limits/0.jsonl', line(30, { limit: 1 }) + line(120, { limit: 2 }))
+  project.write('orders/0.jsonl', line(45, { id: 1 }) + line(120, { id: 2 }))
+  const args = ['run', 'job.ts', '--parallelism', '2']
+  const stopped = async (more: readonly string[], count: number): Promise<void> => {
+    const run = await startChecked(project, [...args, ...more], {}, '.millrace/limited')
+    await until('the rows are out', () => rows(project.path('out')).length >= count)
+    const ended = await project.run(['stop', 'limited'])
+    expect(ended.exitCode, ended.stderr).toBe(0)
+    expect((await run.ended).exitCode).toBe(0)
+  }
+  project.write('job.ts', limits(ORDERED, ', watch: true'))
+  await stopped([], 1)
+
+  project.write('job.ts', limits('', ', watch: true'))
+  const drops: string[] = []
+  for (const dropped of ['check.broadcast', 'check:waiting records']) {
+    const refused = await project.run([...args, ...drops])
+    expect([refused.exitCode, refused.stderr]).toEqual([
+      3,
+      expect.stringMatching(/STATE_NOT_DECLARED[\s\S]*wait/),
+    ])
+    expect(refused.stderr).toContain(
+      `--drop-state ${dropped.includes(' ') ? `'${dropped}'` : dropped}`,
+    )
+    drops.push('--drop-state', dropped)
+  }
+  await stopped(drops, 1)
+  project.write('job.ts', limits(ORDERED, ', watch: true'))
+  await stopped([], 1)
+  expect(rows(project.path('out'))).toEqual([{ id: 1, limit: 1 }])
+})
