@@ -5,10 +5,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { brokerMissing, startKafka, type TestKafka } from '../kafka/test-kafka.ts'
 import { event } from '../jobs/events.ts'
 import { runWithKills } from './kill-run.ts'
+import { livesToTheEnd } from './short-lives.ts'
 import { bucketTotals } from './oracle.ts'
 import { countIds, query, readTotals } from './parquet-rows.ts'
 
@@ -54,6 +56,29 @@ test.skipIf(missing !== undefined)(
         bucketTotals(RECORDS, BUCKET_MS),
       )
       console.log(`kafka-to-parquet.ts: ${report.kills} kills, seed ${seed}`)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  },
+)
+
+test.skipIf(missing !== undefined)(
+  'kafka-to-parquet.ts, killed four CPU seconds after each start, comes to its end',
+  async () => {
+    const topic = await fill(kafka)
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-lives-'))
+    try {
+      const set = { directory: join(folder, 'out'), brokers: kafka.brokers.join(','), topic }
+      const lives = await livesToTheEnd({
+        job: fileURLToPath(new URL('../jobs/kafka-to-parquet.ts', import.meta.url)),
+        arguments: Object.entries(set).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
+        environment: { MILLRACE_CHECKPOINTING_EVERY_MS: '300' },
+        workDir: join(folder, 'work'),
+        cpuSeconds: 4,
+        most: 12,
+      })
+      expect(await countIds(join(folder, 'out/raw'))).toEqual({ rows: RECORDS, distinct: RECORDS })
+      console.log(`kafka-to-parquet.ts: ${lives} lives`)
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
