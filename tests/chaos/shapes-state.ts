@@ -149,6 +149,34 @@ const broadcast: ChaosShape = {
   expected: { above: rows(events.filter(isAboveLimit).map(({ id }) => ({ id }))) },
 }
 
+/** The same with the rules in their place in event time: no record is held by the job itself. */
+const rules: ChaosShape = {
+  name: 'rules',
+  job: defineJob('rules', (env) => {
+    env.checkpointing(checkpointing)
+    const source = generatorSource({ records: LIMITS, perSecond: 100, generate: limitOf })
+    const limits = env
+      .fromSource('limits', source)
+      .assignTimestampsAndWatermarks('from', monotonous())
+      .broadcast()
+    generated(env, 'events')
+      .keyBy('user')
+      .connect(limits)
+      .process('check', {
+        emits: Ids,
+        order: 'event-time',
+        broadcast: { limit: mapState(int32(), int32()) },
+        onRecord({ id, amount }, { broadcast, emit }) {
+          if (amount > broadcast.limit.get(0)!) emit({ id })
+        },
+        onBroadcast: ({ limit }, { broadcast }) => broadcast.limit.put(0, limit),
+      })
+      .sinkTo('above', idSink('above'))
+  }),
+  parameters: {},
+  expected: { above: rows(events.filter(isAboveLimit).map(({ id }) => ({ id }))) },
+}
+
 function isAboveLimit({ amount, at }: ShapeEvent): boolean {
   const index = Math.min(LIMITS - 1, Math.floor((at - START_MS + 1) / LIMIT_EVERY_MS))
   return amount > limitOf(index).limit
@@ -326,6 +354,7 @@ export const stateShapes: readonly ChaosShape[] = [
   join,
   connect,
   broadcast,
+  rules,
   timers,
   idle,
   delays,
