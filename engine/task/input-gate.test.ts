@@ -111,6 +111,50 @@ test('a channel that was idle and is behind lowers no watermark', () => {
   expect(texts()).toEqual(['20@1|50'])
 })
 
+test('a channel that is active again, and has said so, holds the watermark from then on', () => {
+  const woken = [ACTIVE, placed([60, 20])]
+  const behind = [placed([300, 200]), watermark(250)]
+  // Whichever channel has its turn: the status waits already when the other one is read.
+  const one = gateOf([[watermark(10)], [watermark(10), IDLE]])
+  expect(one.texts()).toEqual(['w10'])
+  one.readers[0]!.elements.push(...behind)
+  one.readers[1]!.elements.push(...woken)
+  expect(one.texts()).toEqual(['300@0|10', '60@1|20', 'w20'])
+
+  const other = gateOf([[watermark(10), IDLE], [watermark(10)]])
+  expect(other.texts()).toEqual(['w10'])
+  other.readers[0]!.elements.push(...woken)
+  other.readers[1]!.elements.push(...behind)
+  expect(other.texts()).toEqual(['300@1|10', '60@0|20', 'w20'])
+})
+
+test('of several idle channels all that are active again count, and those that stay idle do not', () => {
+  const { readers, texts } = gateOf([
+    [watermark(10)],
+    [watermark(10), IDLE],
+    [watermark(10), IDLE],
+    [watermark(10), IDLE],
+  ])
+  expect(texts()).toEqual(['w10'])
+  readers[0]!.elements.push(watermark(200))
+  readers[2]!.elements.push(ACTIVE)
+  readers[3]!.elements.push(watermark(30), ACTIVE)
+  expect(texts()).toEqual([])
+  readers[2]!.elements.push(watermark(25))
+  expect(texts()).toEqual(['w25'])
+  readers[2]!.elements.push(END)
+  expect(texts()).toEqual(['w30'])
+})
+
+test('an idle channel at its barrier is left there, and the others are read', () => {
+  const { readers, texts } = gateOf([[watermark(10)], [watermark(10), IDLE]])
+  expect(texts()).toEqual(['w10'])
+  readers[1]!.elements.push(barrier(1), ACTIVE)
+  readers[0]!.elements.push(watermark(20), barrier(1), watermark(30))
+  expect(texts()).toEqual(['w20', 'b1'])
+  expect(readers[1]!.elements).toEqual([])
+})
+
 test('a batch that needs no other watermarks is handed out as it is', () => {
   const element = placed([10, 4], [20, 9])
   const { gate } = gateOf([[element]])

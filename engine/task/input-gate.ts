@@ -29,6 +29,9 @@ export type GateEvent =
  * G3. While a batch is read the other channels stand still: before each of its records the combined
  *     watermark is the least of the one that the channel has there and of those of the others. A
  *     batch is handed out with these, and what the channel has reached with it counts from then on.
+ * G4. What idle channels have said comes before whatever was sent later through an active one: a
+ *     subtask that announces records, and only then lets others go on, is counted in time. What is
+ *     behind a barrier of its channel still waits (G1).
  */
 export class InputGate {
   readonly #channels: readonly GateChannel[]
@@ -80,10 +83,27 @@ export class InputGate {
       const index = this.#turn
       this.#turn = index + 1 === count ? 0 : index + 1
       if (this.#aligner.isBlocked(index)) continue
-      const event = this.#poll(index)
+      const event =
+        (this.#valve.idleCount > 0 ? this.#hearIdle(index) : undefined) ?? this.#poll(index)
       if (event !== undefined) return event
     }
     return this.#queue.shift()
+  }
+
+  /** G4: before the channel of that index is read. Whether it has something is looked at first. */
+  #hearIdle(index: number): GateEvent | undefined {
+    const channels = this.#channels
+    if (this.#valve.isIdle(index) || !channels[index]!.reader.hasNext()) return undefined
+    for (let other = 0; other < channels.length; other += 1) {
+      while (this.#valve.isIdle(other) && !this.#aligner.isBlocked(other)) {
+        if (!channels[other]!.reader.hasNext()) break
+        const event = this.#poll(other)
+        if (event === undefined) continue
+        this.#turn = index
+        return event
+      }
+    }
+    return undefined
   }
 
   release(): void {

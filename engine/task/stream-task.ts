@@ -57,6 +57,7 @@ export class StreamTask {
   #alignmentStartedMs: number | undefined
   #flushedMs = 0
   #steps = 0
+  #workDone = 0
   #busyMs = 0
   #blockedMs = 0
   #blockedSinceMs: number | undefined
@@ -79,6 +80,11 @@ export class StreamTask {
 
   get subtask(): number {
     return this.#parts.subtask
+  }
+
+  /** All work up to the end of the last slice, in units. Snapshots are paid for by it. */
+  get workDone(): number {
+    return this.#workDone
   }
 
   /** For fault points. */
@@ -115,19 +121,10 @@ export class StreamTask {
       for (const partition of partitions) partition.flush()
       this.#flushedMs = endedMs
     }
+    if (worked) this.#workDone = this.#countWork()
     this.#busyMs += endedMs - startedMs
     if (step === 'blocked') this.#blockedSinceMs = endedMs
     return worked
-  }
-
-  /**
-   * All work so far, in units that take about as long as each other: records in and out of each
-   * operator, and steps. Snapshots are paid for by it.
-   */
-  get workDone(): number {
-    let units = this.#steps * STEP_UNITS
-    for (const { recordsIn, recordsOut } of this.#parts.chain.links) units += recordsIn + recordsOut
-    return units
   }
 
   /** Whether `runSlice` would find something to do: asked once more before parking. */
@@ -218,6 +215,13 @@ export class StreamTask {
     await source?.close()
     for (const link of [...chain.links].reverse()) await link.operator.close?.()
     await state.close()
+  }
+
+  /** In units that take about as long as each other: records in and out of operators, and steps. */
+  #countWork(): number {
+    let units = this.#steps * STEP_UNITS
+    for (const { recordsIn, recordsOut } of this.#parts.chain.links) units += recordsIn + recordsOut
+    return units
   }
 
   #tellExpecting(): void {

@@ -21,6 +21,7 @@ export class WatermarkValve {
   readonly #watermarks: Float64Array
   readonly #idle: Uint8Array
   #watermarkMs: number
+  #idleCount = 0
   #allIdle = false
 
   constructor(channels: number, restoredMs = MIN_WATERMARK) {
@@ -50,6 +51,15 @@ export class WatermarkValve {
     return this.#allIdle
   }
 
+  /** How many open channels are idle. */
+  get idleCount(): number {
+    return this.#idleCount
+  }
+
+  isIdle(channel: number): boolean {
+    return this.#idle[channel] === 1
+  }
+
   /** Returns the combined watermark when it has advanced. */
   onWatermark(channel: number, ms: number): number | undefined {
     assert(channel < this.#watermarks.length, 'a watermark of an unknown channel')
@@ -62,14 +72,20 @@ export class WatermarkValve {
 
   onStatus(channel: number, idle: boolean): StatusChange {
     assert(channel < this.#watermarks.length, 'a status of an unknown channel')
-    this.#idle[channel] = idle ? 1 : 0
+    this.#setIdle(channel, idle ? 1 : 0)
     return this.#refresh()
   }
 
   /** No more comes from this channel. Its status no longer counts (V3, V4). */
   onEnd(channel: number): StatusChange {
     this.#watermarks[channel] = MAX_WATERMARK
+    this.#setIdle(channel, 0)
     return this.#refresh()
+  }
+
+  #setIdle(channel: number, idle: 0 | 1): void {
+    this.#idleCount += idle - this.#idle[channel]!
+    this.#idle[channel] = idle
   }
 
   #refresh(): StatusChange {
