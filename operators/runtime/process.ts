@@ -3,10 +3,10 @@ import type { OperatorContext, StreamOperator } from '../../engine/operator/oper
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
 import type { KeyedStateBackend, StateDescriptor } from '../../engine/state/state.ts'
 import { assert } from '../../engine/base/assert.ts'
-import { FIRINGS_PER_SLICE_MAX } from '../../engine/base/limits.ts'
-import { asyncError, isPromiseLike, userError } from '../../engine/operator/user-error.ts'
 import { Emitters, openBroadcast, openStates, ProcessScope, UserTimers } from './process-context.ts'
+import { FiringSlice } from './firing-slice.ts'
 import { KeyedInput } from './keyed-input.ts'
+import { UserCalls } from './user-calls.ts'
 
 /** What a process step does, whichever form it was written in. */
 export interface ProcessLogic {
@@ -43,19 +43,18 @@ export class ProcessOperator implements StreamOperator {
   #logic!: ProcessLogic
   #context!: OperatorContext
   #emitters!: Emitters
+  #slice!: FiringSlice
+  #calls!: UserCalls
   #scope!: ProcessScope
   #broadcastScope: { readonly broadcast: Readonly<Record<string, unknown>> } | undefined
   #keyed: (KeyedInput | undefined)[] = []
   #hasKey = false
-  #firings = 0
   readonly #onEventTimer = (atMs: number): void => {
     this.#emitters.passTime(atMs)
     this.#fire(atMs, atMs)
   }
-  /** The rows so far go out before the credit is looked at. */
-  readonly #mayContinue = (): boolean => {
-    this.#emitters.drain()
-    return this.#firings < FIRINGS_PER_SLICE_MAX && this.#context.output.hasCredit()
+  readonly #onProcessingTimer = (atMs: number): void => {
+    this.#fire(atMs, NaN)
   }
 
   constructor(create: () => ProcessLogic) {
@@ -67,6 +66,8 @@ export class ProcessOperator implements StreamOperator {
     this.#logic = logic
     this.#context = context
     this.#emitters = new Emitters(context.output, logic.sides)
+    this.#slice = new FiringSlice(this.#emitters, context.output)
+    this.#calls = new UserCalls(logic, context)
     this.#hasKey = logic.inputs.some((input) => typeof input.key === 'object')
     const handles = this.#hasKey ? openStates(context.keyed, logic.states) : {}
     const timers = this.#hasKey ? new UserTimers(context.timers) : undefined
@@ -90,7 +91,7 @@ export class ProcessOperator implements StreamOperator {
   processFrom(batch: RecordBatch, input: number, from: number): number {
     const port = this.#logic.inputs[input]!
     const watermarks = this.#hasKey ? batch.watermarks : undefined
-    this.#firings = 0
+    this.#slice.start()
     if (watermarks !== undefined && !this.#reach(watermarks[from]!)) {
       this.#emitters.flush()
       return from
@@ -103,12 +104,14 @@ export class ProcessOperator implements StreamOperator {
     for (; index < batch.count; index += 1) {
       if (watermarks !== undefined && !this.#reach(watermarks[index]!)) break
       if (port.key === 'broadcast') {
-        this.#processBroadcast(port, batch, index)
+        this.#calls.onRecord(port, batch, index, this.#broadcastScope as unknown as ProcessScope)
         continue
       }
       if (keys !== undefined) this.#context.keyed.setCurrentKey(keys[index], hashes![index]!)
-      this.#scope.key = keys?.[index]
-      this.#processRecord(port, batch, index)
+      const scope = this.#scope
+      scope.key = keys?.[index]
+      scope.atRecord(index, batch.times === undefined ? NaN : batch.times[index]!)
+      this.#calls.onRecord(port, batch, index, scope)
       this.#emitters.drain()
     }
     this.#emitters.flush()
@@ -117,7 +120,7 @@ export class ProcessOperator implements StreamOperator {
 
   advanceWatermark(ms: number): boolean {
     if (!this.#hasKey) return true
-    this.#firings = 0
+    this.#slice.start()
     const isDone = this.#reach(ms)
     this.#emitters.flush()
     return isDone
@@ -125,12 +128,13 @@ export class ProcessOperator implements StreamOperator {
 
   advanceProcessingTime(nowMs: number): boolean {
     if (!this.#hasKey) return true
-    const onTimer = (atMs: number): void => {
-      this.#fire(atMs, NaN)
-    }
-    this.#firings = 0
+    this.#slice.start()
     const { timers } = this.#context
-    const isDone = timers.fireProcessingTime(nowMs, onTimer, this.#mayContinue)
+    const isDone = timers.fireProcessingTime(
+      nowMs,
+      this.#onProcessingTimer,
+      this.#slice.mayContinue,
+    )
     this.#emitters.flush()
     return isDone
   }
@@ -139,56 +143,21 @@ export class ProcessOperator implements StreamOperator {
     return this.#hasKey ? this.#context.timers.nextProcessingTimeMs() : undefined
   }
 
-  #processRecord(port: ProcessInput, batch: RecordBatch, index: number): void {
-    const scope = this.#scope
-    scope.atRecord(index, batch.times === undefined ? NaN : batch.times[index]!)
-    let returned: unknown
-    try {
-      returned = port.onRecord(batch.rows[index], scope)
-    } catch (thrown) {
-      throw userError(thrown, this.#context, batch, index)
-    }
-    if (returned !== undefined && isPromiseLike(returned)) {
-      throw asyncError('process', this.#context, batch, index)
-    }
-  }
-
-  #processBroadcast(port: ProcessInput, batch: RecordBatch, index: number): void {
-    const scope = this.#broadcastScope as unknown as ProcessScope
-    let returned: unknown
-    try {
-      returned = port.onRecord(batch.rows[index], scope)
-    } catch (thrown) {
-      throw userError(thrown, this.#context, batch, index)
-    }
-    if (returned !== undefined && isPromiseLike(returned)) {
-      throw asyncError('process', this.#context, batch, index)
-    }
-  }
-
   /** P3. False: some of the timers that are due at this watermark are still to fire. */
   #reach(ms: number): boolean {
     const { timers } = this.#context
     const emitters = this.#emitters
     if (ms <= emitters.watermarkMs && timers.nextEventTimeMs() > ms) return true
-    if (!timers.fireEventTime(ms, this.#onEventTimer, this.#mayContinue)) return false
+    if (!timers.fireEventTime(ms, this.#onEventTimer, this.#slice.mayContinue)) return false
     if (ms > emitters.watermarkMs) emitters.watermarkMs = ms
     return true
   }
 
   #fire(atMs: number, timestampMs: number): void {
-    this.#firings += 1
+    this.#slice.count()
     const scope = this.#scope
     scope.key = this.#context.keyed.currentKey
     scope.atTime(timestampMs)
-    let returned: unknown
-    try {
-      returned = this.#logic.onTimer?.(atMs, scope)
-    } catch (thrown) {
-      throw userError(thrown, this.#context, undefined, -1)
-    }
-    if (returned !== undefined && isPromiseLike(returned)) {
-      throw asyncError('process', this.#context, undefined, -1)
-    }
+    this.#calls.onTimer(atMs, scope)
   }
 }

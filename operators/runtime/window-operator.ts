@@ -3,8 +3,9 @@ import type { KeySelector } from '../../engine/stream/keys.ts'
 import type { OperatorContext, StreamOperator } from '../../engine/operator/operator.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
 import { assert } from '../../engine/base/assert.ts'
-import { BATCH_RECORDS_MAX, FIRINGS_PER_SLICE_MAX } from '../../engine/base/limits.ts'
+import { BATCH_RECORDS_MAX } from '../../engine/base/limits.ts'
 import { Emitters } from './process-context.ts'
+import { FiringSlice } from './firing-slice.ts'
 import { KeyedInput } from './keyed-input.ts'
 import { recordError, userError } from '../../engine/operator/user-error.ts'
 
@@ -35,19 +36,15 @@ export abstract class WindowOperator implements StreamOperator {
   protected emitters!: Emitters
   #input!: KeyedInput
   readonly #late = new Int32Array(BATCH_RECORDS_MAX)
-  #firings = 0
+  #slice!: FiringSlice
   readonly #onEventTimer = (atMs: number): void => {
-    this.#firings += 1
+    this.#slice.count()
     this.emitters.passTime(atMs)
     try {
       this.onTimer(atMs)
     } catch (thrown) {
       throw userError(thrown, this.context, undefined, -1)
     }
-  }
-  readonly #mayContinue = (): boolean => {
-    this.emitters.drain()
-    return this.#firings < FIRINGS_PER_SLICE_MAX && this.context.output.hasCredit()
   }
 
   constructor(parts: WindowParts) {
@@ -57,6 +54,7 @@ export abstract class WindowOperator implements StreamOperator {
   open(context: OperatorContext): void {
     this.context = context
     this.emitters = new Emitters(context.output, this.parts.sides)
+    this.#slice = new FiringSlice(this.emitters, context.output)
     this.emitters.watermarkMs = context.timers.watermarkMs
     this.fold = this.parts.createFold(this.emitters)
     this.#input = new KeyedInput(this.parts.key, context)
@@ -71,7 +69,7 @@ export abstract class WindowOperator implements StreamOperator {
   processFrom(batch: RecordBatch, _input: number, from: number): number {
     const { count, times, watermarks } = batch
     if (times === undefined) throw this.#untimed(batch, 0)
-    this.#firings = 0
+    this.#slice.start()
     if (watermarks !== undefined && !this.#reach(watermarks[from]!)) {
       this.emitters.flush()
       return from
@@ -105,7 +103,7 @@ export abstract class WindowOperator implements StreamOperator {
   }
 
   advanceWatermark(ms: number): boolean {
-    this.#firings = 0
+    this.#slice.start()
     const isDone = this.#reach(ms)
     this.emitters.flush()
     return isDone
@@ -119,7 +117,7 @@ export abstract class WindowOperator implements StreamOperator {
   /** W3. False: some of the timers that are due at this watermark are still to fire. */
   #reach(ms: number): boolean {
     const { timers } = this.context
-    if (!timers.fireEventTime(ms, this.#onEventTimer, this.#mayContinue)) return false
+    if (!timers.fireEventTime(ms, this.#onEventTimer, this.#slice.mayContinue)) return false
     if (ms > this.emitters.watermarkMs) this.emitters.watermarkMs = ms
     return true
   }
