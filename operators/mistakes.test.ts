@@ -2,7 +2,6 @@
 import { expect, test } from 'vitest'
 import type { ErrorCode } from '../engine/base/errors.ts'
 import type { StreamEnvironment, TimerService } from './index.ts'
-import { StreamError } from '../engine/base/errors.ts'
 import { sourceOf } from '../engine/operator/source.ts'
 import {
   boundedOutOfOrderness,
@@ -19,19 +18,9 @@ import {
   utf8,
 } from './index.ts'
 import type { Loose } from './testing.ts'
-import { bidsOf, clicksOf, Click, graphOf, sink, source } from './testing.ts'
+import { bidsOf, clicksOf, Click, errorOf, sink, source } from './testing.ts'
 
 const slack = boundedOutOfOrderness(seconds(1))
-
-function errorOf(build: (env: StreamEnvironment) => unknown): StreamError {
-  try {
-    graphOf(build)
-  } catch (error) {
-    expect(error).toBeInstanceOf(StreamError)
-    return error as StreamError
-  }
-  return expect.fail('the job was planned')
-}
 
 /** A source that asks for dead letters. */
 const deadLetters = (env: StreamEnvironment): Loose =>

@@ -4,7 +4,6 @@ import type { StreamEnvironment } from './index.ts'
 import { collectionSource } from '../connectors/collection/collection-source.ts'
 import { generatorSource } from '../connectors/generator/generator-source.ts'
 import { parquetSink } from '../connectors/parquet/parquet-sink.ts'
-import { StreamError } from '../engine/base/errors.ts'
 import { sourceOf } from '../engine/operator/source.ts'
 import { schemaData } from '../engine/stream/schema.ts'
 import {
@@ -22,19 +21,9 @@ import {
   utf8,
   watermarkGenerator,
 } from './index.ts'
-import { clicksOf, Click, graphOf, sink, source } from './testing.ts'
+import { clicksOf, Click, errorOf, graphOf, sink, source } from './testing.ts'
 
 const slack = boundedOutOfOrderness(seconds(1))
-
-function errorOf(build: (env: StreamEnvironment) => unknown): StreamError {
-  try {
-    graphOf(build)
-  } catch (error) {
-    expect(error).toBeInstanceOf(StreamError)
-    return error as StreamError
-  }
-  return expect.fail('the job was planned')
-}
 
 const wait = async (): Promise<unknown> => Promise.resolve()
 const emits = Click

@@ -2,7 +2,9 @@
 import type { SourceDefinition } from '../engine/operator/source.ts'
 import type { StreamGraph } from '../engine/graph/stream-graph.ts'
 import type { DataStream, KeyedStream, Schema, StreamEnvironment, WindowedStream } from './index.ts'
+import { expect } from 'vitest'
 import { assert } from '../engine/base/assert.ts'
+import { StreamError } from '../engine/base/errors.ts'
 import { jobDefinition } from '../engine/graph/job-definition.ts'
 import { sinkOf } from '../engine/operator/sink.ts'
 import { sourceOf } from '../engine/operator/source.ts'
@@ -60,4 +62,15 @@ export function graphOf(build: (env: StreamEnvironment) => unknown): StreamGraph
 
 function nothing(): never {
   assert(false, 'a plan starts nothing')
+}
+
+/** The error that planning the job ends with. */
+export function errorOf(build: (env: StreamEnvironment) => unknown): StreamError {
+  try {
+    graphOf(build)
+  } catch (error) {
+    expect(error).toBeInstanceOf(StreamError)
+    return error as StreamError
+  }
+  return expect.fail('the job was planned')
 }

@@ -99,6 +99,9 @@ function expectOnlyWhatUsersNeed(installed: string): void {
   expect(names).toContain('docs/guide/getting-started.md')
   expect(names).toContain('examples/01-word-count.ts')
   expect(names.filter((name) => /\.test\.|(^|\/)(bench|tests)(\/|$)/.test(name))).toEqual([])
+  // `engine/testing` is the entry point "millrace/testing"; other folders of that name are fixtures.
+  const testing = names.filter((name) => /^dist\/.*\/testing(\/|\.|$)/.test(name))
+  expect(testing.filter((name) => !name.startsWith('dist/engine/testing'))).toEqual([])
 
   const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
     readonly dependencies: Readonly<Record<string, string>>

@@ -1,32 +1,16 @@
 /** A partitioned table is read by others as it is: DuckDB here; the rules are those of Hive. */
-import { DuckDBInstance } from '@duckdb/node-api'
-import type { DuckDBConnection } from '@duckdb/node-api'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { RecordBatch, schemaOf, sinkDefinition } from '../../engine/index.ts'
 import type { SchemaData, StructSchema } from '../../engine/index.ts'
 import { parquetSink } from '../parquet/parquet-sink.ts'
+import { duckTable } from '../parquet/testing.ts'
 import { committablesOf, testDoors, writerContext } from '../testing.ts'
 import { fileSink } from './file-sink.ts'
 import type { PartitionOptions } from './partitioning.ts'
 
-let root = ''
-let table = ''
-let duck: DuckDBConnection
-
-beforeAll(async () => {
-  duck = await (await DuckDBInstance.create(':memory:')).connect()
-})
-afterAll(() => {
-  duck.closeSync()
-})
-beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'millrace-partitions-'))
-  table = join(root, 'table')
-})
-afterEach(() => rm(root, { recursive: true }))
+const here = duckTable()
 
 type Row = Readonly<Record<string, unknown>>
 const utf8 = { kind: 'utf8' } as const
@@ -37,7 +21,7 @@ type Kind = keyof typeof sinks
 function sinkOf(kind: Kind, named: Readonly<Record<string, SchemaData>>, options: object) {
   const fields = Object.entries(named).map(([name, schema]) => ({ name, schema }))
   const schema = schemaOf({ kind: 'struct', fields }) as StructSchema<Row>
-  return sinkDefinition(sinks[kind]<Row>({ directory: table, schema, ...options }))
+  return sinkDefinition(sinks[kind]<Row>({ directory: here.table, schema, ...options }))
 }
 
 async function land(
@@ -66,14 +50,14 @@ async function read(kind: Kind, columns: string, paths: readonly string[]): Prom
   const hive = `hive_partitioning = true, hive_types = {${types}}`
   const from =
     kind === 'parquet'
-      ? `read_parquet('${table}/**/*.parquet', ${hive})`
-      : `read_json('${table}/**/*.jsonl', format = 'newline_delimited', ${hive})`
-  const reader = await duck.runAndReadAll(`SELECT ${columns} FROM ${from} ORDER BY ALL`)
+      ? `read_parquet('${here.table}/**/*.parquet', ${hive})`
+      : `read_json('${here.table}/**/*.jsonl', format = 'newline_delimited', ${hive})`
+  const reader = await here.duck.runAndReadAll(`SELECT ${columns} FROM ${from} ORDER BY ALL`)
   return reader.getRowObjectsJson()
 }
 
 async function folders(): Promise<string[]> {
-  return (await readdir(table)).filter((name) => name !== '_millrace').sort()
+  return (await readdir(here.table)).filter((name) => name !== '_millrace').sort()
 }
 
 const hostile = [
@@ -134,7 +118,7 @@ describe.each(['parquet', 'json'] as const)('%s', (kind) => {
   test('a table whose one column is in the path is read as well', async () => {
     const rows = ['007', 'x', 'x'].map((shop) => ({ shop }))
     for (const [index, by] of ['shop', ({ shop }: Row) => `shop=${String(shop)}`].entries()) {
-      table = join(root, `t${index}`)
+      here.table = join(here.root, `t${index}`)
       await land(kind, { shop: utf8 }, rows, { partitionBy: by })
       expect(await read(kind, 'shop', ['shop'])).toEqual(rows)
     }
@@ -156,8 +140,8 @@ describe.each(['parquet', 'json'] as const)('%s', (kind) => {
     await land(kind, { shop: utf8 }, rows, options)
     const from = kind === 'parquet' ? 'read_parquet' : 'read_json'
     const end = kind === 'parquet' ? 'parquet' : 'jsonl'
-    const sql = `SELECT shop FROM ${from}('${table}/**/*.${end}', hive_partitioning = false) ORDER BY shop`
-    expect((await duck.runAndReadAll(sql)).getRowObjectsJson()).toEqual([
+    const sql = `SELECT shop FROM ${from}('${here.table}/**/*.${end}', hive_partitioning = false) ORDER BY shop`
+    expect((await here.duck.runAndReadAll(sql)).getRowObjectsJson()).toEqual([
       { shop: '' },
       { shop: 'a/b' },
     ])

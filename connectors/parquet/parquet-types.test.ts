@@ -1,30 +1,23 @@
-import { DuckDBInstance } from '@duckdb/node-api'
-import type { DuckDBConnection } from '@duckdb/node-api'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { RecordBatch } from '../../engine/index.ts'
 import type { SchemaData } from '../../engine/index.ts'
-import { begin, int32, land, nullable, parquetFiles, query, struct, utf8 } from './testing.ts'
+import {
+  begin,
+  duckTable,
+  int32,
+  land,
+  nullable,
+  parquetFiles,
+  query,
+  struct,
+  utf8,
+} from './testing.ts'
 import type { Named, Row } from './testing.ts'
 
-let root = ''
-let table = ''
-let duck: DuckDBConnection
-
-beforeAll(async () => {
-  duck = await (await DuckDBInstance.create(':memory:')).connect()
-})
-afterAll(() => {
-  duck.closeSync()
-})
-beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'millrace-parquet-'))
-  table = join(root, 'table')
-})
-afterEach(() => rm(root, { recursive: true }))
+const here = duckTable()
 
 const every: Named = {
   text: utf8,
@@ -159,9 +152,9 @@ const expected: Row[] = [
 ]
 
 test('DuckDB reads every type as it was written', async () => {
-  await land(table, every, rows)
-  expect(await query(duck, table, asText)).toEqual(expected)
-  const types = await query(duck, table, 'DESCRIBE SELECT * FROM TABLE')
+  await land(here.table, every, rows)
+  expect(await query(here.duck, here.table, asText)).toEqual(expected)
+  const types = await query(here.duck, here.table, 'DESCRIBE SELECT * FROM TABLE')
   expect(types.map((column) => column['column_type'])).toEqual([
     'VARCHAR',
     'INTEGER',
@@ -182,16 +175,16 @@ test('DuckDB reads every type as it was written', async () => {
 
 test('nulls among values, in every type', async () => {
   const mixed = [nulls, rows[0]!, nulls, rows[1]!, {}, rows[2]!, nulls]
-  await land(table, everyNullable, mixed)
+  await land(here.table, everyNullable, mixed)
   const none = Object.fromEntries(Object.keys(expected[0]!).map((name) => [name, null]))
-  const found = await query(duck, table, asText)
+  const found = await query(here.duck, here.table, asText)
   expect(found).toEqual([none, expected[0], none, expected[1], none, expected[2], none])
 })
 
 test('hyparquet reads the same', async () => {
-  await land(table, every, rows)
-  const [name] = await parquetFiles(table)
-  const file = await asyncBufferFromFile(join(table, name!))
+  await land(here.table, every, rows)
+  const [name] = await parquetFiles(here.table)
+  const file = await asyncBufferFromFile(join(here.table, name!))
   const read = await parquetReadObjects({ file, utf8: false })
   expect(read).toHaveLength(3)
   for (const [index, row] of read.entries()) {
@@ -226,7 +219,7 @@ test.each<[string, SchemaData, unknown, RegExp]>([
   ['null', utf8, null, /the value is null/],
   ['nothing', utf8, undefined, /the value is missing/],
 ])('a value that does not fit is refused: %s', async (_, schema, value, message) => {
-  const { writer } = await begin(table, { value: schema })
+  const { writer } = await begin(here.table, { value: schema })
   const batch = new RecordBatch(
     1,
     [{ value }],
@@ -249,8 +242,10 @@ test('column names are any text', async () => {
   const own = Object.fromEntries(odd.map((name, index) => [name, index])) as Row
   const schema: Named = { ...named, ['__proto__']: int32 }
   Object.defineProperty(own, '__proto__', { value: 1, enumerable: true })
-  await land(table, schema, [own])
-  const reader = await duck.runAndReadAll(`SELECT * FROM read_parquet('${table}/*.parquet')`)
+  await land(here.table, schema, [own])
+  const reader = await here.duck.runAndReadAll(
+    `SELECT * FROM read_parquet('${here.table}/*.parquet')`,
+  )
   expect(reader.columnNames()).toEqual(odd)
   expect(reader.getRowsJS()).toEqual([odd.map((_, index) => index)])
 })
@@ -258,9 +253,9 @@ test('column names are any text', async () => {
 test('the same records give the same bytes', async () => {
   const digests: Buffer[] = []
   for (const name of ['a', 'b']) {
-    table = join(root, name)
-    await land(table, every, rows)
-    digests.push(await readFile(join(table, (await parquetFiles(table))[0]!)))
+    here.table = join(here.root, name)
+    await land(here.table, every, rows)
+    digests.push(await readFile(join(here.table, (await parquetFiles(here.table))[0]!)))
   }
   expect(digests[0]!.equals(digests[1]!)).toBe(true)
 })

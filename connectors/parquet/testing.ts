@@ -1,6 +1,10 @@
 /** What the tests of the Parquet sink share. */
+import { DuckDBInstance } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { readdir } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
 import { RecordBatch, schemaOf, sinkDefinition } from '../../engine/index.ts'
 import type { Committer, Json, SchemaData, SinkWriter, StructSchema } from '../../engine/index.ts'
 import { committablesOf, testDoors, writerContext } from '../testing.ts'
@@ -80,6 +84,23 @@ export async function query(duck: DuckDBConnection, table: string, sql: string):
     sql.replaceAll('TABLE', `read_parquet('${table}/**/*.parquet', hive_partitioning = false)`),
   )
   return reader.getRowObjectsJS()
+}
+
+/** A table in a folder of its own for each test, and one DuckDB for all tests of the file. */
+export function duckTable(): { root: string; table: string; duck: DuckDBConnection } {
+  const here = { root: '', table: '', duck: undefined as unknown as DuckDBConnection }
+  beforeAll(async () => {
+    here.duck = await (await DuckDBInstance.create(':memory:')).connect()
+  })
+  afterAll(() => {
+    here.duck.closeSync()
+  })
+  beforeEach(async () => {
+    here.root = await mkdtemp(join(tmpdir(), 'millrace-table-'))
+    here.table = join(here.root, 'table')
+  })
+  afterEach(() => rm(here.root, { recursive: true }))
+  return here
 }
 
 export async function parquetFiles(table: string): Promise<string[]> {
