@@ -5,14 +5,14 @@ import type {
 } from '../../engine/operator/operator.ts'
 import type { RecordBatch } from '../../engine/stream/record-batch.ts'
 import type { SchemaData } from '../../engine/stream/schema.ts'
-import type { ProcessInput, ProcessLogic } from './process.ts'
-import type { WaitingRecord } from './waiting-records.ts'
-import { BATCH_RECORDS_MAX, FIRINGS_PER_SLICE_MAX } from '../../engine/base/limits.ts'
-import { asyncError, isPromiseLike, userError } from '../../engine/operator/user-error.ts'
+import type { ProcessLogic } from './process.ts'
+import { BATCH_RECORDS_MAX } from '../../engine/base/limits.ts'
+import { FiringSlice } from './firing-slice.ts'
 import { KeyedInput } from './keyed-input.ts'
 import { Emitters, openBroadcast, openStates, ProcessScope, UserTimers } from './process-context.ts'
+import { UserCalls } from './user-calls.ts'
 import { BroadcastQueue } from './waiting-broadcast.ts'
-import { batchOfWaiting, untimedError, WaitingRecords } from './waiting-records.ts'
+import { untimedError, WaitingRecords } from './waiting-records.ts'
 
 /**
  * Runs a user's process functions over keyed inputs, one of which may go with a broadcast one, in
@@ -44,7 +44,15 @@ export class OrderedProcessOperator implements StreamOperator {
   #unkeyed: UnkeyedRecords | undefined
   #broadcastScope: { readonly broadcast: Readonly<Record<string, unknown>> } | undefined
   readonly #late = new Int32Array(BATCH_RECORDS_MAX)
-  #firings = 0
+  #slice!: FiringSlice
+  #calls!: UserCalls
+  readonly #onPlace = (atMs: number): boolean => this.#release(atMs)
+  readonly #onEventTimer = (atMs: number): void => {
+    this.#fire(atMs, atMs)
+  }
+  readonly #onProcessingTimer = (atMs: number): void => {
+    this.#fire(atMs, NaN)
+  }
 
   /** `schemas`: of the records of each input, where they are known. */
   constructor(create: () => ProcessLogic, schemas: readonly (SchemaData | undefined)[]) {
@@ -57,6 +65,8 @@ export class OrderedProcessOperator implements StreamOperator {
     this.#logic = logic
     this.#context = context
     this.#emitters = new Emitters(context.output, logic.sides)
+    this.#slice = new FiringSlice(this.#emitters, context.output)
+    this.#calls = new UserCalls(logic, context)
     const handles = openStates(context.keyed, logic.states)
     this.#scope = new ProcessScope(this.#emitters, new UserTimers(context.timers), handles)
     const { readable, writable } = openBroadcast(context, logic.broadcast)
@@ -101,23 +111,25 @@ export class OrderedProcessOperator implements StreamOperator {
   }
 
   advanceWatermark(ms: number): boolean {
-    const onPlace = (atMs: number): boolean => this.#release(atMs)
-    const onTimer = (atMs: number): void => {
-      this.#fire(atMs, atMs)
-    }
-    const mayContinue = this.#startSlice()
-    const { timers } = this.#context
-    const isDone = timers.fireInOrder(ms, onPlace, onTimer, mayContinue, this.#unkeyed)
+    this.#slice.start()
+    const isDone = this.#context.timers.fireInOrder(
+      ms,
+      this.#onPlace,
+      this.#onEventTimer,
+      this.#slice.mayContinue,
+      this.#unkeyed,
+    )
     this.#emitters.flush()
     return isDone
   }
 
   advanceProcessingTime(nowMs: number): boolean {
-    const onTimer = (atMs: number): void => {
-      this.#fire(atMs, NaN)
-    }
-    const mayContinue = this.#startSlice()
-    const isDone = this.#context.timers.fireProcessingTime(nowMs, onTimer, mayContinue)
+    this.#slice.start()
+    const isDone = this.#context.timers.fireProcessingTime(
+      nowMs,
+      this.#onProcessingTimer,
+      this.#slice.mayContinue,
+    )
     this.#emitters.flush()
     return isDone
   }
@@ -132,7 +144,7 @@ export class OrderedProcessOperator implements StreamOperator {
     if (waiting === undefined) return true
     const isLast = !this.#waiting.has(atMs)
     this.#begin(atMs)
-    this.#call(this.#logic.inputs[this.#waiting.input]!, waiting, atMs, this.#scope)
+    this.#calls.onWaiting(this.#logic.inputs[this.#waiting.input]!, waiting, atMs, this.#scope)
     return isLast
   }
 
@@ -145,51 +157,22 @@ export class OrderedProcessOperator implements StreamOperator {
   }
 
   #applyCopy(): void {
-    this.#firings += 1
+    this.#slice.count()
     const waiting = this.#copies!.take()
     const scope = this.#broadcastScope as unknown as ProcessScope
-    this.#call(this.#logic.inputs[this.#inputs.length]!, waiting, waiting.at, scope)
-  }
-
-  #call(port: ProcessInput, waiting: WaitingRecord, atMs: number, scope: ProcessScope): void {
-    let returned: unknown
-    try {
-      returned = port.onRecord(waiting.record, scope)
-    } catch (thrown) {
-      throw userError(thrown, this.#context, batchOfWaiting(waiting, atMs), 0)
-    }
-    if (returned !== undefined && isPromiseLike(returned)) {
-      throw asyncError('process', this.#context, batchOfWaiting(waiting, atMs), 0)
-    }
+    this.#calls.onWaiting(this.#logic.inputs[this.#inputs.length]!, waiting, waiting.at, scope)
   }
 
   #fire(atMs: number, timestampMs: number): void {
     this.#begin(timestampMs)
-    let returned: unknown
-    try {
-      returned = this.#logic.onTimer?.(atMs, this.#scope)
-    } catch (thrown) {
-      throw userError(thrown, this.#context, undefined, -1)
-    }
-    if (returned !== undefined && isPromiseLike(returned)) {
-      throw asyncError('process', this.#context, undefined, -1)
-    }
+    this.#calls.onTimer(atMs, this.#scope)
   }
 
   #begin(timestampMs: number): void {
-    this.#firings += 1
+    this.#slice.count()
     const scope = this.#scope
     scope.key = this.#context.keyed.currentKey
     scope.atTime(timestampMs)
     this.#emitters.passTime(timestampMs)
-  }
-
-  /** O4. The rows so far go out before the credit is looked at. */
-  #startSlice(): () => boolean {
-    this.#firings = 0
-    return () => {
-      this.#emitters.drain()
-      return this.#firings < FIRINGS_PER_SLICE_MAX && this.#context.output.hasCredit()
-    }
   }
 }
