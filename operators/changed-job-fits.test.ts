@@ -105,7 +105,7 @@ describe('not refused', () => {
       'a renamed aggregate',
       running({ n: count(), a: sum('price') }),
       running({ n: count(), b: sum('price') }),
-      { renameState: { 'totals:aggregate a': 'aggregate b' } },
+      { renameState: { 'totals:a': 'b' } },
     ],
     [
       'a renamed broadcast state',
@@ -142,7 +142,7 @@ test('a state is not renamed to one that is there, nor an aggregate to one of an
   expect(fit(byHand(two), byHand({ b: valueState(int32()) }), dropped)).not.toBeInstanceOf(Error)
   expectRefused(
     fit(running({ n: count(), a: sum('price') }), running({ n: count(), b: max('price') }), {
-      renameState: { 'totals:aggregate a': 'aggregate b' },
+      renameState: { 'totals:a': 'b' },
     }),
     'STATE_SCHEMA_CHANGED',
     /the aggregate "a" of "totals": sum .* now max/,

@@ -174,7 +174,7 @@ describe('refused, with hints that work', () => {
       running({ n: count(), mean: average('price') }),
       running({ n: count() }),
       'STATE_NOT_DECLARED',
-      /state "sum mean" of "totals".*\(and 1 more\)/,
+      /holds the aggregate "mean" of "totals", which the step does not declare any more$/,
     ],
     [
       'a running distinct count is a count now',
@@ -188,7 +188,7 @@ describe('refused, with hints that work', () => {
       windowed(tumbling(minutes(60)), { n: count(), top: max('price'), all: sum('price') }),
       windowed(tumbling(minutes(60)), { n: count(), all: sum('price') }),
       'STATE_NOT_DECLARED',
-      /holds "latest slice\.top" of "hourly"/,
+      /holds "top" of "hourly", which the step does not declare any more$/,
     ],
     [
       'the sum of a window is a maximum now',

@@ -35,6 +35,7 @@ test('every code is thrown somewhere', () => {
 /** The test that does what an error advises, for each flag that one names. */
 const FOLLOWED: Readonly<Record<string, string>> = {
   '--against': 'cli/explain-against.test.ts',
+  '--budget': 'tests/cli/chaos-ends.test.ts',
   '--config': 'tests/cli/settings.test.ts',
   '--drain': 'tests/cli/savepoints.test.ts',
   '--drop-state': 'operators/changed-job.test.ts',
@@ -42,19 +43,24 @@ const FOLLOWED: Readonly<Record<string, string>> = {
   '--fresh': 'tests/cli/savepoints.test.ts',
   '--from': 'tests/cli/savepoints.test.ts',
   '--help': 'tests/cli.test.ts',
-  '--job-was': 'engine/checkpoint/work-folder.test.ts',
+  '--job': 'tests/cli/chaos.test.ts',
+  '--job-was': 'tests/cli/changed-job.test.ts',
   '--keep-state': 'operators/changed-job-fits.test.ts',
   '--rename-state': 'tests/cli/changed-job.test.ts',
   '--rename-uid': 'tests/cli/changed-job.test.ts',
+  '--seed': 'tests/cli/chaos.test.ts',
   '--set': 'tests/cli/settings.test.ts',
   '--take-over': 'tests/cli/ownership.test.ts',
   '--work-dir': 'tests/cli/savepoints.test.ts',
 }
 
-test('every flag that this page or an error about state, targets and input names is followed', () => {
-  const hints = ['engine/checkpoint', 'engine/state', 'connectors']
+test('every flag that this page or the hint of an error names is followed', () => {
+  const lines = ['engine/checkpoint', 'engine/state', 'connectors']
     .flatMap((folder) => codeIn(folder).split('\n'))
     .filter((line) => !/^\s*(\*|\/)/.test(line))
+  // What follows the word: a hint may be put together elsewhere, and long.
+  const others = ['engine', 'operators', 'cli'].map((folder) => codeIn(folder)).join('\n')
+  const hints = [...lines, ...(others.match(/\bhint\b[^]{0,260}/gi) ?? [])]
   const named = new Set([page, ...hints].join('\n').match(/(?<![\w-])--[a-z][a-z-]+/g))
   expect([...named].sort()).toEqual(Object.keys(FOLLOWED).sort())
   for (const [flag, path] of Object.entries(FOLLOWED)) {

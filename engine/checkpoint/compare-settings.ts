@@ -3,6 +3,7 @@ import { canonicalJson } from '../graph/plan.ts'
 import type { Finding, StepComparison } from './comparison.ts'
 import { finding, refused } from './comparison.ts'
 import { flagText } from './fit-options.ts'
+import { TIMERS } from './known-names.ts'
 
 /** `keep`: the state can be read with the new value, and a person may know that it is right. */
 const SETTINGS: Readonly<Record<string, { readonly words: string; readonly keep: boolean }>> = {
@@ -14,7 +15,10 @@ const SETTINGS: Readonly<Record<string, { readonly words: string; readonly keep:
   by: { words: 'the ranked field', keep: false },
 }
 
-/** Windows, aggregates, bounds, timers: state is read with another meaning when they change. */
+/**
+ * Windows, aggregates, bounds, timers: state is read with another meaning when they change. The
+ * changes of `step` are as a person gave them.
+ */
 export function settingsOf(step: StepComparison): readonly Finding[] {
   const before = step.was.declared?.settings
   if (before === undefined) return []
@@ -76,29 +80,22 @@ function aggregatesOf(
 ): readonly Finding[] {
   const before = (old ?? []) as unknown as readonly AggregateSetting[]
   const after = (now ?? []) as unknown as readonly AggregateSetting[]
-  const { was, options } = step
+  // In a running aggregate each one has states of its own.
+  const isRunning = step.was.kind === 'aggregate'
   return before.flatMap(({ name, aggregate }) => {
-    const parts = was.descriptors.filter((state) => state.name.endsWith(` ${name}`))
-    const changes = options.changes.filter(({ path }) => parts.some((part) => part.name === path))
-    // In a running aggregate each one has states of its own.
-    if (parts.length > 0 && changes.filter(({ to }) => to === undefined).length === parts.length) {
-      return []
-    }
-    const renamed = changes.find(({ to }) => to !== undefined)?.to
-    const called = renamed === undefined ? name : renamed.slice(renamed.indexOf(' ') + 1)
+    const changes = step.options.changes.filter(({ path }) => path === name)
+    if (isRunning && changes.some(({ to }) => to === undefined)) return []
+    const called = changes.find(({ to }) => to !== undefined)?.to ?? name
     const other = after.find((candidate) => candidate.name === called)?.aggregate
     if (other === undefined || isSame(aggregate, other)) return []
     const isSameType = aggregate.type === other.type
     const [wasText, nowText] = isSameType
       ? [JSON.stringify(aggregate), JSON.stringify(other)]
       : [aggregate.type, other.type]
-    const drop = parts.length === 1 ? `${step.uid}:${parts[0]!.name}` : step.uid
+    const drop = isRunning ? `${step.uid}:${name}` : step.uid
     return [settingFinding(step, `the aggregate "${name}"`, wasText, nowText, isSameType, drop)]
   })
 }
-
-/** The path by which timers are dropped. */
-const TIMERS = 'onTimer'
 
 function timersOf(step: StepComparison): readonly Finding[] {
   const { was, now, uid, options, held, checkpoint } = step

@@ -11,26 +11,39 @@ import { compareStates } from './compare-states.ts'
 import type { ComparedStep, Finding, StepComparison } from './comparison.ts'
 import { finding, PROCESS_KINDS, refused } from './comparison.ts'
 import { flagText } from './fit-options.ts'
+import { changesOfStates } from './known-names.ts'
 import type { KeyDeclaration } from './snapshot.ts'
 
-export function compareStep(step: StepComparison): ComparedStep {
-  const { was, now, held } = step
+export function compareStep(given: StepComparison): ComparedStep {
+  const { was, now, held } = given
+  const changes = changesOfStates(was, given.options.changes)
+  const step = { ...given, options: { ...given.options, changes } }
   const holdsNothing =
     held !== undefined && held.timers === 0 && [...held.states.values()].every((n) => n === 0)
   if (holdsNothing) {
     // What is left of deleted entries is not carried over either.
     const states = [...was.descriptors, ...(was.declared?.broadcast ?? [])]
-    const changes = states.map(({ name }) => ({ path: name, to: undefined }))
-    return { findings: [finding(step, '', 'kept', 'it holds nothing')], changes }
+    const dropped = states.map(({ name }) => ({ path: name, to: undefined }))
+    return { findings: [finding(step, '', 'kept', 'it holds nothing')], changes: dropped }
   }
   const fatal = maxParallelismOf(step) ?? kindOf(step)
   if (fatal !== undefined) return { findings: [fatal], changes: [] }
   const states = compareStates(step, was.descriptors, now.states)
   const broadcast = compareStates(step, was.declared?.broadcast ?? [], now.declared.broadcast)
   return {
-    findings: [...keysOf(step), ...settingsOf(step), ...states.findings, ...broadcast.findings],
+    findings: distinct([
+      ...keysOf(step),
+      ...settingsOf(given),
+      ...states.findings,
+      ...broadcast.findings,
+    ]),
     changes: [...states.changes, ...broadcast.changes],
   }
+}
+
+/** What several states hold of one aggregate is said once. */
+function distinct(findings: readonly Finding[]): readonly Finding[] {
+  return [...new Map(findings.map((each) => [JSON.stringify(each), each])).values()]
 }
 
 function maxParallelismOf(step: StepComparison): Finding | undefined {

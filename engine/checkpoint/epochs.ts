@@ -24,7 +24,7 @@ export interface Epoch {
   readonly lineage: Lineage
   /** What this start was told to drop (`--drop-state`), if anything. */
   readonly dropped?: readonly string[]
-  /** What it was told to rename: `old=new`, `uid:old=new`. */
+  /** What it was told to rename: `old=new`, `uid:old=new`, `job old`. */
   readonly renamed?: readonly string[]
 }
 

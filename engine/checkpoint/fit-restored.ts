@@ -9,6 +9,7 @@ import { countHeld } from './held-state.ts'
 import type { JobFacts } from './job-facts.ts'
 import { epochName, epochOf, type WorkLayout } from './layout.ts'
 import type { CheckpointManifest } from './manifest.ts'
+import { refuseStrayFlags } from './stray-flags.ts'
 
 export interface FitTask {
   readonly files: Files
@@ -40,6 +41,7 @@ export async function compareRestored(task: FitTask): Promise<{
 }> {
   const { manifest, facts, options: all } = task
   const options = withoutDone(all, await writerOf(task))
+  refuseStrayFlags(manifest, facts, options)
   let held: ReadonlyMap<string, HeldState> = new Map()
   let comparison = compareJob(manifest, facts, options)
   if (isRefused(comparison)) {
@@ -70,9 +72,12 @@ async function heldBy(
   return held
 }
 
-/** What a start is told to change, as its record has it. */
-export function toldChanges(options: FitOptions): Pick<Epoch, 'dropped' | 'renamed'> {
-  const renamed = [...pairs(options.renameUid), ...pairs(options.renameState ?? {})]
+/** What a start is told to change, as its record has it; `others` are renames of other things. */
+export function toldChanges(
+  options: FitOptions,
+  others: readonly string[] = [],
+): Pick<Epoch, 'dropped' | 'renamed'> {
+  const renamed = [...others, ...pairs(options.renameUid), ...pairs(options.renameState ?? {})]
   return {
     ...(options.dropState.length === 0 ? {} : { dropped: options.dropState }),
     ...(renamed.length === 0 ? {} : { renamed }),

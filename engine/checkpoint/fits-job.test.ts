@@ -181,7 +181,7 @@ test('a step may leave event-time order when nothing waits, and not while record
       code: 'STATE_NOT_DECLARED',
       message:
         'records of "count" wait for their event time in checkpoint 1.2, and the step is in order of arrival now',
-      hint: "Give the step order: 'event-time' again, and change it when nothing waits. To lose the records knowingly, use --drop-state 'count:waiting records'.",
+      hint: "Give the step order: 'event-time' again, and change it when nothing waits. To lose the records knowingly, use --drop-state count:order.",
     }) as Error,
   )
   const more = job({ operators: new Map([['count', facts({ states: [...states, ...ordered] })]]) })

@@ -285,6 +285,32 @@ test('a renamed job takes its folder along, wherever the power goes', async () =
   }
 })
 
+test('--job-was that names no folder is refused, and takes the place of a start without it', async () => {
+  const { files, random } = await twoLives()
+  const was = (name: string): object => ({ root: '/new', rootWas: `/${name}`, jobWas: name })
+  const lost = { checkpoints: 1, ...was('jbo') }
+  await expect(live(files, random, lost)).rejects.toMatchObject({
+    code: 'CHECKPOINT_NOT_FOUND',
+    hint: 'Did you mean --job-was job?',
+  })
+  // The first thing that a person tries, refused by the target: it leaves a folder behind.
+  const renamed = { checkpoints: 1, ...was('job'), jobWas: 'older' }
+  await expect(live(files, random, { checkpoints: 1, root: '/new' })).rejects.toMatchObject({
+    code: 'SINK_FOREIGN',
+  })
+  expect(await live(files, random, renamed)).toBe('at 3')
+  // The starts of the old name are forgotten in time, the flag is right none the less.
+  for (let at = 4; at < 9; at += 1) expect(await live(files, random, renamed)).toBe(`at ${at}`)
+  expect(await published(files)).toEqual(upTo(8))
+  expect(await files.list('/')).toContain('new.1')
+  const later = { checkpoints: 1, root: '/new', rootWas: '/number', jobWas: 'number' }
+  await expect(live(files, random, later)).rejects.toMatchObject({ code: 'USAGE' })
+  // One that has gone on by itself is not pushed away.
+  await makeDirectories(files, '/job/epochs')
+  const other = { ...renamed, jobWas: 'other' }
+  await expect(live(files, random, other)).rejects.toMatchObject({ code: 'WORK_DIR_FOREIGN' })
+})
+
 test('a fresh start that is refused at its target has moved nothing; another sets the folder aside', async () => {
   const { files, random } = await twoLives()
   await expect(live(files, random, { checkpoints: 1, fresh: true })).rejects.toMatchObject({

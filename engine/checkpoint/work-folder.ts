@@ -1,7 +1,6 @@
-import { dirname } from 'node:path'
 import type { Doors } from '../base/doors.ts'
 import { StreamError } from '../base/errors.ts'
-import { exists, makeDirectories } from '../base/files.ts'
+import { makeDirectories } from '../base/files.ts'
 import type { Json } from '../base/json.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
@@ -20,6 +19,7 @@ import { refuseForeignPlace } from './own-place.ts'
 import { acquireOwnership, type Ownership } from './ownership.ts'
 import { systemProcesses, type Processes } from './processes.ts'
 import { decideRecovery, type RecoveryDecision } from './recovery.ts'
+import { jobRenamed, takeRenamed } from './renamed-folder.ts'
 import { importSavepoint, readSavepoint } from './savepoint.ts'
 import { committersOf, withoutPublished } from './sink-targets.ts'
 import { CheckpointStore } from './store.ts'
@@ -81,7 +81,10 @@ export async function openWorkFolder(parts: WorkFolderParts): Promise<OpenedWork
   const layout = workLayout(parts.root)
   const { faults, files } = parts.doors
   await refuseForeignPlace(files, layout, parts.graph, parts.options.fresh)
-  await takeRenamed(parts, layout)
+  await takeRenamed(parts, layout, {
+    own: (folder) => ownershipOf(parts, folder),
+    ask: (folder) => recover(parts, folder),
+  })
   await faults?.hold('recover.own', {})
   const { ownership, epochFloor } = await own(parts, layout)
   const targets: Target[] = []
@@ -115,30 +118,14 @@ export async function openWorkFolder(parts: WorkFolderParts): Promise<OpenedWork
   }
 }
 
-/**
- * The folder of a renamed job gets the job's new name, once all that can refuse its checkpoint has
- * been asked. Its lock is held until then, so nobody runs in it.
- */
-async function takeRenamed(parts: WorkFolderParts, layout: WorkLayout): Promise<void> {
+function ownershipOf(parts: WorkFolderParts, layout: WorkLayout): Promise<Ownership> {
   const { doors, options, job, processes, takeLock } = parts
-  const { rootWas, takeOver, hasSupervisor } = options
-  const { files } = doors
-  if (rootWas === undefined || options.fresh || options.from !== undefined) return
-  if ((await exists(files, layout.root)) || !(await exists(files, rootWas))) return
-  const old = workLayout(rootWas)
-  const ownership = await acquireOwnership({
-    ...{ layout: old, job, ...doors, takeOver, hasSupervisor },
+  const { takeOver, hasSupervisor } = options
+  return acquireOwnership({
+    ...{ layout, job, ...doors, takeOver, hasSupervisor },
     ...(processes === undefined ? {} : { processes }),
     ...(takeLock === undefined ? {} : { takeLock }),
   })
-  try {
-    await recover(parts, old)
-    await files.rename(old.root, layout.root)
-    await files.syncDirectory(dirname(layout.root))
-  } finally {
-    await ownership.release()
-  }
-  doors.logger.info({ was: old.root, workDir: layout.root }, 'the work folder is renamed')
 }
 
 /** Step 1. The old folder keeps its lock until it is aside, so nobody starts in it meanwhile. */
@@ -146,18 +133,8 @@ async function own(
   parts: WorkFolderParts,
   layout: WorkLayout,
 ): Promise<{ readonly ownership: Ownership; readonly epochFloor: number }> {
-  const { doors, options, job, processes, takeLock } = parts
-  const acquire = (): Promise<Ownership> =>
-    acquireOwnership({
-      layout,
-      job,
-      ...doors,
-      takeOver: options.takeOver,
-      hasSupervisor: options.hasSupervisor,
-      ...(processes === undefined ? {} : { processes }),
-      ...(takeLock === undefined ? {} : { takeLock }),
-    })
-  const ownership = await acquire()
+  const { doors, options } = parts
+  const ownership = await ownershipOf(parts, layout)
   if (!options.fresh) return { ownership, epochFloor: 0 }
   // Ids go on above the old ones: staged files of the old lives may still lie at the targets.
   let epochFloor = 0
@@ -171,7 +148,7 @@ async function own(
   } finally {
     await ownership.release()
   }
-  return { ownership: await acquire(), epochFloor }
+  return { ownership: await ownershipOf(parts, layout), epochFloor }
 }
 
 /** What would refuse a fresh start, asked before anything is moved. */
@@ -272,7 +249,7 @@ function begin(
   decision: Recovered['decision'],
   epochFloor: number,
 ): Promise<Epoch> {
-  const { doors, job } = parts
+  const { doors, job, options } = parts
   const { pid } = parts.processes ?? systemProcesses
   const { lineage } = decision
   const life = {
@@ -280,7 +257,7 @@ function begin(
     pid,
     job,
     lineage,
-    ...toldChanges(parts.options),
+    ...toldChanges(options, options.jobWas === undefined ? [] : [jobRenamed(options.jobWas)]),
   }
   const above = decision.type === 'start-fresh' ? 0 : epochOf(decision.manifest.checkpointId)
   return beginEpoch(doors.files, layout, life, Math.max(above, epochFloor))

@@ -144,6 +144,44 @@ describe.concurrent('state that does not fit the job', () => {
     expectExact(project, RECORDS)
   })
 
+  test('a renamed job goes on by --job-was, after what one tries first and through kill -9', async ({
+    project,
+  }) => {
+    await stoppedAt(project)
+    project.write('job.ts', counting({ name: 'tallies' }))
+    // Without the flag it would begin anew; its target knows it as another job's.
+    expectError(await project.run([...RUN, ...REST]), 3, 'SINK_FOREIGN')
+    const slip = await project.run([...RUN, ...REST, '--job-was', 'countin'])
+    expectError(slip, 3, 'CHECKPOINT_NOT_FOUND')
+    expect(slip.stderr).toContain('Did you mean --job-was counting?')
+    const args = [...RUN, '--job-was', 'counting']
+    const run = await startChecked(project, [...args, ...ENDLESS], {}, '.millrace/tallies')
+    run.child.kill('SIGKILL')
+    const ended = await project.run([...args, ...REST])
+    expect(ended.stderr).not.toMatch(/error/)
+    expect(ended.exitCode).toBe(0)
+    expectExact(project, RECORDS)
+    expect(existsSync(project.path('.millrace/counting'))).toBe(false)
+  })
+
+  test('a flag about a step or state that is not there is told with the name that was meant', async ({
+    project,
+  }) => {
+    await stoppedAt(project, counting({ keyed: byHand('tally') }))
+    for (const [flags, near] of [
+      [['--drop-state', 'taly'], 'tally'],
+      [['--rename-uid', 'taly=sums'], 'tally'],
+      [['--keep-state', 'tallly'], 'tally'],
+      [['--rename-state', 'tally:m=k'], 'n'],
+    ] as const) {
+      const ended = await project.run([...RUN, ...REST, ...flags])
+      expectError(ended, 2, 'USAGE')
+      expect(ended.stderr).toContain(`Did you mean "${near}"?`)
+    }
+    expect((await project.run([...RUN, ...REST])).exitCode).toBe(0)
+    expectExact(project, RECORDS)
+  })
+
   test('another key is refused, and the key as it was goes on', async ({ project }) => {
     await stoppedAt(project)
     const other = counting().replace(`.keyBy('key')`, '.keyBy((record) => record.index % 10)')

@@ -127,7 +127,7 @@ export default defineJob('switched', (env) => {
     expect.stringMatching(/STATE_NOT_DECLARED[\s\S]*records of "copy" wait for their event time/),
   ])
   // What the hint names works, and then nothing waits: the order may be taken up again.
-  await stopped(['--drop-state', 'copy:waiting records'])
+  await stopped(['--drop-state', 'copy:order'])
   project.write('job.ts', ordered)
   await stopped()
   expect(rows(project.path('out')).map(({ at }) => at)).toEqual([0, 5_000])
