@@ -23,7 +23,7 @@ export async function savepointCommand(workDir: string, flags: SavepointFlags): 
     type: 'savepoint',
     ...(flags.to === undefined ? {} : { target: resolve(flags.to) }),
   })
-  print(answer, flags.json, 'savepoint complete')
+  print(answer, flags.json, 'complete')
   return 0
 }
 

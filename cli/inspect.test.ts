@@ -44,23 +44,35 @@ test('a folder is shown in words: no ids of 64 bits, no hashes', async () => {
       },
     ]
     mkdirSync(join(folder, 'manifests'))
+    const [source] = manifest.sources
+    const [split] = source!.splits
+    const files = {
+      ...{ ...source!, uid: 'lines', kind: 'files' },
+      splits: [{ ...split!, id: 'a.jsonl', position: { at: 900, line: 12 } }],
+    }
+    const sources = [source!, files]
     const path = (id: number) => join(folder, 'manifests', manifestName(id))
-    writeFileSync(path(manifest.checkpointId), encodeManifest({ ...manifest, operators }))
+    writeFileSync(path(manifest.checkpointId), encodeManifest({ ...manifest, sources, operators }))
     writeFileSync(path(manifest.checkpointId - 1), 'not a manifest')
-    const found = renderFolder(await inspectFolder(folder))
-    expect(found.split('\n').slice(1, 10)).toEqual([
+    const report = await inspectFolder(folder)
+    const found = renderFolder(report)
+    expect(found.split('\n').slice(1, 11)).toEqual([
       'not running',
       '0 starts, 2 complete checkpoints kept',
       '',
       'checkpoint 1.2, 2023-11-14T22:13:20.000Z, 2 files, 7 B',
       '  12 records in',
       '  clicks (generator): 1 split, 0 finished: a at offset 7',
+      '  lines (files): 1 split, 0 finished: a.jsonl at byte 900, line 12',
       '  count (process): 2 subtasks, state: clicks (value), 2 files, 7 B',
       '  minutes (window-aggregate): 2 subtasks, state: open windows, 2 files, 7 B',
       '  lake (parquet): publishes 1 output',
     ])
     expect(found).toMatch(/^checkpoint 1\.1, damaged: /m)
-    expect(found.replaceAll(/"[^"]*"/g, '')).not.toMatch(/\d{9,}|[0-9a-f]{16}/)
+    const json = JSON.stringify({ ...report.checkpoints[0], createdAtMs: undefined })
+    for (const text of [found.replaceAll(/"[^"]*"/g, ''), json]) {
+      expect(text).not.toMatch(/\d{9,}|[0-9a-f]{16}/)
+    }
   } finally {
     rmSync(folder, { recursive: true })
   }

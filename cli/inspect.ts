@@ -42,7 +42,8 @@ export interface FolderReport {
   /** What the running job says of itself; undefined: none runs. */
   readonly running: unknown
   readonly recordedProcess: number | undefined
-  readonly epochs: readonly { readonly epoch: number; readonly instance: string }[]
+  /** How often the job was started on this work folder. */
+  readonly starts: number
   readonly checkpoints: readonly CheckpointReport[]
 }
 
@@ -51,7 +52,6 @@ export interface CheckpointReport {
   readonly name: string | undefined
   readonly damaged?: string
   readonly job?: string
-  readonly lineage?: string
   readonly createdAtMs?: number
   readonly final?: boolean
   readonly drained?: boolean
@@ -88,7 +88,7 @@ export async function inspectFolder(folder: string): Promise<FolderReport> {
     job: job ?? epochs.at(-1)?.job,
     running: await statusOf(folder),
     recordedProcess: owner?.pid,
-    epochs: epochs.map(({ epoch, instance }) => ({ epoch, instance })),
+    starts: epochs.length,
     checkpoints,
   }
 }
@@ -138,7 +138,6 @@ function reportOf(manifest: CheckpointManifest): CheckpointReport {
   return {
     name: formatCheckpointId(manifest.checkpointId),
     job: manifest.job,
-    lineage: manifest.lineage.id,
     createdAtMs: manifest.createdAtMs,
     final: manifest.final,
     drained: manifest.drained,
@@ -191,13 +190,13 @@ function positionsOf(splits: readonly SplitState[]): string {
   return `: ${splits.map((split) => `${split.id} at ${positionText(split.position)}`).join(', ')}`
 }
 
-/** `{"offset":812}` as `offset 812`. */
+/** `{"offset":812}` as `offset 812`; of a file, whose position is `{"at":900,"line":12}`, `byte 900`. */
 function positionText(position: Json): string {
   if (typeof position !== 'object' || position === null || Array.isArray(position)) {
     return JSON.stringify(position)
   }
   return Object.entries(position)
-    .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+    .map(([name, value]) => `${name === 'at' ? 'byte' : name} ${JSON.stringify(value)}`)
     .join(', ')
 }
 
@@ -212,7 +211,7 @@ export function renderFolder(report: FolderReport): string {
     `${report.job ?? 'unknown job'} in ${report.folder}`,
     running === undefined ? 'not running' : `running${process}`,
     ...renderRunning(running),
-    `${plural(report.epochs.length, 'start')}, ${plural(report.checkpoints.length, 'complete checkpoint')} kept`,
+    `${plural(report.starts, 'start')}, ${plural(report.checkpoints.length, 'complete checkpoint')} kept`,
   ]
   for (const checkpoint of report.checkpoints) lines.push('', ...renderCheckpoint(checkpoint))
   return lines.join('\n')
@@ -243,9 +242,10 @@ function renderRunning(running: unknown): readonly string[] {
   const total = `${formatCount(recordsIn)} records in, ${formatCount(recordsOut)} out`
   return [
     `  parallelism ${parallelism}, ${total}`,
+    '  since this start:',
     ...steps.map(
       (step) =>
-        `  ${step.name}: ${formatCount(step.recordsIn)} in, ${formatCount(step.recordsOut)} out` +
+        `    ${step.name}: ${formatCount(step.recordsIn)} in, ${formatCount(step.recordsOut)} out` +
         ((step.malformed ?? 0) === 0 ? '' : `, ${formatCount(step.malformed!)} malformed`) +
         ((step.late ?? 0) === 0 ? '' : `, ${formatCount(step.late!)} late and dropped`) +
         watermarkText(step),

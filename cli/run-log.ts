@@ -3,6 +3,7 @@ import type { ErrorData } from '../engine/base/errors.ts'
 import type { LogLevel } from '../engine/base/logger.ts'
 import type { FromEngine, RunSummary, StepProgress } from '../engine/job/protocol.ts'
 import type { RunScreen } from './run-screen.ts'
+import { stepReport } from '../engine/job/watermark-lag.ts'
 import { systemClock } from '../engine/base/clock.ts'
 import { innermostOf } from '../engine/base/errors.ts'
 
@@ -114,7 +115,9 @@ export class RunLog implements RunReporter {
     const atMs = this.#options.clock.monotonicMs()
     if (atMs - this.#progressMs < PROGRESS_EVERY_MS) return
     this.#progressMs = atMs
-    this.#log('info', { steps, lastCheckpoint: lastCheckpoint ?? null }, 'progress')
+    const nowMs = this.#options.clock.nowMs()
+    const reports = steps.map((step) => stepReport(step, nowMs))
+    this.#log('info', { steps: reports, lastCheckpoint: lastCheckpoint ?? null }, 'progress')
   }
 
   #wrap(text: string): void {

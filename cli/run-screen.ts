@@ -215,6 +215,6 @@ export function summaryText(summary: RunSummary, restarts: number): string {
     `${restarts} restart${restarts === 1 ? '' : 's'}`,
     formatDuration(summary.durationMs),
   ]
-  const savepoint = summary.savepoint === undefined ? '' : `\nsavepoint ${summary.savepoint}`
+  const savepoint = summary.savepoint === undefined ? '' : `\nlast savepoint: ${summary.savepoint}`
   return parts.join(', ') + savepoint
 }

@@ -86,7 +86,7 @@ test('explain shows the plan, and settings with their origin', async () => {
   expect(text).toMatchObject({ exitCode: 0, stderr: '' })
   expect(text.stdout).toMatch(/numbers[\s\S]*job\.ts:\d+[\s\S]*count/)
   const json = await project.run(['explain', 'job.ts', '--json'])
-  expect(lastLine(json)).toHaveProperty('planHash')
+  expect(lastLine(json)).toHaveProperty('plan')
   expect((await project.run(['explain', 'job.ts', '--svg'])).stdout).toMatch(/^<svg[\s\S]*<\/svg>/)
 
   const environment = { MILLRACE_CONFIG: 'settings.json', MILLRACE_GRACE: '7s' }

@@ -202,7 +202,7 @@ test('explain tells the vertices, and why neighbours do not share a thread', () 
       '',
     ].join('\n'),
   )
-  expect(explainJson(jobGraph, 2)).toMatchObject({ parallelism: 2, planHash: planHash(of) })
+  expect(explainJson(jobGraph, 2)).toMatchObject({ parallelism: 2, plan: { job: 'test' } })
   expect(chainDecisions(of, 2).map((decision) => decision.chained)).toEqual([true, false])
   const svg = explainSvg(jobGraph)
   expect(svg).toContain('&lt;n&gt;')

@@ -2,7 +2,7 @@ import type { JobGraph, JobVertex } from './job-graph.ts'
 import type { StreamNode } from './stream-graph.ts'
 import type { Json } from '../base/json.ts'
 import { chainDecisions } from './chaining.ts'
-import { planData, planHash } from './plan.ts'
+import { planData } from './plan.ts'
 import { stepWords } from './step-words.ts'
 
 /** Two neighbours, and why they do or do not share a thread. */
@@ -41,7 +41,6 @@ export function explainJson(jobGraph: JobGraph, parallelism: number): Json {
   const { graph, vertices, edges } = jobGraph
   return {
     plan: planData(graph) as unknown as Json,
-    planHash: planHash(graph),
     parallelism,
     vertices: vertices.map((vertex) => ({
       id: vertex.id,

@@ -17,7 +17,7 @@ export function shorten(text: string, charactersMax: number): string {
   return text.length <= charactersMax ? text : `${text.slice(0, charactersMax - 1)}…`
 }
 
-/** Lines of at most so many characters, broken at spaces where there are any. */
+/** Lines of at most so many characters, broken at spaces where there are any, or behind a slash. */
 export function wrap(text: string, charactersMax: number): readonly string[] {
   const lines: string[] = []
   let line = ''
@@ -27,8 +27,11 @@ export function wrap(text: string, charactersMax: number): readonly string[] {
       line = ''
     }
     line = line === '' ? word : `${line} ${word}`
-    for (; line.length > charactersMax; line = line.slice(charactersMax)) {
-      lines.push(line.slice(0, charactersMax))
+    while (line.length > charactersMax) {
+      const slash = line.lastIndexOf('/', charactersMax - 1) + 1
+      const end = slash > charactersMax / 2 ? slash : charactersMax
+      lines.push(line.slice(0, end))
+      line = line.slice(end)
     }
   }
   return [...lines, line]

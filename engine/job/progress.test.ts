@@ -9,7 +9,7 @@ function graph(eventTime: 'assigns' | undefined): JobGraph {
     { name: 'numbers', kind: 'source', runtime: { type: 'source' } },
     { name: 'times', kind: 'map', runtime: { type: 'operator' }, eventTime },
   ]
-  const vertices = [{ id: 0, parallelism: 2, chain: nodes }]
+  const vertices = [{ id: 0, parallelism: 2, chain: nodes, inputs: [] }]
   return { graph: { nodes }, vertices, edges: [] } as unknown as JobGraph
 }
 
@@ -29,7 +29,6 @@ test('counts are of all subtasks, shares of the one with the least left of its t
   const shared = { parallelism: 2, busy: 0.2, backPressured: 0.75 }
   expect(progress.steps()).toEqual([
     {
-      watermark: 'none',
       name: 'numbers',
       type: 'source',
       chained: false,
@@ -49,7 +48,20 @@ test('counts are of all subtasks, shares of the one with the least left of its t
     },
   ])
   progress.update([metrics(0, { busy: 0.95, backPressured: 0 })])
-  expect(progress.steps()[0]).toMatchObject({ busy: 0.95, watermark: 'none' })
+  expect(progress.steps()[0]).toMatchObject({ busy: 0.95 })
+})
+
+test('before its assigner a step has no watermark; a subtask without a split holds none back', () => {
+  const progress = new Progress(graph('assigns'))
+  const split = { watermarkMs: 70, split: 0, state: 'read' } as const
+  const [none, time] = [MIN_WATERMARK, 70]
+  progress.update([
+    metrics(0, { watermarksMs: [none, time], lowestSplit: split }),
+    metrics(1, { watermarksMs: [none, none] }),
+  ])
+  expect(progress.steps().map(({ watermark }) => watermark)).toEqual([undefined, 70])
+  progress.update([metrics(1, { lowestSplit: { ...split, watermarkMs: none } })])
+  expect(progress.steps().map(({ watermark }) => watermark)).toEqual([undefined, 'none'])
 })
 
 test('a step that drops late records is named once, and its count is that of all subtasks', () => {
@@ -68,9 +80,8 @@ test('a step that drops late records is named once, and its count is that of all
 
 test('a job without event time has no watermarks; nothing is known before the first report', () => {
   expect(new Progress(graph(undefined)).steps()[0]).not.toHaveProperty('watermark')
-  expect(new Progress(graph('assigns')).steps()[0]).toMatchObject({
-    recordsIn: 0,
-    busy: 0,
-    watermark: 'none',
-  })
+  const [numbers, times] = new Progress(graph('assigns')).steps()
+  expect(numbers).toMatchObject({ recordsIn: 0, busy: 0 })
+  expect(numbers).not.toHaveProperty('watermark')
+  expect(times).toMatchObject({ recordsIn: 0, watermark: 'none' })
 })

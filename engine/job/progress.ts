@@ -40,8 +40,8 @@ export function addCounts(base: StepCounts, snapshots: readonly SubtaskSnapshot[
 export class Progress {
   readonly #graph: JobGraph
   readonly #latest = new Map<string, SubtaskMetrics>()
-  /** Whether a step assigns times: without, a watermark says nothing. */
-  readonly #hasEventTime: boolean
+  /** By vertex: the position in the chain from which on there is event time; undefined: nowhere. */
+  readonly #eventTimeFrom: readonly (number | undefined)[]
   /** Steps of which it is known that they drop late records. */
   readonly #late = new Set<string>()
 
@@ -50,7 +50,7 @@ export class Progress {
   constructor(graph: JobGraph, stalls?: StallWatch) {
     this.#graph = graph
     this.#stalls = stalls
-    this.#hasEventTime = graph.graph.nodes.some(({ eventTime }) => eventTime === 'assigns')
+    this.#eventTimeFrom = eventTimeFrom(graph)
   }
 
   update(subtasks: readonly SubtaskMetrics[]): void {
@@ -112,6 +112,7 @@ export class Progress {
   #stepsOf(vertex: JobVertex): readonly StepProgress[] {
     const subtasks = this.#metricsOf(vertex)
     const { busy, backPressured } = leastIdle(subtasks)
+    const timed = this.#eventTimeFrom[vertex.id] ?? vertex.chain.length
     return vertex.chain.map((node, index) => ({
       name: node.name,
       parallelism: vertex.parallelism,
@@ -125,9 +126,7 @@ export class Progress {
       chained: index > 0,
       busy,
       backPressured,
-      ...(this.#hasEventTime
-        ? { watermark: slowest(subtasks.map((metrics) => metrics.watermarksMs[index]!)) }
-        : {}),
+      ...(index < timed ? {} : { watermark: watermarkOf(vertex, subtasks, index) }),
     }))
   }
 }
@@ -141,6 +140,29 @@ function leastIdle(
     (left, right) => share(right) - share(left) || right.busy - left.busy,
   )
   return sorted[0] ?? { busy: 0, backPressured: 0 }
+}
+
+function eventTimeFrom({ vertices, edges }: JobGraph): readonly (number | undefined)[] {
+  const found: (number | undefined)[] = []
+  // Whoever sends to a vertex stands before it.
+  for (const { id, inputs, chain } of vertices) {
+    const assigns = chain.findIndex(({ eventTime }) => eventTime === 'assigns')
+    if (inputs.some((edge) => found[edges[edge]!.fromVertex] !== undefined)) found[id] = 0
+    else found[id] = assigns < 0 ? undefined : assigns
+  }
+  return found
+}
+
+/** The least of the subtasks. One that is idle, such as one without a split, holds nothing back. */
+function watermarkOf(
+  { chain }: JobVertex,
+  subtasks: readonly SubtaskMetrics[],
+  index: number,
+): number | 'none' | 'end' {
+  const assigns = chain.some(({ eventTime }) => eventTime === 'assigns')
+  const active = assigns ? subtasks.filter(({ lowestSplit }) => lowestSplit !== undefined) : []
+  const counted = active.length === 0 ? subtasks : active
+  return slowest(counted.map(({ watermarksMs }) => watermarksMs[index]!))
 }
 
 function slowest(watermarks: readonly number[]): number | 'none' | 'end' {
