@@ -147,6 +147,42 @@ test('the picture says the same, in boxes of its width', () => {
   expect(Math.max(...shown.map((text) => text.length))).toBeLessThanOrEqual(50)
 })
 
+/** A window, its late records, and a join of the window with the records themselves. */
+function skipping(env: StreamEnvironment): void {
+  const parameters = { rowGroupRows: 65_536, fileBytesMax: 2 ** 28, partitionBy: 'none' }
+  const wordy = sinkOf({ ...(sink() as object), kind: 'table', parameters } as never)
+  const timed = bids(env, 'bids').assignTimestampsAndWatermarks('at', monotonous())
+  const counted = timed
+    .keyBy('auction')
+    .window(tumbling(minutes(1)))
+    .aggregate('n', { n: count() })
+  counted.sinkTo('out', wordy)
+  counted.sideOutput('late').sinkTo('too-late', TABLE)
+  const bounds = { lower: minutes(-5), upper: minutes(5) }
+  counted
+    .keyBy('auction')
+    .intervalJoin('pairs', timed.keyBy('auction'), bounds, (left: object) => left)
+    .sinkTo('joined', TABLE)
+}
+
+test('an arrow to a column further on passes below the boxes between', () => {
+  const svg = explainSvg(toJobGraph(graphOf(skipping), 2))
+  const boxes = [...svg.matchAll(/<rect x="(\d+)" y="(\d+)" width="330" height="(\d+)"/g)]
+  const [between] = boxes.filter(([, x]) => x === '524')
+  const [, , y, height] = between!.map(Number)
+  const lanes = [...svg.matchAll(/ 524 ([\d.]+)L854 ([\d.]+)C/g)].map(([, from, to]) => [from, to])
+  expect(lanes).toHaveLength(1)
+  for (const at of lanes[0]!) expect(Number(at)).toBeGreaterThan(y! + height!)
+  expect(Number(/<svg[^>]* height="(\d+)"/.exec(svg)![1])).toBeGreaterThan(Number(lanes[0]![0]))
+})
+
+test('a chained step says what it takes where that is not the step above; options are in words', () => {
+  const svg = explainSvg(toJobGraph(graphOf(skipping), 2))
+  expect(svg).toContain('takes &quot;late&quot; of n<')
+  expect(svg).toContain('row groups of 65,536 rows, files of')
+  expect(svg).not.toMatch(/partition|fileBytesMax/)
+})
+
 test('a span of time is exact', () => {
   expect([0, 1, 999, 90_000, 86_400_000, 3_600_001, -1_500].map(spanText)).toEqual([
     ...['0 ms', '1 ms', '999 ms', '1 min 30 s', '1 d', '1 h 1 ms', '-1 s 500 ms'],
@@ -197,7 +233,7 @@ test('a broadcast stream is brought into event-time order by a step of its own',
   ])
   const step = told.slice(told.indexOf('check: broadcast-process'))
   expect(step.slice(3, 5)).toEqual([
-    'a copy in each subtask of rules',
+    'each subtask has a copy of rules',
     'records come in event-time order',
   ])
 })

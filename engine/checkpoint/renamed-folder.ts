@@ -20,15 +20,15 @@ interface RenamedJob {
 
 export interface RenameSteps {
   /** Takes the lock of a folder. */
-  own(layout: WorkLayout): Promise<Ownership>
+  readonly own: (layout: WorkLayout) => Promise<Ownership>
   /** Throws what refuses the checkpoint of the old folder. */
-  ask(layout: WorkLayout): Promise<unknown>
+  readonly ask: (layout: WorkLayout) => Promise<unknown>
 }
 
 /**
  * The folder of a renamed job gets the job's new name, once all that can refuse its checkpoint has
- * been asked. Its lock is held until then, so nobody runs in it. A folder of the new name that holds
- * no checkpoint, as a start without `--job-was` leaves it, is set aside first.
+ * been asked. Its lock is held until then, so nobody runs in it. A folder of the new name that
+ * holds no checkpoint, as a start without `--job-was` leaves it, is set aside first.
  */
 export async function takeRenamed(
   parts: RenamedJob,
@@ -75,12 +75,8 @@ async function oldFolder(
   if (starts.some(({ job, renamed }) => job === jobWas || renamed?.includes(told) === true)) {
     return undefined
   }
-  if (!wasThere)
-    throw stray(
-      layout,
-      jobWas!,
-      starts.map(({ job }) => job),
-    )
+  const jobs = starts.map(({ job }) => job)
+  if (!wasThere) throw stray(layout, jobWas, jobs)
   const found = `there are both "${rootWas}" and "${layout.root}", which has checkpoints of its own`
   throw new StreamError('WORK_DIR_FOREIGN', found, {
     hint: `The job has run under its new name without its old state. To go on with the old state, move "${layout.root}" away; to go on with the new one, leave --job-was out.`,

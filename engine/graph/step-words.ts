@@ -62,7 +62,7 @@ function keyedWords(given: Fields): readonly string[] {
   if (aggregates !== undefined) words.push(aggregatesText(aggregates))
   if (emits !== undefined) words.push(`gives ${schemaFields(emits)}`)
   const copied = Object.keys(asObject(broadcast))
-  if (copied.length > 0) words.push(`a copy in each subtask of ${copied.join(', ')}`)
+  if (copied.length > 0) words.push(`each subtask has a copy of ${copied.join(', ')}`)
   if (timers === true) words.push('has timers')
   const names = Object.keys(asObject(sides))
   if (names.length > 0) words.push(`side outputs ${names.join(', ')}`)
@@ -81,9 +81,33 @@ function placeWords(kind: Json | undefined, options: Json | undefined): string {
   if (format !== undefined) parts.push(`format ${formatText(format)}`)
   for (const [name, value] of Object.entries(rest)) {
     if (value === undefined || value === null || value === false) continue
-    parts.push(value === true ? name : `${name} ${text(value)}`)
+    const words = OPTION_WORDS[name]?.(value) ?? (value === true ? name : `${name} ${text(value)}`)
+    if (words !== '') parts.push(words)
   }
   return parts.join(', ')
+}
+
+/** Options whose names say little to a reader; empty: the default, of which there is nothing to say. */
+const OPTION_WORDS: Readonly<Record<string, (value: Json) => string>> = {
+  records: (count) => `${countText(count)} records`,
+  perSecond: (count) => `${countText(count)} a second`,
+  inOrder: () => 'files in the order of their names',
+  onMalformed: (how) => (how === 'fail' ? '' : `malformed records: ${text(how)}`),
+  rowGroupRows: (rows) => `row groups of ${countText(rows)} rows`,
+  fileBytesMax: (bytes) => `files of at most ${sizeText(Number(bytes))}`,
+  partitionBy(by) {
+    if (by === 'none') return ''
+    return by === 'function' ? 'partitioned by a function' : `partitioned by ${text(by)}`
+  },
+}
+
+function countText(count: Json): string {
+  return text(count).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+/** Exact: in MiB where that is whole. */
+function sizeText(bytes: number): string {
+  return bytes % 2 ** 20 === 0 ? `${countText(bytes / 2 ** 20)} MiB` : `${countText(bytes)} bytes`
 }
 
 function formatText(format: Json): string {
