@@ -156,8 +156,11 @@ function operatorsOf(manifest: CheckpointManifest): readonly OperatorReport[] {
     bytes: 0,
   }))
   const operators = manifest.operators.map((operator) => {
-    const files = operator.subtasks.flatMap((subtask) => subtask.chain)
-    const states = stateWords(operator.kind, operator.descriptors).join(', ')
+    const files = operator.subtasks.flatMap(({ chain, broadcast }) =>
+      broadcast?.file === undefined ? chain : [...chain, broadcast.file],
+    )
+    const { kind, descriptors, declared } = operator
+    const states = stateWords(kind, [...descriptors, ...(declared?.broadcast ?? [])]).join(', ')
     return {
       uid: operator.uid,
       kind: operator.kind,

@@ -218,6 +218,12 @@ test('a step with a broadcast stream leaves event-time order when nothing waits,
   project.write('job.ts', limits(ORDERED, ', watch: true'))
   await stopped([], 1)
 
+  const { stdout } = await project.run(['inspect', 'limited'])
+  expect(stdout).toContain('(broadcast-order): 1 subtask, state: waiting records (broadcast) (map)')
+  // Copies of one watermark are equal, and each can be read.
+  const sound = await project.run(['chaos', 'fsck', 'limited'])
+  expect([sound.exitCode, sound.stdout]).toEqual([0, expect.stringContaining('sound')])
+
   project.write('job.ts', limits('', ', watch: true'))
   const drops: string[] = []
   for (const dropped of ['check.broadcast', 'check:waiting records']) {
