@@ -70,7 +70,9 @@ export async function keepFailure(
   const again = `replay    ${command}${againFlags(loaded.set, bundle.parameters)}`
   const simplest = [
     ...(budget === 0 ? [] : [`shrunk in ${shrunk.tried} tries to: ${faultsOf(shrunk)}`]),
-    ...(shrunk.isCut ? [`time is up; npx millrace chaos shrink ${shellWord(folder)} goes on`] : []),
+    ...(shrunk.isCut
+      ? [`the time is up; to shrink further, run npx millrace chaos shrink ${shellWord(folder)}`]
+      : []),
   ]
   if (options.isBrief === true) return [...simplest, again].join('\n')
   return [

@@ -2,25 +2,25 @@ import { invariants, type InvariantId } from '../../engine/chaos/violation.ts'
 
 interface Reading {
   /** Which runs can show that it is broken. */
-  readonly judged: 'all modes' | 'simulation' | 'simulation, closely looked at'
+  readonly judged: 'all modes' | 'simulation' | 'simulation, in detail'
   /** Who is to blame, as far as one can say, and what to look at. */
   readonly broken: string
 }
 
 const ENGINE =
-  'A bug of Millrace, or of a source or sink of your own: no job does this. Report it with its bundle.'
+  'A bug in Millrace, or in a source or sink of your own. No job can cause it. Report it with its bundle.'
 
 /** What people do about an invariant that is broken. */
 const readings: Readonly<Record<InvariantId, Reading>> = {
   I1: {
     judged: 'all modes',
     broken:
-      'The job goes by more than its records and its state, or a sink loses or doubles. If I2 is broken too, look for what is remembered in a variable.',
+      'The job depends on more than its records and its state, or a sink loses or doubles rows. If I2 is broken too, look for a variable that remembers something.',
   },
   I2: {
-    judged: 'simulation, closely looked at',
+    judged: 'simulation, in detail',
     broken:
-      'Most likely the job remembers something that is not in its state: a variable, a file or a service of its own. Declare it as state.',
+      'The job probably remembers something outside its state: in a variable, a file or a service of its own. Declare it as state.',
   },
   I3: { judged: 'simulation', broken: ENGINE },
   I4: { judged: 'simulation', broken: ENGINE },
@@ -33,17 +33,17 @@ const readings: Readonly<Record<InvariantId, Reading>> = {
   I11: {
     judged: 'all modes',
     broken:
-      'A function that throws when records are read again, or waits for something that comes once; or a bug of Millrace.',
+      'A function throws when records are read a second time, or waits for something that comes only once. Otherwise a bug in Millrace.',
   },
   I12: {
     judged: 'all modes',
     broken:
-      'A source or sink of your own that catches an error and says nothing; or a bug of Millrace.',
+      'A source or sink of your own catches an error and does not log it. Otherwise a bug in Millrace.',
   },
   I13: {
-    judged: 'simulation, closely looked at',
+    judged: 'simulation, in detail',
     broken:
-      'The job asks a clock, chance or the world outside: two runs of it are not one. Take the time and the values of its records.',
+      'The job depends on a clock, on random numbers or on the outside world, so two runs differ. Use the times and values of its records instead.',
   },
 }
 
@@ -78,7 +78,7 @@ export function invariantsSection(): string {
   return [
     '## What must hold',
     '',
-    'By these a run is judged. `millrace chaos explain I2` shows one.',
+    'Chaos checks every run against these invariants. `millrace chaos explain I2` shows one.',
     '',
     '| invariant | must hold | judged in | when it is broken |',
     '| --- | --- | --- | --- |',

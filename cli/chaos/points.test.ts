@@ -36,7 +36,9 @@ test('every point is listed, and explained', async () => {
     expect(text).toContain(point)
     expect(actions.length).toBeGreaterThan(2)
   }
-  expect(await printed(() => explainCommand('disk.manifest.folder'))).toContain('the decision')
+  expect(await printed(() => explainCommand('disk.manifest.folder'))).toContain(
+    'the checkpoint is complete',
+  )
   expect(describePoint('coordinator.confirm')).toContain('drop; late by 100 ms; duplicate')
 })
 
@@ -48,7 +50,7 @@ test('every invariant is listed, and explained, also in small letters', async ()
     expect(page).toContain(`| ${id} | ${holds} |`)
     expect(await printed(() => explainCommand(id))).toContain(holds)
   }
-  expect(await printed(() => explainCommand('i2'))).toContain('not in its state')
+  expect(await printed(() => explainCommand('i2'))).toContain('outside its state')
   expect(() => explainCommand('I14')).toThrow(expect.objectContaining({ code: 'USAGE' }))
 })
 

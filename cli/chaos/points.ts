@@ -52,7 +52,7 @@ export function describePoint(point: FaultPointName): string {
 }
 
 const FORMS = {
-  step: 'a step that is taken at once',
+  step: 'a step that happens at once',
   wait: 'a step that may be late',
   message: 'a message that may be lost or late',
   disk: 'a call of the disk',
@@ -83,11 +83,11 @@ function pointsText(): string {
   )
   const held = invariantLines().map((line) => `${line}\n`)
   const counts = `${faultPointNames.length} points, ${invariantIds.length} invariants`
-  return `${lines.join('\n')}\nInvariants, by which every run is judged:\n${held.join('')}\n${counts}; "millrace chaos explain <name>" says more\n`
+  return `${lines.join('\n')}\nInvariants, against which chaos checks every run:\n${held.join('')}\n${counts}; "millrace chaos explain <name>" says more\n`
 }
 
 const GROUPS: Readonly<Record<string, string>> = {
-  recover: 'Taking the folder, and where to begin',
+  recover: 'Start and recovery',
   master: 'The job master',
   worker: 'Workers',
   task: 'Subtasks',
@@ -99,7 +99,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   coordinator: 'The checkpoint coordinator',
   sink: 'Sinks',
   commit: 'Commits',
-  disk: 'The disk, by what a file is for',
+  disk: 'The disk, by the purpose of a file',
   kafka: 'Brokers',
 }
 
@@ -131,25 +131,27 @@ function kindsAt(point: FaultPointName): string {
 
 const PAGE_HEAD = `# Fault points and invariants
 
-The steps of the checkpoint protocol, by names that stay. A schedule of \`millrace chaos\` names them;
-\`millrace chaos points\` lists them, \`millrace chaos explain <point>\` shows one. This page is made
-from the table in \`engine/faults/points.ts\`.
+A fault point is a named step of the checkpoint protocol. The names do not change. You use them in
+the schedules of \`millrace chaos\`. \`millrace chaos points\` lists all points, and
+\`millrace chaos explain <point>\` shows one. This page is generated from the table in
+\`engine/faults/points.ts\`.
 
-A point is told before its step is taken. Place: \`uid\` and \`subtask\`, where the step is one
-subtask's; files of the disk are known by their names, so \`uid\` says nothing there. Outside of runs
-that are broken on purpose a point is one comparison.
+A fault strikes just before the step happens. To choose a subtask, give \`uid\` and \`subtask\`. Points
+of the disk have no \`uid\`. In a normal run a point costs one comparison.
+
+A *life* is one run of the engine, from its start to its end or crash.
 
 How the actions differ between simulation and real runs:
 
 | action | simulation | \`--mode process\` | \`--mode threads\` |
 | --- | --- | --- | --- |
-| crash | the life is gone, the page cache stays | SIGKILL of the engine process | the life is ended, its workers terminated |
-| power-loss | what was not synced is lost or torn | as a crash | as a crash |
+| crash | the life ends, the page cache stays | SIGKILL of the engine process | the life ends, its workers are terminated |
+| power-loss | data that was not synced is lost or torn | as a crash | as a crash |
 | torn | part of a write, then a power loss | part of a write, then SIGKILL | part of a write, then the life ends |
 | throw, errno, drop, duplicate, delay | at the step | the same | the same |
-| pause | time passes, nothing else happens | SIGSTOP, then SIGCONT | the same, of the one process |
+| pause | time passes, nothing else happens | SIGSTOP, then SIGCONT | the same, for the one process |
 | clock | the virtual wall clock moves | the engine's wall clock moves, not that of user code | the same |
-| fence | a twin of the life starts | a second \`millrace run\` | not made |
-| rescale | starts again at another parallelism | both processes die, and start so | as a crash |
-| ask | a request of a user | \`millrace stop\` or \`savepoint\` | not made |
+| fence | a second start of the same job | a second \`millrace run\` | not available |
+| rescale | the next life has another parallelism | both processes are killed, then restart at another parallelism | as a crash |
+| ask | a user asks for a stop or a savepoint | \`millrace stop\` or \`savepoint\` | not available |
 `

@@ -35,7 +35,7 @@ test('faults are counted by kind and by point, and those behind a checkpoint', (
     [['coordinator.written']],
   )
   expect(text).toContain('seeds 20 to 22')
-  expect(text).toContain('lives 0, 2 checkpoints completed')
+  expect(text).toContain('lives 0, with 2 complete checkpoints')
   expect(text).toContain(
     'faults 3 struck, 1 of them when a checkpoint was complete; in 1 schedule none struck',
   )

@@ -49,7 +49,7 @@ export class StruckTally {
     const behind = `${this.#late} of them when a checkpoint was complete`
     return [
       ['seeds', first === last ? `${first ?? 'none'}` : `${first} to ${last}`],
-      ['lives', `${this.#lives}, ${counted(this.#checkpoints, 'checkpoint')} completed`],
+      ['lives', `${this.#lives}, with ${counted(this.#checkpoints, 'complete checkpoint')}`],
       ['faults', `${this.#faults} struck, ${behind}${idle}`],
       ['kinds', listed(this.#kinds)],
       ['points', listed(this.#points)],

@@ -185,7 +185,7 @@ async function goldenOf(subject: Subject, run: RealRun): Promise<Golden> {
   }
   if (run.exitCode !== 0) {
     throw new StreamError('CHAOS_UNFIT', `"${subject.name}" fails without a fault`, {
-      hint: `Mend it first. It said: ${run.stderr.trim().split('\n').at(-1) ?? 'nothing'}`,
+      hint: `Fix this first. The run said: ${run.stderr.trim().split('\n').at(-1) ?? 'nothing'}`,
     })
   }
   const [reached, checkpoints] = [reachedIn(run.trace), checkpointsIn(run.trace)]

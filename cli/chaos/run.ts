@@ -76,7 +76,7 @@ export async function chaosExhaustCommand(jobPath: string, flags: ChaosFlags): P
   const depth = flags.depth ?? '1'
   if (depth !== '1' && depth !== '2') {
     throw new StreamError('USAGE', `--depth ${depth} is not known`, {
-      hint: '1: every single fault. 2: every fault, with every second one while it is recovered from.',
+      hint: '1 tries every single fault. 2 also tries every second fault during the recovery from the first.',
     })
   }
   const kinds = kindsOf(flags.faults)
@@ -169,7 +169,7 @@ function strictly({ rare }: Campaign): number {
   const missed = Object.keys(rareStates).length - rare.size
   if (missed === 0) return 0
   process.stdout.write(
-    `strict      ${missed} rare states were not reached, which --strict asks for: exit code 1\n`,
+    `strict      ${missed} rare states were not reached, so --strict ends with 1\n`,
   )
   return 1
 }
@@ -182,7 +182,7 @@ function pathOfPicture(path: string, index: number): string {
 /** Before the first record: who did not expect it can still end it. */
 function warnOfEffects(): void {
   process.stderr.write(
-    'the functions of the job are really called, again and again: what they do besides emitting is done\n',
+    'chaos calls the functions of your job for real, many times: if one sends a request or writes a file, that happens each time\n',
   )
 }
 

@@ -136,7 +136,7 @@ async function goldenOf(subject: Subject, parallelism: number): Promise<Golden> 
     if (domain === 'internal' || exit === EXIT_USER) throw error
     const { place } = asStreamError(error)
     throw new StreamError('CHAOS_UNFIT', `"${subject.name}" fails without a fault`, {
-      hint: 'Mend it first: "millrace run" says more.',
+      hint: 'Fix this first. "millrace run" shows more.',
       place,
       cause: error,
     })

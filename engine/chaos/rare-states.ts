@@ -8,23 +8,24 @@ import { START_MS } from './simulate-schedule.ts'
  * them has not shown what it should.
  */
 export const rareStates = {
-  'commit-replayed': 'what a checkpoint has pending is published by the next life',
-  'late-acknowledgement': 'an acknowledgement comes after its checkpoint was aborted',
+  'commit-replayed': 'a life publishes output that a checkpoint of an earlier life left pending',
+  'late-acknowledgement': 'an acknowledgement arrives after its checkpoint was aborted',
   'abort-while-aligning': 'a checkpoint is aborted while a subtask aligns its barriers',
-  'restore-beside-partial': 'a checkpoint is restored, and there are files of one that came after',
-  'twin-refused': 'a second process is started, and refused',
-  'twin-takes-over': 'a second process is started, and takes the folder over',
-  'sweep-interrupted': 'the deleting of old checkpoints is cut short',
-  'rescale-with-pending': 'what is pending is published at another parallelism',
-  'timer-due-at-restore': 'a timer is due before a restored life reads anything',
-  'notify-subsumed': 'a lost notice is made up for by the next',
-  'barrier-at-end': 'an input ends while a barrier is under way',
+  'restore-beside-partial': 'a checkpoint is restored while files of a later, incomplete one exist',
+  'twin-refused': 'a second process starts and is refused',
+  'twin-takes-over': 'a second process starts and takes the work folder over',
+  'sweep-interrupted': 'the deletion of old checkpoints is interrupted',
+  'rescale-with-pending': 'pending output is published at another parallelism',
+  'timer-due-at-restore': 'a timer is due before a restored life reads a record',
+  'notify-subsumed': 'a completion message is lost, and the next one replaces it',
+  'barrier-at-end': 'an input ends while a barrier is in flight',
   'savepoint-interrupted': 'a life ends while a savepoint is copied',
-  'doubt-found-complete': 'a manifest whose write was not answered is there',
-  'doubt-found-absent': 'a manifest whose write was not answered is not there',
-  'crash-in-recovery': 'a life ends before it lets records flow, and is not the first',
+  'doubt-found-complete': 'the write of a manifest was not confirmed, and the manifest exists',
+  'doubt-found-absent':
+    'the write of a manifest was not confirmed, and the manifest does not exist',
+  'crash-in-recovery': 'a restored life ends before records flow',
   'duplicate-acknowledgement': 'a subtask acknowledges twice',
-  'checkpoint-expired': 'a checkpoint is aborted as its time is over',
+  'checkpoint-expired': 'a checkpoint is aborted because it took too long',
 } as const
 
 export type RareState = keyof typeof rareStates

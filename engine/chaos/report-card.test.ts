@@ -21,6 +21,6 @@ test('what follows of a checkpoint that leads elsewhere is said below it', () =>
     { invariant: 'I1', what: 'one' },
     { invariant: 'I2', what },
   ])
-  expect(lines.at(-1)).toContain('not in its state, such as a variable')
+  expect(lines.at(-1)).toContain('outside its state, such as in a variable')
   expect(violationLines([{ invariant: 'I1', what: 'one' }])).toHaveLength(2)
 })

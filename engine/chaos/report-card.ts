@@ -31,8 +31,8 @@ export function reportCard(
   const rows: readonly (readonly [string, string])[] = [
     ['schedules', `${schedules}${of} in ${seconds(elapsedMs)} s, ${each.toFixed(1)} ms each`],
     ...(ended === undefined ? [] : [['ended', ended] as const]),
-    ['lives', `${lives}, ${checkpoints} checkpoints completed`],
-    ['faults', faultsOf(campaign) + (idle === 0 ? '' : `; in ${idle} schedules none struck`)],
+    ['lives', `${lives}, with ${checkpoints} complete checkpoints`],
+    ['faults', faultsOf(campaign) + (idle === 0 ? '' : `; none struck in ${idle} schedules`)],
     ['points', pointsOf(campaign, golden, isStrict)],
     ['rare states', rareOf(campaign, isStrict)],
     ['recovery', recoveryOf(campaign)],
@@ -46,7 +46,7 @@ export function reportCard(
     const head = `${nameOf(schedule)}, parallelism ${schedule.parallelism}: ${faults}`
     const like = failing.slice(0, index).find((earlier) => isMuchLike(examined, [earlier]))
     if (like === undefined) lines.push('', head, ...violationLines(violations))
-    else lines.push('', head, `  breaks the same as ${nameOf(like.run.schedule)}`)
+    else lines.push('', head, `  breaks the same invariants as ${nameOf(like.run.schedule)}`)
   }
   return lines.join('\n')
 }
@@ -75,7 +75,7 @@ function endWords(
 
 function violationsOf({ failing, endedBy, schedules }: Campaign): string {
   if (failing.length > 0) return `in ${failing.length} schedules`
-  if (endedBy === 'running') return 'none until then'
+  if (endedBy === 'running') return 'none so far'
   if (schedules === 0) return 'nothing was tried'
   return endedBy === 'all' ? 'none' : 'none in what was tried'
 }
@@ -109,7 +109,7 @@ function pointsOf({ reached, struck }: Campaign, golden: Golden, isStrict: boole
   if (missed.length === 0 || !isStrict) return text
   const shown = missed.slice(0, MISSED_SHOWN).join(', ')
   const more = missed.length > MISSED_SHOWN ? `, and ${missed.length - MISSED_SHOWN} more` : ''
-  return `${text}; nothing was done at ${shown}${more}`
+  return `${text}; no fault struck at ${shown}${more}`
 }
 
 const MISSED_SHOWN = 5
@@ -122,7 +122,7 @@ function rareOf({ rare }: Campaign, isStrict: boolean): string {
 }
 
 function recoveryOf({ recoveryMs }: Campaign): string {
-  if (recoveryMs.length === 0) return 'no life had to recover'
+  if (recoveryMs.length === 0) return 'never needed'
   const sorted = [...recoveryMs].sort((left, right) => left - right)
   const at = (part: number): number => sorted[Math.floor((sorted.length - 1) * part)]!
   return `${sorted.length} times; p50 ${ms(at(0.5))}, p99 ${ms(at(0.99))}, at most ${ms(at(1))} (simulated time)`

@@ -16,7 +16,7 @@ const cases: readonly (readonly [
     'one that is doubled',
     [row(1, 2)],
     [row(1, 2), row(1, 2)],
-    `1 × ${row(1, 2)} is there too often`,
+    `1 × ${row(1, 2)} is published too often`,
   ],
   [
     'several',
@@ -40,15 +40,15 @@ const cases: readonly (readonly [
     'as many are not there as are',
     [row(1, 64)],
     [row(1, 65), row(7, 8)],
-    `1 row is missing, 2 rows are there too often: expected ${row(1, 64)} / found ${row(1, 65)}`,
+    `1 row is missing, 2 rows are published too often: expected ${row(1, 64)} / found ${row(1, 65)}`,
   ],
   [
     'rows that have nothing in common',
     ['{"a":1}'],
     ['{"b":2}'],
-    '1 × {"a":1} is missing; 1 × {"b":2} is there too often',
+    '1 × {"a":1} is missing; 1 × {"b":2} is published too often',
   ],
-  ['no JSON', ['one'], ['two'], '1 × one is missing; 1 × two is there too often'],
+  ['no JSON', ['one'], ['two'], '1 × one is missing; 1 × two is published too often'],
   [
     'partitions',
     [`day=1/${row(1, 2)}`],

@@ -10,7 +10,7 @@ export interface Sides {
 
 const JUDGED: Sides = {
   missing: 'is missing',
-  extra: 'is there too often',
+  extra: 'is published too often',
   first: 'expected',
   second: 'found',
 }

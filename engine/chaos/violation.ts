@@ -1,17 +1,17 @@
 /** The invariants, as docs/fault-points.md lists them. */
 export const invariants = {
-  I1: 'what is published is what a run without faults publishes: nothing lost, nothing doubled, each key in order',
-  I2: 'every complete checkpoint is a consistent cut: restored, it leads to the same output',
-  I3: 'nothing of an incomplete checkpoint is visible',
-  I4: 'what a subtask has for a checkpoint is published once at most, and never before the decision',
-  I5: 'checkpoint ids grow over all lives',
-  I6: 'from the first complete checkpoint on, there is one that verifies at every moment',
-  I7: 'once a life has committed, no earlier life changes anything that is visible',
-  I8: 'watermarks never go back within a life, and a timer fires once',
+  I1: 'the job publishes what a run without faults publishes: no row lost, no row doubled, each key in order',
+  I2: 'every complete checkpoint is consistent: a run that restores it publishes the same output',
+  I3: 'no output of an incomplete checkpoint is visible',
+  I4: 'a checkpoint publishes the output of each subtask at most once, and only when it is complete',
+  I5: 'checkpoint numbers grow over all lives',
+  I6: 'from the first complete checkpoint on, an intact one exists at every moment',
+  I7: 'once a life has committed, no earlier life changes visible output',
+  I8: 'within a life, watermarks never go back and each timer fires once',
   I9: 'every key group has exactly one owner',
   I10: 'buffers, files and memory are bounded, and nothing is left behind after a clean end',
-  I11: 'after the last fault checkpoints complete, and the job comes to its end',
-  I12: 'no error is swallowed: each that was injected is told',
+  I11: 'after the last fault, checkpoints complete and the job finishes',
+  I12: 'no error is swallowed: the log names each injected error',
   I13: 'the same schedule gives the same run',
 } as const
 
@@ -40,7 +40,7 @@ export function diagnosisOf(
     .find((id) => id !== undefined)
   if (restored === undefined) return undefined
   return (
-    `a run without faults that begins from checkpoint ${restored} publishes something else: ` +
-    'most likely the job remembers something that is not in its state, such as a variable'
+    `a run that restores checkpoint ${restored} publishes something else even without a fault: ` +
+    'the job probably remembers something outside its state, such as in a variable'
   )
 }

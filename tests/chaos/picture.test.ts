@@ -23,12 +23,12 @@ const seen: Readonly<Record<string, Seen>> = {
   'nothing happens': {
     shape: 'union',
     faults: [],
-    words: ['no fault', '1.1 is decided', 'life 1 finishes'],
+    words: ['no fault', '1.1 is complete', 'life 1 finishes'],
   },
   'killed between decision and commit': {
     shape: 'diamond',
     faults: [at('coordinator.written', 3, { type: 'crash' })],
-    words: ['decided, not committed', 'verified and restored', 'publishes'],
+    words: ['complete, not committed', 'verified and restored', 'publishes'],
   },
   'power lost, then a disk that fails': {
     shape: 'timers',
@@ -36,7 +36,7 @@ const seen: Readonly<Record<string, Seen>> = {
       at('disk.manifest.link', 2, { type: 'power-loss' }),
       at('disk.state.sync', 6, { type: 'errno', errno: 'EIO' }),
     ],
-    words: ['loses its power', 'is declined', 'is given up: FILE_IO'],
+    words: ['loses power', 'is declined', 'is aborted: FILE_IO'],
   },
   'a second start, and another parallelism': {
     shape: 'broadcast',

@@ -16,13 +16,15 @@ test('the mistake is found, and the failing run is drawn', async () => {
   project.write('broken.ts', example)
   const found = await project.run(['chaos', 'run', 'broken.ts', '--picture', 'failure.svg'])
   expect(found.exitCode, found.stderr).toBe(1)
-  expect(found.stdout).toMatch(/sink "files": \d+ × \{"id":\d+,"cents":\d+\} is there too often/)
-  expect(found.stdout).toMatch(/ life \d goes on from \d/)
+  expect(found.stdout).toMatch(
+    /sink "files": \d+ × \{"id":\d+,"cents":\d+\} is published too often/,
+  )
+  expect(found.stdout).toMatch(/ life \d restores \d/)
   // The bundle that the guide goes on with, whatever the seeds find.
   const replay = /^npx (millrace chaos replay \S+)/m.exec(guide)![1]!
   expect(found.stdout).toContain(replay)
   const picture = readFileSync(project.path('failure.svg'), 'utf8')
-  expect(picture).toContain('is there too often')
+  expect(picture).toContain('is published too often')
   const schedules = Number(/^schedules +(\d+)/.exec(found.stdout)![1])
   figures('the mistake of the guide is found three times', { schedules })
 })
@@ -40,5 +42,5 @@ test('with declared state nothing is found', async () => {
 test('the picture of the guide is one', () => {
   const picture = readFileSync(join(ROOT, 'docs/guide/break-your-own-job.svg'), 'utf8')
   expect(picture).toMatch(/^<svg /)
-  expect(picture).toContain('is there too often')
+  expect(picture).toContain('is published too often')
 })

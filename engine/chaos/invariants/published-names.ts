@@ -110,7 +110,7 @@ class OutputNames {
       this.#tell('I3', `"${path}" is visible, and no complete checkpoint holds it`, step)
     } else if ([...this.#undecided.values()].some((names) => names.has(name))) {
       const id = formatCheckpointId(bornAt)
-      this.#tell('I4', `"${path}" is visible before checkpoint ${id} is decided`, step)
+      this.#tell('I4', `"${path}" is visible before checkpoint ${id} is complete`, step)
     }
     const before = this.#published.get(name)
     if (before !== undefined && before !== path) {
@@ -123,7 +123,11 @@ class OutputNames {
   #dropped(name: string, path: string, step: number): void {
     if (!this.#complete.has(name) || this.#doubtful.has(name)) return
     if (this.#published.has(name) && !this.#fleeting.has(name)) return
-    this.#tell('I4', `"${path}" was decided, and is removed before it is visible for good`, step)
+    this.#tell(
+      'I4',
+      `"${path}" belongs to a complete checkpoint, and is removed before it is published`,
+      step,
+    )
   }
 
   #tell(invariant: Violation['invariant'], what: string, step: number): void {

@@ -9,7 +9,7 @@ import { timelineOf } from './timeline.ts'
 const run: TimelineInput = {
   job: 'sums',
   schedule: { seed: 7, parallelism: 2, faults: [] },
-  violations: [{ invariant: 'I1', what: '1 × {"sum":3} is there too often' }],
+  violations: [{ invariant: 'I1', what: '1 × {"sum":3} is published too often' }],
   lives: [],
   trace: [],
 }
@@ -30,15 +30,17 @@ test('the title names the schedule that was found, and what it was shrunk to', (
 test('what a run from a checkpoint publishes otherwise is not in the state', () => {
   const what = 'restored from checkpoint 1.3: sink "out": 1 × {"sum":3} is missing'
   const violations = [...run.violations!, { invariant: 'I2', what }]
-  const words = 'most likely the job remembers something that is not in its state'
+  const words = 'the job probably remembers something outside its state'
   const timeline = timelineOf({ ...run, violations })
   const text = renderTerminal(timeline, { width: 200, color: false })
-  expect(text).toContain('→ a run without faults that begins from checkpoint 1.3 publishes')
+  expect(text).toContain('→ a run that restores checkpoint 1.3 publishes')
   expect(text).toContain(words)
-  expect(renderSvg(timeline)).toContain('that begins from checkpoint 1.3')
+  expect(renderSvg(timeline)).toContain('that restores checkpoint 1.3')
   expect(timelineOf(run).diagnosis).toBeUndefined()
   const found = { seed: 9, parallelism: 2, violations }
-  expect(timelineOf({ ...run, found }).diagnosis).toMatch(/^before it was shrunk: a run without/)
+  expect(timelineOf({ ...run, found }).diagnosis).toMatch(
+    /^before it was shrunk: a run that restores/,
+  )
   const failed = [{ invariant: 'I2', what: 'restored from checkpoint 1.3: BUG: no' }]
   expect(timelineOf({ ...run, violations: failed }).diagnosis).toBeUndefined()
 })

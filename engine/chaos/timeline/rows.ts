@@ -226,7 +226,7 @@ function foldWords({ decided, aborted, faults, lives }: Fold, steps: number): st
   const words = [counted(steps, 'step')]
   if (lives.size > 0) words.push(counted(lives.size, 'life', 'lives'))
   if (decided > 0) words.push(counted(decided, 'checkpoint'))
-  if (aborted > 0) words.push(`${aborted} given up`)
+  if (aborted > 0) words.push(`${aborted} aborted`)
   if (faults > 0) words.push(counted(faults, 'fault'))
   return words.join(', ')
 }

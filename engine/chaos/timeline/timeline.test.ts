@@ -93,7 +93,7 @@ const small: TimelineInput = {
     ],
   },
   fired: [0],
-  violations: [{ invariant: 'I1', what: '1 × {"sum":3} is there too often' }],
+  violations: [{ invariant: 'I1', what: '1 × {"sum":3} is published too often' }],
   lives: [ended(1, 'crash'), finished(2, checkpointIdOf(2, 1))],
   trace: [
     ...life(1, 0, [
@@ -176,9 +176,9 @@ describe('as SVG', () => {
     for (const words of [
       'coordinator.written #3 → crash',
       '(did not strike)',
-      'life 1 is killed at 100 ms: 1.3 is decided, not committed',
-      'life 2 goes on from 1.3',
-      'is there too often',
+      'life 1 is killed at 100 ms: 1.3 is complete, not committed',
+      'life 2 restores 1.3',
+      'is published too often',
     ]) {
       expect(svg).toContain(words)
     }
@@ -202,12 +202,12 @@ describe('what is drawn', () => {
     const { rows } = timelineOf({ ...small, trace, lives })
     const words = rows.flatMap((row) => ('words' in row && row.type !== 'fold' ? [row.words] : []))
     expect(words.slice(0, 6)).toEqual([
-      'life 1 begins with nothing at parallelism 2',
-      'life 1 is killed at 100 ms: 1.3 is decided, not committed',
-      'life 2 goes on from 1.3 at parallelism 2',
+      'life 1 starts without a checkpoint at parallelism 2',
+      'life 1 is killed at 100 ms: 1.3 is complete, not committed',
+      'life 2 restores 1.3 at parallelism 2',
       'life 2 finishes, its last checkpoint is 2.1, at 200 ms',
-      'life 3 begins with nothing at parallelism 2',
-      'life 3 is killed at 300 ms: no checkpoint is decided',
+      'life 3 starts without a checkpoint at parallelism 2',
+      'life 3 is killed at 300 ms: no checkpoint is complete',
     ])
   })
 
@@ -356,34 +356,34 @@ function expectXml(svg: string): void {
 const SMALL = `sums, seed 7, parallelism 2
 ✖ coordinator.written #3 → crash
 ✖ disk.state.read #900 → crash (did not strike)
-! I1: 1 × {"sum":3} is there too often
+! I1: 1 × {"sum":3} is published too often
 
        process coordinator numbers sums          disk
 step                       0       0      1
 
-── life 1 begins with nothing at parallelism 2 ─────────────────────────────────────────────────────
+── life 1 starts without a checkpoint at parallelism 2 ─────────────────────────────────────────────
        … 25 steps, 1 checkpoint
 25             ▷1.2
-40             ◆1.2                                       1.2 is decided
+40             ◆1.2                                       1.2 is complete
 41             C1.2c                                      1.2 is committed
 44             ▷1.3
 45                         |1.3Sa
 48                                 |1.3Sa |1.3Sa state×2
 58                                               manifest
 59             ◆1.3✖                                      crash at coordinator.written: the
-                                                          checkpoint exists: it is decided
-↯ life 1 is killed at 100 ms: 1.3 is decided, not committed
+                                                          checkpoint is complete
+↯ life 1 is killed at 100 ms: 1.3 is complete, not committed
 
-── life 2 goes on from 1.3 at parallelism 2 ────────────────────────────────────────────────────────
+── life 2 restores 1.3 at parallelism 2 ────────────────────────────────────────────────────────────
 62     R←1.3                                              1.3 is verified and restored
 63     T                                         publish  claims the target of out, publishes 1 file
 67             ▷2.1
-82             ◆2.1                                       2.1 is decided
+82             ◆2.1                                       2.1 is complete
 83             C2.1c                                      2.1 is committed
 ── life 2 finishes, its last checkpoint is 2.1, at 200 ms ──────────────────────────────────────────
-! I1: 1 × {"sum":3} is there too often
+! I1: 1 × {"sum":3} is published too often
 
-▷ triggered · |1.2 barrier of checkpoint 1.2 · S snapshot · a acknowledged · ◆ decided · C commit
+▷ triggered · |1.2 barrier of checkpoint 1.2 · S snapshot · a acknowledged · ◆ complete · C commit
 begins · c committed · R← restored · T target claimed · ✖ fault · ↯ a life is killed · ! an
 invariant is broken
 `

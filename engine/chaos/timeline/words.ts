@@ -62,11 +62,11 @@ export class Story {
       case 'crash':
         return `life ${life} is killed ${at}: ${this.#state()}`
       case 'power-loss':
-        return `life ${life} loses its power ${at}: ${this.#state()}`
+        return `life ${life} loses power ${at}: ${this.#state()}`
       case 'torn':
-        return `life ${life} loses its power in the middle of a write ${at}: ${this.#state()}`
+        return `life ${life} loses power in the middle of a write ${at}: ${this.#state()}`
       case 'rescale':
-        return `life ${life} is killed ${at}, to go on at another parallelism: ${this.#state()}`
+        return `life ${life} is killed ${at}, to restart at another parallelism: ${this.#state()}`
       case 'taken-over':
         return `life ${life} is taken over ${at}: ${this.#state()}`
       case 'failed': {
@@ -75,7 +75,7 @@ export class Story {
         return `life ${life} fails ${at}, ${code}: ${shortened(message)}`
       }
       case 'stuck':
-        return `life ${life} stands still ${at}: ${this.#state()}`
+        return `life ${life} hangs ${at}: ${this.#state()}`
       case 'finished':
       case 'stopped':
         return `life ${life} ${doneWords(ended)} ${at}`
@@ -87,10 +87,10 @@ export class Story {
   #state(): string {
     const [decided, triggered] = [this.#decided, this.#triggered]
     const words: string[] = []
-    if (decided === undefined) words.push('no checkpoint is decided')
+    if (decided === undefined) words.push('no checkpoint is complete')
     else {
       const name = formatCheckpointId(decided)
-      words.push(`${name} is ${this.#committed === decided ? '' : 'decided, not '}committed`)
+      words.push(`${name} is ${this.#committed === decided ? '' : 'complete, not '}committed`)
     }
     if (triggered !== undefined && triggered !== decided) {
       words.push(`${formatCheckpointId(triggered)} is under way`)
@@ -113,7 +113,8 @@ export function lifeWords({ lives, trace }: TimelineInput, life: number): string
   const record = lives.find((one) => one.life === life)
   const restored = trace.find((event) => event.life === life && event.point === 'recover.verify')
   const id = restored?.place.checkpointId
-  const from = id === undefined ? 'begins with nothing' : `goes on from ${formatCheckpointId(id)}`
+  const from =
+    id === undefined ? 'starts without a checkpoint' : `restores ${formatCheckpointId(id)}`
   const wide = record === undefined ? '' : ` at parallelism ${record.parallelism}`
   return `life ${life} ${from}${wide}`
 }
@@ -143,11 +144,11 @@ export function noteOf({ point, place, fault }: TraceEvent, story: Story): Note 
   const why = place.what === undefined ? '' : `: ${place.what}`
   switch (point) {
     case 'coordinator.written':
-      return { tone: 'good', words: `${id} is decided` }
+      return { tone: 'good', words: `${id} is complete` }
     case 'coordinator.committed':
       return { tone: 'good', words: `${id} is committed` }
     case 'coordinator.abort':
-      return { tone: 'bad', words: `${id} is given up${why}` }
+      return { tone: 'bad', words: `${id} is aborted${why}` }
     case 'snapshot.decline':
       return { tone: 'bad', words: `${id} is declined${why}` }
     case 'recover.own':
