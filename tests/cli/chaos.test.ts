@@ -14,7 +14,7 @@ describe('a search', () => {
     const args = ['chaos', 'run', 'job.ts', ...small]
     const simulated = await project.run([...args, '--schedules', '10', '--strict'])
     expect(simulated.stdout).toMatch(/^schedules +10 in /)
-    expect(simulated.stderr).toContain('the functions of the job are really called')
+    expect(simulated.stderr).toContain('calls the functions of your job for real')
     expect(simulated.stdout).toMatch(/^violations +none\nstrict +\d+ rare states were not reached/m)
     expect(simulated.exitCode, simulated.stdout + simulated.stderr).toBe(1)
     const real = await project.run([...args, '--mode', 'process', '--schedules', '1'])

@@ -55,7 +55,7 @@ test('its bundle is run for real again, and what breaks again is kept again', as
   const args = ['chaos', 'replay', bundle, '--set', 'records=2000', '--set', 'perSecond=1000']
   const ended = await project.run(args)
   expect({ code: ended.exitCode, stderr: ended.stderr }).toEqual({ code: 1, stderr: '' })
-  expect(ended.stdout).toMatch(/I1 what is published is what a run without faults publishes/)
+  expect(ended.stdout).toMatch(/I1 the job publishes what a run without faults publishes/)
   const kept = /^remains +(\S+)$/m.exec(ended.stdout)![1]!
   expect(readdirSync(kept)).toContain('work')
 })
