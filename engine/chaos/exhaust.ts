@@ -40,6 +40,11 @@ export function singleFaults(golden: Golden, options: ExhaustOptions): readonly 
   return schedules
 }
 
+export interface PairOptions extends ExhaustOptions {
+  /** Of the first faults, each of which takes a run of its own, only every so many-th is tried. */
+  readonly firsts?: { readonly every: number; readonly from: number }
+}
+
 /** What comes after a first fault; how many there are is known when each of those has run. */
 export interface FaultPairs extends AsyncIterable<FaultSchedule> {
   /** Of all pairs; undefined while first faults are left that have not run. */
@@ -51,17 +56,17 @@ export interface FaultPairs extends AsyncIterable<FaultSchedule> {
  * life, the second strikes in the next one before its first checkpoint is committed. One pair of
  * each first fault comes before the second pair of any.
  */
-export function faultPairs(subject: Subject, golden: Golden, options: ExhaustOptions): FaultPairs {
+export function faultPairs(subject: Subject, golden: Golden, options: PairOptions): FaultPairs {
   return new Pairs(subject, golden, options)
 }
 
 class Pairs implements FaultPairs {
   readonly #subject: Subject
   readonly #golden: Golden
-  readonly #options: ExhaustOptions
+  readonly #options: PairOptions
   total: number | undefined
 
-  constructor(subject: Subject, golden: Golden, options: ExhaustOptions) {
+  constructor(subject: Subject, golden: Golden, options: PairOptions) {
     this.#subject = subject
     this.#golden = golden
     this.#options = options
@@ -69,7 +74,9 @@ class Pairs implements FaultPairs {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<FaultSchedule> {
     const lists: (readonly FaultSchedule[])[] = []
-    for (const [point, often] of this.#golden.reached) {
+    const { every, from } = this.#options.firsts ?? { every: 1, from: 0 }
+    const firsts = [...this.#golden.reached].filter((_, index) => (index + from) % every === 0)
+    for (const [point, often] of firsts) {
       // The middle of a run has a checkpoint to go back to.
       const first: Fault = { point, nth: Math.ceil(often / 2), life: 1, action: { type: 'crash' } }
       const pairs = await this.#pairsOf(first, lists.length)
