@@ -16,7 +16,7 @@ import {
   timestamp,
   utf8,
 } from 'millrace'
-import type { Key, MapState } from 'millrace'
+import type { Job, Key, MapState } from 'millrace'
 import { fileSink, fileSource, generatorSource, json } from 'millrace/connectors'
 import type { BroadcastProcess } from '../../operators/process.ts'
 import type { StateDeclaration } from '../../operators/states.ts'
@@ -261,4 +261,53 @@ test('restored at other parallelisms, from subtasks at different watermarks', as
     }
   }
   expect(restores).toBeGreaterThan(5)
+})
+
+/** Both inputs turn idle again and again; rules come out of order, also behind a silence. */
+function restless(onBroadcast: (typeof check)['onBroadcast']): Job {
+  const changes = limits.map((rule, n) => ({ ...rule, at: rule.at - ((n * 17) % 60) }))
+  return defineJob('restless', (env) => {
+    env.checkpointing({ everyMs: 7 })
+    const read = <T extends Event | Rule>(uid: string, rows: readonly T[], pace: number) =>
+      env
+        .fromSource(
+          uid,
+          generatorSource({ records: rows.length, perSecond: pace, generate: (n) => rows[n]! }),
+        )
+        .assignTimestampsAndWatermarks(
+          ({ at }) => at,
+          boundedOutOfOrderness(millis(60)).withIdleness(millis(4)),
+        )
+    read('busy', busy, 500)
+      .keyBy('user')
+      .connect(read('limits', changes, 100).broadcast())
+      .process('check', { ...check, onBroadcast })
+      .sinkTo('seen', fileSink({ directory: '/out/seen', schema: Seen }))
+  })
+}
+
+async function livesOf(job: Job, seed: number): Promise<readonly string[]> {
+  const random = seededRandom(seed)
+  const faults = [1, 2].map((life): Fault => {
+    const point = (['coordinator.commit', 'task.batch', 'task.watermark'] as const)[random.int(3)]!
+    const action = { type: 'rescale', parallelism: 1 + random.int(4) } as const
+    return { point, nth: 4 + random.int(12), life, action }
+  })
+  const schedule = { seed, parallelism: 2 + (seed % 3), faults }
+  const { lives } = await simulateSchedule({ job, parameters: {}, schedule, workers: 2 })
+  return lives.map(({ ended }) => JSON.stringify(ended))
+}
+
+test('copies stay equal while inputs turn idle and come back; those that differ are told', async () => {
+  const plain = restless((rule, context) => check.onBroadcast(rule, context))
+  for (let seed = 1; seed <= 8; seed += 1) {
+    const ended = await livesOf(plain, seed)
+    expect(ended.at(-1), `seed ${seed}: ${ended.join(' ')}`).toContain('"finished"')
+  }
+  let calls = 0
+  const differs = restless(({ group }, { broadcast }) => {
+    calls += 1
+    broadcast.limits.put(group, calls)
+  })
+  expect((await livesOf(differs, 1)).join(' ')).toContain('BROADCAST_DIVERGED')
 })
