@@ -73,6 +73,12 @@ test('a folder is shown in words: no ids of 64 bits, no hashes', async () => {
     for (const text of [found.replaceAll(/"[^"]*"/g, ''), json]) {
       expect(text).not.toMatch(/\d{9,}|[0-9a-f]{16}/)
     }
+    const paused = [{ subtask: 1, waitsFor: { source: 'old', subtask: 0 } }]
+    const counts = { recordsIn: 5, recordsOut: 5 }
+    const running = { parallelism: 2, ...counts, steps: [{ name: 'live', ...counts, paused }] }
+    expect(renderFolder({ ...report, running })).toContain(
+      '  live: 5 in, 5 out, subtask 1 is paused and waits for old subtask 0\n',
+    )
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -16,6 +16,7 @@ import { decodeManifest } from '../engine/checkpoint/manifest-codec.ts'
 import { manifestFiles } from '../engine/checkpoint/manifest.ts'
 import { readOwnerRecord } from '../engine/checkpoint/ownership.ts'
 import { stateWords } from '../engine/graph/state-words.ts'
+import type { PausedSubtask } from '../engine/job/protocol.ts'
 import { askJob } from './control-client.ts'
 import { formatDuration } from './duration.ts'
 import { formatBytes, formatCount } from './numbers.ts'
@@ -233,6 +234,7 @@ interface RunningStatus {
     readonly malformed?: number
     /** Behind the watermark, and read by nobody. */
     readonly late?: number
+    readonly paused?: readonly PausedSubtask[]
     /** As a time; how far it is behind the clock, where the input is live. */
     readonly watermark?: string
     readonly lagMs?: number
@@ -251,9 +253,19 @@ function renderRunning(running: unknown): readonly string[] {
         `    ${step.name}: ${formatCount(step.recordsIn)} in, ${formatCount(step.recordsOut)} out` +
         ((step.malformed ?? 0) === 0 ? '' : `, ${formatCount(step.malformed!)} malformed`) +
         ((step.late ?? 0) === 0 ? '' : `, ${formatCount(step.late!)} late and dropped`) +
-        watermarkText(step),
+        watermarkText(step) +
+        pausedText(step),
     ),
   ]
+}
+
+function pausedText({ paused = [] }: RunningStatus['steps'][number]): string {
+  return paused
+    .map(
+      ({ subtask, waitsFor }) =>
+        `, subtask ${subtask} is paused and waits for ${waitsFor.source} subtask ${waitsFor.subtask}`,
+    )
+    .join('')
 }
 
 function watermarkText({ watermark, lagMs }: RunningStatus['steps'][number]): string {

@@ -48,18 +48,19 @@ export interface Room {
 }
 
 const COLUMNS_MIN = 20
-/** Lines of the table that are no step: title, head, notes, and the one with the cursor. */
-const ROWS_OTHER = 5
+/** Lines of the table that are no step: title, head, steps left out, and the one with the cursor. */
+const ROWS_OTHER = 4
 
 /** A table for a terminal: a title, then a line a step, each step's name at the left. */
 export function renderTable(view: ProgressView, room: Room, paint: Paint): readonly string[] {
   const width = Math.max(COLUMNS_MIN, room.columns - 1)
   const { steps, nowMs } = view
   const lines = stepTable({ steps, nowMs, width, paint, isLive: true })
-  const shown = Math.max(1, room.rows - ROWS_OTHER)
+  const notes = notesOf(view).map((note) => paint('yellow', cut(note, width)))
+  // Room for one note is kept, so that the table does not change when it comes.
+  const shown = Math.max(1, room.rows - ROWS_OTHER - Math.max(1, notes.length))
   const hidden = steps.length - shown
   const more = hidden > 0 ? [paint('dim', cut(`and ${hidden} more steps`, width))] : []
-  const notes = notesOf(view).map((note) => paint('yellow', cut(note, width)))
   return [titleLine(view, width, paint), ...lines.slice(0, shown + 1), ...more, ...notes]
 }
 
@@ -120,7 +121,20 @@ function lowestOf(watermarks: readonly Watermark[]): Watermark {
 function notesOf({ steps }: ProgressView): readonly string[] {
   return [
     ...noteOf('malformed', steps, ({ malformed = 0 }) => malformed),
+    ...pausedNotes(steps),
     ...noteOf('late and dropped', steps, ({ late = 0 }) => late),
+  ]
+}
+
+/** `paused: "clicks" subtask 1 waits for "orders" subtask 0`, and how many others do so. */
+function pausedNotes(steps: readonly StepView[]): readonly string[] {
+  const all = steps.flatMap(({ name, paused = [] }) => paused.map((each) => ({ name, ...each })))
+  const [first] = all
+  if (first === undefined) return []
+  const { source, subtask } = first.waitsFor
+  const more = all.length === 1 ? '' : `, and ${all.length - 1} more`
+  return [
+    `paused: "${first.name}" subtask ${first.subtask} waits for "${source}" subtask ${subtask}${more}`,
   ]
 }
 

@@ -191,6 +191,39 @@ test('elsewhere there is a plain line every ten seconds, with every sink', () =>
   ])
 })
 
+test('a source that is paused is told, with whom it waits for', () => {
+  const waitsFor = { source: 'payments', subtask: 1 }
+  const paused = [0, 1].map((subtask) => ({ subtask, waitsFor }))
+  for (const [columns, told] of [
+    [60, 'paused: "orders" subtask 0 waits for "payments" subtask 1,…'],
+    [80, 'paused: "orders" subtask 0 waits for "payments" subtask 1, and 1 more'],
+  ] as const) {
+    const { shown, terminal } = screen({ columns })
+    const [source, ...others] = steps(10, DAYS_30)
+    shown.onMessage({ type: 'progress', steps: [{ ...source!, paused }, ...others] })
+    expect(terminal.text.at(-2)).toBe(told)
+  }
+  const { shown, written, advance } = screen({})
+  const [source, ...others] = steps(10, DAYS_30)
+  advance(10_000)
+  shown.onMessage({
+    type: 'progress',
+    steps: [{ ...source!, paused: paused.slice(1) }, ...others],
+  })
+  expect(written.at(-1)).toContain('; paused: "orders" subtask 1 waits for "payments" subtask 1; ')
+})
+
+test('however many notes there are, the table stays within the rows', () => {
+  const rows = 9
+  const { shown, terminal } = screen({ columns: 80, rows })
+  const [source, ...others] = steps(10, DAYS_30)
+  const paused = [{ subtask: 0, waitsFor: { source: 'payments', subtask: 1 } }]
+  const noted = { ...source!, paused, malformed: 3, late: 2 }
+  shown.onMessage({ type: 'progress', steps: [noted, ...others] })
+  expect(terminal.text.length).toBeLessThanOrEqual(rows)
+  expect(terminal.text.slice(-5, -4)).toEqual(['and 3 more steps'])
+})
+
 test('records that a source has passed over are told', () => {
   const { shown, terminal } = screen({ columns: 80 })
   const [source, ...others] = steps(10, DAYS_30)

@@ -190,13 +190,14 @@ export class DataStreamSteps implements Methods<DataStream<unknown>>, PlannedStr
     if (!isFunction) {
       checkFieldKind(this.#shape, given, ['a number'], 'assignTimestampsAndWatermarks')
     }
-    const { generator, idleMs } = strategy
+    const { generator, idleMs, alignment } = strategy
     return this.#add({
       kind: 'watermarks',
-      parameters: planJson({ time: isFunction ? null : given, generator, idleMs }),
+      parameters: planJson({ time: isFunction ? null : given, generator, idleMs, alignment }),
       shape: this.#shape,
       functionSlots: (isFunction ? 1 : 0) + (generator.type === 'own' ? 1 : 0),
       eventTime: 'assigns',
+      alignment,
       runtime: createWatermarks({
         time: isFunction ? { type: 'function', select: given } : { type: 'field', field: given },
         strategy,

@@ -12,6 +12,7 @@ import type {
 import type { KeySelector } from '../engine/stream/keys.ts'
 import type { SchemaData } from '../engine/stream/schema.ts'
 import type { StateDescriptor } from '../engine/state/state.ts'
+import type { AlignmentBounds } from '../engine/time/watermark-alignment.ts'
 import { StreamError } from '../engine/base/errors.ts'
 import { checkUid } from '../engine/graph/validate.ts'
 import { DEFAULT_SETTINGS } from '../engine/graph/stream-graph.ts'
@@ -37,6 +38,7 @@ export interface Step {
   readonly keys?: readonly (KeySelector | undefined)[]
   readonly eventTime?: EventTimeUse
   readonly order?: 'arrival' | 'event-time'
+  readonly alignment?: AlignmentBounds | 'off' | undefined
   readonly inputs: readonly (readonly Upstream[])[]
   readonly runtime: OperatorFactory | Exclude<NodeRuntime, { type: 'operator' }>
 }
@@ -88,6 +90,7 @@ export class GraphBuilder {
       keys: step.keys ?? step.inputs.map(() => undefined),
       ...(step.eventTime === undefined ? {} : { eventTime: step.eventTime }),
       ...(step.order === undefined ? {} : { order: step.order }),
+      ...(step.alignment === undefined ? {} : { alignment: step.alignment }),
       runtime: isOperator ? { type: 'operator', create: () => runtime.create() } : runtime,
     })
     for (const [input, upstreams] of step.inputs.entries()) {

@@ -58,7 +58,7 @@ export type {
   WindowedStream,
 } from './streams.ts'
 export { boundedOutOfOrderness, monotonous, watermarkGenerator } from './watermarks.ts'
-export type { WatermarkGenerator, WatermarkStrategy } from './watermarks.ts'
+export type { WatermarkAlignment, WatermarkGenerator, WatermarkStrategy } from './watermarks.ts'
 export { session, sliding, tumbling } from './windows.ts'
 export type { WindowBounds, Windows } from './windows.ts'
 export { StreamError } from '../engine/base/errors.ts'

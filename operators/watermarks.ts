@@ -14,6 +14,20 @@ export interface WatermarkStrategy {
   readonly kind: 'watermarks'
   /** A split without a record for this long no longer holds the others back. */
   withIdleness(after: Duration): WatermarkStrategy
+  /**
+   * How far the source may read ahead of the slowest one that it meets in a step. Beyond it the
+   * source pauses until the slowest one catches up, turns idle or ends. 'off': it neither waits for
+   * others nor makes them wait.
+   */
+  withWatermarkAlignment(alignment: WatermarkAlignment | 'off'): WatermarkStrategy
+}
+
+/** A source pauses when it has passed both bounds. */
+export interface WatermarkAlignment {
+  /** By how much its watermark may be ahead of the slowest active source. Default: minutes(1). */
+  readonly maxDrift?: Duration
+  /** How much each subtask may read of what lies further ahead, in MiB. Default: 16. */
+  readonly readAheadMb?: number
 }
 
 /** Records may be up to `maximum` behind the latest one. */

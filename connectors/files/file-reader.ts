@@ -102,11 +102,12 @@ export class FileReader implements SourceReader {
       return this.#complete && this.#parked.length === 0 ? 'finished' : 'waiting'
     }
     this.#output = output
+    const from = cursor.position.at
     const taken = cursor.take()
     if (taken === 'waiting') return 'waiting'
     if (taken === 'passed') return 'more'
     if (taken !== 'drained') {
-      output.emit(taken)
+      output.emit(taken, cursor.position.at - from)
       return 'more'
     }
     this.#open.shift()

@@ -27,6 +27,7 @@ interface KafkaPosition {
  * here, one batch of one partition, and takes the partitions in turn.
  */
 export class KafkaReader implements SourceReader {
+  readonly readsInTurn = true
   readonly #context: ReaderContext
   readonly #cluster: KafkaCluster
   readonly #fetcher: KafkaFetcher
@@ -94,7 +95,8 @@ export class KafkaReader implements SourceReader {
       const queue = this.#queues[this.#turn]!
       if (queue.finishReported) continue
       open += 1
-      if (queue.hasData && this.#emitFrom(queue, output)) return 'more'
+      const mayRead = queue.hasData && output.isPaused?.(queue.index) !== true
+      if (mayRead && this.#emitFrom(queue, output)) return 'more'
       if (queue.isFinished) {
         queue.finishReported = true
         output.finishSplit(queue.index)
@@ -143,6 +145,7 @@ export class KafkaReader implements SourceReader {
     const offsets = collector.offsets.subarray(0, rows.length)
     output.emit(
       new RecordBatch(rows.length, rows, undefined, undefined, undefined, queue.index, offsets),
+      collector.valueBytes,
     )
     return true
   }

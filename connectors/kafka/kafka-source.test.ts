@@ -260,6 +260,37 @@ test('messages that cannot be decoded are passed over, at most a batch of them a
   })
 })
 
+test('a partition that is paused is not read, and the others are', async () => {
+  const kafka = new SimulatedKafka(1, systemClock, seededRandom(1))
+  kafka.createTopic('orders', 2)
+  kafka.produce('orders', 0, ['a', 'b', 'c'])
+  kafka.produce('orders', 1, ['x', 'y', 'z'])
+  const { reader, context } = await startReading(kafka, { to: 'latest', batchRecords: 1 })
+  const paused = new Set([0])
+  const read: unknown[] = []
+  const finished: number[] = []
+  const poll = async (times: number): Promise<string> => {
+    let state = 'more'
+    for (let turn = 0; turn < times && state !== 'finished'; turn += 1) {
+      state = reader.poll({
+        emit: (batch, bytes) => read.push(`${String(batch.rows[0])} ${bytes}`),
+        malformed: () => undefined,
+        finishSplit: (index) => finished.push(index),
+        isPaused: (index) => paused.has(index),
+      })
+      if (state === 'waiting' && read.length < 3) await context.kicked()
+    }
+    return state
+  }
+  expect(reader.readsInTurn).toBe(true)
+  expect(await poll(30)).toBe('waiting')
+  expect(read).toEqual(['x 1', 'y 1', 'z 1'])
+  expect(finished).toEqual([1])
+  paused.clear()
+  expect(await poll(30)).toBe('finished')
+  expect(read.slice(3)).toEqual(['a 1', 'b 1', 'c 1'])
+})
+
 test('a tombstone of Debezium gives no row', async () => {
   const kafka = new SimulatedKafka(1, systemClock, seededRandom(1))
   const log = new SimulatedLog(0, 0)

@@ -34,6 +34,12 @@ export const TIMERS_AT_END_MAX = 500_000
 export const OWNER_WAIT_MS = 10_000
 /** Steps of a task in one slice: about a millisecond of batches, so that I/O and peers get their turn. */
 export const SLICE_STEPS_MAX = 8
+/**
+ * How far a source may be ahead of the slowest one that it meets, where records wait for event
+ * time: both bounds count. In memory these records take about four times as much as their text did.
+ */
+export const ALIGNMENT_DRIFT_MS = 60_000
+export const ALIGNMENT_READ_AHEAD_MB = 16
 /** A parked worker looks again after this long: processing-time timers need no other alarm. */
 export const PARK_MS = 20
 /** A step that waits for event time and has had records for this long with none passing is told of. */

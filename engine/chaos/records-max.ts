@@ -50,6 +50,10 @@ class CappedReader implements SourceReader {
     this.#recordsMax = recordsMax
   }
 
+  get readsInTurn(): boolean {
+    return this.#reader.readsInTurn ?? false
+  }
+
   addSplits(splits: readonly AssignedSplit[]): void {
     const inner = splits.map((split) => {
       const before = split.position as unknown as CappedPosition | undefined
@@ -75,8 +79,8 @@ class CappedReader implements SourceReader {
 
   poll(output: SourceOutput): 'more' | 'waiting' | 'finished' {
     const state = this.#reader.poll({
-      emit: (batch) => {
-        this.#emit(batch, output)
+      emit: (batch, bytes) => {
+        this.#emit(batch, bytes, output)
       },
       malformed: (record) => {
         // The batch that follows in this poll may fill the split before this record.
@@ -88,6 +92,7 @@ class CappedReader implements SourceReader {
       restSplit: (index, resting) => {
         if (!this.#ended.has(index)) output.restSplit?.(index, resting)
       },
+      isPaused: (index) => output.isPaused?.(index) ?? false,
     })
     this.#passMalformed(output)
     const isOver = this.#isComplete && this.#ended.size === this.#indices.size
@@ -116,7 +121,7 @@ class CappedReader implements SourceReader {
   }
 
   /** A batch is of one split; what is beyond the cap is read and thrown away. */
-  #emit(batch: RecordBatch, output: SourceOutput): void {
+  #emit(batch: RecordBatch, bytes: number | undefined, output: SourceOutput): void {
     const index = batch.splits as number
     if (this.#ended.has(index)) return
     const read = this.#read.get(index)!
@@ -126,7 +131,7 @@ class CappedReader implements SourceReader {
     const until = isFull ? (batch.offsets?.[count - 1] ?? Infinity) : Infinity
     this.#malformed = this.#malformed.filter(({ offset }) => offset < until)
     this.#passMalformed(output)
-    if (count > 0) output.emit(count === batch.count ? batch : headOf(batch, count))
+    if (count > 0) output.emit(count === batch.count ? batch : headOf(batch, count), bytes)
     if (isFull) this.#finish(index, output)
   }
 

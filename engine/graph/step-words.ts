@@ -21,6 +21,8 @@ const ORDER_WORDS = {
   'event-time': 'records come in event-time order',
 } as const
 
+const MIB = 1_024 * 1_024
+
 type Fields = Readonly<Record<string, Json | undefined>>
 
 function kindWords(kind: string, given: Fields): readonly string[] {
@@ -118,15 +120,24 @@ function timeWords(time: Json | undefined): string {
   return typeof time === 'string' ? `event time is "${time}"` : 'event time by a function'
 }
 
-function boundWords({ generator, idleMs }: Fields): string {
+function boundWords({ generator, idleMs, alignment }: Fields): string {
   const { type, boundMs } = asObject(generator)
-  const idle = typeof idleMs === 'number' ? `, a split is idle after ${spanText(idleMs)}` : ''
+  const silent = typeof idleMs === 'number' ? `, a split is idle after ${spanText(idleMs)}` : ''
+  const more = silent + alignmentWords(alignment)
   if (type === 'bounded') {
     const bound = Number(boundMs)
-    if (bound === 0) return `in order of time${idle}`
-    return `records up to ${spanText(bound)} out of order${idle}`
+    if (bound === 0) return `in order of time${more}`
+    return `records up to ${spanText(bound)} out of order${more}`
   }
-  return `watermarks by a generator of the job${idle}`
+  return `watermarks by a generator of the job${more}`
+}
+
+function alignmentWords(alignment: Json | undefined): string {
+  if (alignment === undefined) return ''
+  if (alignment === 'off') return ', not aligned with other sources'
+  const { maxDriftMs, readAheadBytes } = asObject(alignment)
+  const mb = Math.round((Number(readAheadBytes) / MIB) * 1_000) / 1_000
+  return `, paused when ${spanText(Number(maxDriftMs))} and ${mb} MiB ahead of other sources`
 }
 
 function windowWords(windows: Fields): string {

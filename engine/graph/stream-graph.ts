@@ -4,6 +4,7 @@ import type { SchemaData } from '../stream/schema.ts'
 import type { StateDescriptor } from '../state/state.ts'
 import type { StreamOperator } from '../operator/operator.ts'
 import type { SinkDefinition } from '../operator/sink.ts'
+import type { AlignmentBounds } from '../time/watermark-alignment.ts'
 import type { SourceDefinition } from '../operator/source.ts'
 
 /**
@@ -69,6 +70,8 @@ export interface StreamNode {
   readonly eventTime?: EventTimeUse
   /** In what order a keyed process function gets its records; undefined for other steps. */
   readonly order?: 'arrival' | 'event-time'
+  /** Of a step that assigns times: how far its source may be ahead; undefined: the job does not say. */
+  readonly alignment?: AlignmentBounds | 'off'
   readonly runtime: NodeRuntime
 }
 
@@ -134,6 +137,11 @@ export const DEFAULT_SETTINGS: JobSettings = {
 
 /** The side output with the records that came behind the watermark. */
 export const LATE_SIDE = 'late'
+
+/** Whether records wait in the step's state for the watermark: with one far ahead, all of its. */
+export function keepsRecords({ kind, order }: StreamNode): boolean {
+  return order === 'event-time' || kind === 'interval-join'
+}
 
 /** Whether a step judges lateness: others may have a side output of that name of their own. */
 export function givesLate({ kind, order }: StreamNode): boolean {

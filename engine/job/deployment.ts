@@ -5,8 +5,10 @@ import type { JobPlan } from './job-plan.ts'
 import { createRing, ringBytes } from '../channel/ring.ts'
 import { copyToRestore } from '../checkpoint/broadcast-copies.ts'
 import { startWatermark } from '../checkpoint/start-watermark.ts'
+import { alignedSources, alignmentSlots } from '../graph/alignment.ts'
 import { planData } from '../graph/plan.ts'
 import { keyGroupRange } from '../stream/keys.ts'
+import { AlignmentBoard } from '../task/alignment-board.ts'
 import { hasKeyedState } from '../worker/state-files.ts'
 import { channelsOf } from '../worker/task-builder.ts'
 
@@ -29,6 +31,7 @@ export function deploymentsOf(options: DeploymentOptions): readonly Deployment[]
   const restore = restoreOf(restored)
   const watermarks = watermarksOf(plan.graph, restore)
   const stateCacheBytes = Math.ceil(options.stateCacheBytes / storesOf(plan.graph))
+  const alignment = AlignmentBoard.create(alignmentSlots(alignedSources(plan.graph)))
   const written = planData(plan.graph.graph)
   return Array.from({ length: workers }, (_, worker) => ({
     worker,
@@ -42,6 +45,7 @@ export function deploymentsOf(options: DeploymentOptions): readonly Deployment[]
     stateCacheBytes,
     rings: rings.filter(({ from, to }) => from % workers === worker || to % workers === worker),
     parking: options.parking,
+    alignment,
     restore,
     watermarks,
   }))

@@ -64,6 +64,15 @@ test('before its assigner a step has no watermark; a subtask without a split hol
   expect(progress.steps().map(({ watermark }) => watermark)).toEqual([undefined, 'none'])
 })
 
+test('a source says which of its subtasks are paused, and whom they wait for', () => {
+  const progress = new Progress(graph('assigns'))
+  progress.update([metrics(0, {}), metrics(1, { waitsFor: { vertex: 0, subtask: 0 } })])
+  const paused = [{ subtask: 1, waitsFor: { source: 'numbers', subtask: 0 } }]
+  expect(progress.steps().map((step) => step.paused)).toEqual([paused, undefined])
+  progress.update([metrics(1, {})])
+  expect(progress.steps()[0]).not.toHaveProperty('paused')
+})
+
 test('a step that drops late records is named once, and its count is that of all subtasks', () => {
   const plan = graph('assigns')
   const node = { name: 'hourly', kind: 'window-aggregate', runtime: { type: 'operator' } }

@@ -1,7 +1,7 @@
 import type { JobGraph, JobVertex } from '../graph/job-graph.ts'
 import type { SubtaskMetrics } from '../worker/protocol.ts'
 import type { StallWatch } from './stall-watch.ts'
-import type { StepProgress } from './protocol.ts'
+import type { PausedSubtask, StepProgress } from './protocol.ts'
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.ts'
 import { givesLate } from '../graph/stream-graph.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
@@ -109,17 +109,28 @@ export class Progress {
     return found
   }
 
+  #pausedOf(subtasks: readonly SubtaskMetrics[]): { readonly paused?: readonly PausedSubtask[] } {
+    const paused: PausedSubtask[] = []
+    for (const { subtask, waitsFor } of subtasks) {
+      if (waitsFor === undefined) continue
+      const { name } = this.#graph.vertices[waitsFor.vertex]!.chain[0]!
+      paused.push({ subtask, waitsFor: { source: name, subtask: waitsFor.subtask } })
+    }
+    return paused.length === 0 ? {} : { paused }
+  }
+
   #stepsOf(vertex: JobVertex): readonly StepProgress[] {
     const subtasks = this.#metricsOf(vertex)
     const { busy, backPressured } = leastIdle(subtasks)
     const timed = this.#eventTimeFrom[vertex.id] ?? vertex.chain.length
+    const paused = this.#pausedOf(subtasks)
     return vertex.chain.map((node, index) => ({
       name: node.name,
       parallelism: vertex.parallelism,
       recordsIn: sum(subtasks.map((metrics) => metrics.recordsIn[index]!)),
       recordsOut: sum(subtasks.map((metrics) => metrics.recordsOut[index]!)),
       ...(node.runtime.type === 'source'
-        ? { malformed: sum(subtasks.map((metrics) => metrics.malformed)) }
+        ? { malformed: sum(subtasks.map((metrics) => metrics.malformed)), ...paused }
         : {}),
       ...(givesLate(node) ? { late: sum(subtasks.map((metrics) => metrics.late[index]!)) } : {}),
       type: node.runtime.type,

@@ -135,8 +135,16 @@ export interface StepProgress {
    * one with the least left of its time, so that both are together at most 1. */
   readonly busy: number
   readonly backPressured: number
+  /** Of a source: its subtasks that are, or just were, paused because they are far ahead. */
+  readonly paused?: readonly PausedSubtask[]
   /** Of the subtask furthest behind, epoch ms. Undefined: the job has no event time. */
   readonly watermark?: number | 'none' | 'end'
+}
+
+/** A subtask of a source, or splits of it, and whom they wait for. */
+export type PausedSubtask = {
+  readonly subtask: number
+  readonly waitsFor: { readonly source: string; readonly subtask: number }
 }
 
 /** The same for other programs: the watermark as a time, in UTC. */

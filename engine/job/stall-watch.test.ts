@@ -35,7 +35,7 @@ class Watched {
     ms: number,
     recordsIn: (nowMs: number) => number,
     watermarkMs: (nowMs: number) => number,
-    ...lowest: (LowestSplit | undefined)[]
+    ...lowest: (LowestSplit | undefined | { lowest: LowestSplit; waitsFor: number })[]
   ): Promise<void> {
     for (let passed = 0; passed < ms; passed += 500) {
       await this.clock.advance(500)
@@ -53,13 +53,15 @@ class Watched {
                 watermarkMs: watermarkMs(nowMs),
               },
             ]
-          : lowest.map((lowestSplit, subtask) => ({
+          : lowest.map((given, subtask) => ({
               ...common,
               vertex: 0,
               subtask,
               recordsIn: [0, 0],
               watermarkMs: MIN_WATERMARK,
-              lowestSplit,
+              ...(given !== undefined && 'waitsFor' in given
+                ? { lowestSplit: given.lowest, waitsFor: { vertex: 0, subtask: given.waitsFor } }
+                : { lowestSplit: given }),
             })),
       )
     }
@@ -83,6 +85,31 @@ test('records for ten seconds and no watermark: one warning names what holds it 
       hint: expect.stringMatching(/withIdleness/) as unknown,
     },
   ])
+})
+
+test('a source that is paused is not blamed, but the one that it waits for', async () => {
+  const watched = new Watched()
+  const paused = { lowest: { ...silent, watermarkMs: 9 }, waitsFor: 0 }
+  const behind = { lowest: { ...silent, split: 5, watermarkMs: 5 }, waitsFor: 1 }
+  // Reports are not of one moment: each of the two may look as if it waited for the other.
+  await watched.report(
+    15_000,
+    (now) => now,
+    () => 9,
+    behind,
+    paused,
+  )
+  expect(watched.warned).toMatchObject([{ subtask: 0, split: 'file-5' }])
+  const transitive = new Watched()
+  const slowest = { ...silent, split: 4, watermarkMs: 1 }
+  await transitive.report(
+    15_000,
+    (now) => now,
+    () => 9,
+    { ...behind, waitsFor: 1 },
+    slowest,
+  )
+  expect(transitive.warned).toMatchObject([{ subtask: 1, split: 'file-4' }])
 })
 
 test('what to do depends on what the split does', async () => {

@@ -13,6 +13,11 @@ const QUIET_MS = 4 * METRICS_EVERY_MS
 
 type SplitNames = readonly Pick<SourceCoordinator, 'vertex' | 'placeOf'>[]
 
+interface Lowest {
+  readonly found: LowestSplit
+  readonly of: SubtaskMetrics
+}
+
 /** One vertex that waits for event time, since its watermark last moved. */
 interface Waiting {
   readonly vertex: JobVertex
@@ -34,17 +39,20 @@ interface Waiting {
  * W1. One warning a step until its watermark moves again. A step whose watermark has moved in this
  *     life is only looked at while further records come.
  * W2. A watermark that is merely on its way to the step is no reason.
+ * W3. Nor is a source that is paused because it is far ahead of another: the other one is named.
  */
 export class StallWatch {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #sources: SplitNames
+  readonly #graph: JobGraph
   readonly #waiting: readonly Waiting[]
 
   constructor(graph: JobGraph, sources: SplitNames, doors: { clock: Clock; logger: Logger }) {
     this.#clock = doors.clock
     this.#logger = doors.logger
     this.#sources = sources
+    this.#graph = graph
     this.#waiting = graph.vertices
       .filter(({ chain }) => chain.some(({ eventTime }) => eventTime === 'needs'))
       .map((vertex) => ({
@@ -90,7 +98,7 @@ export class StallWatch {
   }
 
   #warn(waiting: Waiting, metricsOf: (vertex: JobVertex) => readonly SubtaskMetrics[]): void {
-    let lowest: { readonly found: LowestSplit; readonly of: SubtaskMetrics } | undefined
+    let lowest: Lowest | undefined
     for (const assigner of waiting.assigners) {
       for (const of of metricsOf(assigner)) {
         const found = of.lowestSplit
@@ -101,9 +109,9 @@ export class StallWatch {
       }
     }
     if (lowest === undefined || lowest.found.watermarkMs > waiting.watermarkMs) return // W2.
+    const { found, of } = this.#behindPauses(lowest, metricsOf)
     waiting.isWarned = true
-    const { found, of } = lowest
-    const assigner = waiting.assigners.find(({ id }) => id === of.vertex)!
+    const assigner = this.#graph.vertices[of.vertex]!
     const split = found.split === undefined ? undefined : this.#nameOf(found.split)
     this.#logger.warn(
       {
@@ -116,6 +124,22 @@ export class StallWatch {
       },
       `a step has had records for ${EVENT_TIME_STALL_MS / 1_000} s, and its watermark stands still`,
     )
+  }
+
+  /** W3. Each waits for one that is further behind it, so this comes to an end. */
+  #behindPauses(
+    lowest: Lowest,
+    metricsOf: (vertex: JobVertex) => readonly SubtaskMetrics[],
+  ): Lowest {
+    const { waitsFor, lowestSplit } = lowest.of
+    if (waitsFor === undefined) return lowest
+    const of = metricsOf(this.#graph.vertices[waitsFor.vertex]!).find(
+      ({ subtask }) => subtask === waitsFor.subtask,
+    )
+    const found = of?.lowestSplit
+    if (of === undefined || found === undefined) return lowest
+    const isBehind = lowestSplit !== undefined && found.watermarkMs < lowestSplit.watermarkMs
+    return isBehind ? this.#behindPauses({ found, of }, metricsOf) : lowest
   }
 
   #nameOf(index: number): string | undefined {

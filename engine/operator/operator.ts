@@ -44,6 +44,11 @@ export interface StreamOperator {
   onSplit?(change: SplitChange): void
   /** Only watermark assigners behind a source: the watermark of one split, for its state. */
   splitWatermark?(index: number): number
+  /**
+   * Likewise, the least watermark of the splits that count, as it is: unlike the emitted one it
+   * goes back with a split that was idle. MAX_WATERMARK: none counts.
+   */
+  leastSplitMs?(): number
   /** Likewise, what the split's generator goes on from after a restore; undefined: nothing. */
   splitGenerator?(index: number): Json | undefined
   /** Only watermark assigners: what gives their watermark; undefined: they are idle, or at an end. */
@@ -67,6 +72,8 @@ export type SplitChange =
   | { readonly type: 'finished'; readonly index: number }
   /** Nothing is expected of it for now, or something after all. */
   | { readonly type: 'resting'; readonly index: number; readonly resting: boolean }
+  /** It is not read for now, because it is far ahead, and so is not silent. Undefined: all are. */
+  | { readonly type: 'paused'; readonly index: number | undefined; readonly paused: boolean }
   /** Splits are about to be dealt, perhaps to other subtasks first. */
   | { readonly type: 'expected' }
   /** All splits of a deal are added; more may come later. */

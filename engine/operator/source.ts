@@ -206,9 +206,9 @@ export interface SourceOutput {
   malformed(record: MalformedRecord): void
   /**
    * Records of one split, in order, with `splits` its index and `offsets` set. At most
-   * BATCH_RECORDS_MAX of them.
+   * BATCH_RECORDS_MAX of them. `bytes`: as they were read, where that is known.
    */
-  emit(batch: RecordBatch): void
+  emit(batch: RecordBatch, bytes?: number): void
   /** The split has ended; called once, after its last record. */
   finishSplit(index: number): void
   /**
@@ -216,6 +216,8 @@ export interface SourceOutput {
    * more has come after all, perhaps behind others that are read first.
    */
   restSplit?(index: number, resting: boolean): void
+  /** Readers that read in turn: the split is far ahead of others, nothing is to be emitted of it. */
+  isPaused?(index: number): boolean
 }
 
 /**
@@ -228,6 +230,11 @@ export interface SourceReader {
   noMoreSplits(): void
   /** The greatest `place` of each sequence of the source, also of splits that others read. */
   sequencesGrew?(places: SequencePlaces): void
+  /**
+   * It reads its splits in turn, and asks `isPaused` before it emits records of one. Other readers
+   * are not polled while all that they read is far ahead.
+   */
+  readonly readsInTurn?: boolean
   /** Whether an assigned split waits for others to be read first. It is not silent then. */
   isQueued?(index: number): boolean
   /**

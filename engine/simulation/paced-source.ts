@@ -63,6 +63,10 @@ class PacedReader implements SourceReader {
     return 'waiting'
   }
 
+  get readsInTurn(): boolean {
+    return this.#reader.readsInTurn ?? false
+  }
+
   addSplits(splits: readonly AssignedSplit[]): void {
     this.#reader.addSplits(splits)
   }

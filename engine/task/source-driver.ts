@@ -7,6 +7,7 @@ import type {
   SourceReader,
   SplitPosition,
 } from '../operator/source.ts'
+import type { AlignedSubtask } from './alignment-board.ts'
 import type { MalformedSource } from './dead-letters.ts'
 import type { RecordBatch } from '../stream/record-batch.ts'
 import type { RestoredSplit } from '../worker/protocol.ts'
@@ -15,6 +16,7 @@ import { MALFORMED_SIDE } from '../operator/source.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
 import { DeadLetters } from './dead-letters.ts'
 import type { ChainLink, OperatorChain } from './operator-chain.ts'
+import type { SourceAlignment } from './source-alignment.ts'
 
 /** Where a reader's errors come from. */
 export interface SourcePlace {
@@ -48,6 +50,8 @@ export interface SplitDeal {
  * D1. A finished split stays in the state for ever, so that a restore never reads it again.
  * D2. The subtask is idle while it has no split to read and may still get one. Before its first
  *     deal it is not: others may have begun, and its splits hold their watermark back.
+ * D3. While the subtask is far ahead of others (SourceAlignment) the reader is not polled; one that
+ *     reads its splits in turn is told which of them are.
  */
 export class SourceDriver implements SourceOutput {
   readonly #reader: SourceReader
@@ -57,11 +61,23 @@ export class SourceDriver implements SourceOutput {
   readonly #splits = new Map<number, RestoredSplit>()
   readonly #finished = new Map<string, SplitState>()
   readonly #letters: DeadLetters
+  readonly #alignment: SourceAlignment | undefined
+  /** Splits that the reader was refused, how many in its last poll, and whether it had nothing else. */
+  readonly #paused = new Set<number>()
+  #refused = 0
+  #hasOnlyPaused = false
+  #isWholePaused = false
   #complete = false
   #openSplits = 0
   #idle = false
 
-  constructor(reader: SourceReader, chain: OperatorChain, source: MalformedSource) {
+  constructor(
+    reader: SourceReader,
+    chain: OperatorChain,
+    source: MalformedSource,
+    alignment?: SourceAlignment,
+  ) {
+    this.#alignment = alignment
     this.#reader = reader
     this.#chain = chain
     this.#place = { operator: source.uid, subtask: source.subtask }
@@ -101,13 +117,17 @@ export class SourceDriver implements SourceOutput {
     if (active.length > 0) this.#reader.addSplits(active)
     this.#reader.sequencesGrew?.(places)
     if (isLast) this.#reader.noMoreSplits()
+    this.#hasOnlyPaused = false
+    this.#alignment?.publish()
   }
 
-  poll(): 'more' | 'waiting' | 'finished' {
+  poll(): 'more' | 'waiting' | 'paused' | 'finished' {
     try {
+      this.#refused = 0
       const state = this.#reader.poll(this)
       this.#emitLetters()
-      return state
+      this.#hasOnlyPaused = state === 'waiting' && this.#refused > 0
+      return this.#hasOnlyPaused ? 'paused' : state
     } catch (thrown) {
       throw atSource(thrown, this.#place)
     }
@@ -118,8 +138,55 @@ export class SourceDriver implements SourceOutput {
     return this.#letters.count
   }
 
-  emit(batch: RecordBatch): void {
+  /** Data has arrived for the reader. */
+  kicked(): void {
+    this.#hasOnlyPaused = false
+  }
+
+  /** D3: polling has no use for now. */
+  mustPause(): boolean {
+    const alignment = this.#alignment
+    if (alignment === undefined) return false
+    if (this.#reader.readsInTurn !== true) {
+      const isPaused = alignment.mustPause(undefined)
+      if (isPaused !== this.#isWholePaused)
+        this.#tell({ type: 'paused', index: undefined, paused: isPaused })
+      this.#isWholePaused = isPaused
+      return isPaused
+    }
+    if (!this.#hasOnlyPaused) return false
+    for (const index of this.#paused) if (!this.isPaused(index)) this.#hasOnlyPaused = false
+    return this.#hasOnlyPaused
+  }
+
+  /** Asked by readers that read in turn. */
+  isPaused(index: number): boolean {
+    const isPaused = this.#alignment?.mustPause(index) ?? false
+    if (isPaused) this.#refused += 1
+    if (isPaused === this.#paused.has(index)) return isPaused
+    if (isPaused) this.#paused.add(index)
+    else this.#paused.delete(index)
+    this.#tell({ type: 'paused', index, paused: isPaused })
+    return isPaused
+  }
+
+  /** Tells the others how far this subtask is: they pause when they are far ahead of it. */
+  publish(): void {
+    this.#alignment?.publish()
+  }
+
+  endInput(): void {
+    this.#alignment?.end()
+  }
+
+  /** Whom this subtask has waited for since the last call. */
+  takeWaitedFor(): AlignedSubtask | undefined {
+    return this.#alignment?.takeWaitedFor()
+  }
+
+  emit(batch: RecordBatch, bytes?: number): void {
     this.#chain.processBatch(batch, 0, 0)
+    this.#alignment?.took(batch, bytes)
   }
 
   malformed(record: MalformedRecord): void {
@@ -128,6 +195,7 @@ export class SourceDriver implements SourceOutput {
 
   finishSplit(index: number): void {
     this.#openSplits -= 1
+    this.#paused.delete(index)
     this.#tell({ type: 'finished', index })
     this.#setIdle(this.#openSplits === 0 && !this.#complete)
   }

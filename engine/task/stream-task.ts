@@ -116,6 +116,7 @@ export class StreamTask {
       worked = true
       this.#steps += 1
     }
+    this.#parts.source?.publish()
     const endedMs = worked ? clock.monotonicMs() : startedMs
     if (step === 'idle' || endedMs - this.#flushedMs >= bufferTimeoutMs) {
       for (const partition of partitions) partition.flush()
@@ -135,12 +136,13 @@ export class StreamTask {
     if (this.#parts.chain.hasPendingWatermark || this.#processingTimeIsDue()) return true
     if (this.#inputEnded && !this.#ended && !this.#stopped) return true
     if (this.#parts.gate !== undefined) return !this.#stopped && this.#parts.gate.hasNext()
-    return !this.#waiting && !this.#inputEnded && !this.#stopped
+    return !this.#waiting && !this.#inputEnded && !this.#stopped && !this.#isPaused()
   }
 
   /** Data for the source's reader has arrived. */
   kick(): void {
     this.#waiting = false
+    this.#parts.source?.kicked()
   }
 
   /** Splits of one discovery are dealt when all subtasks that get one have answered. */
@@ -195,6 +197,7 @@ export class StreamTask {
       watermarkMs: chain.links[chain.links.length - 1]!.reachedMs,
       watermarksMs: chain.links.map((link) => link.watermarkMs),
       lowestSplit: chain.lowestSplit(),
+      waitsFor: this.#parts.source?.takeWaitedFor(),
       busy,
       backPressured: Math.min(this.#blockedMs / passedMs, 1 - busy),
     }
@@ -263,10 +266,11 @@ export class StreamTask {
       this.#barrier = trigger
       return 'worked'
     }
-    if (this.#stopped || this.#inputEnded || this.#waiting) return 'idle'
+    if (this.#stopped || this.#inputEnded || this.#waiting || this.#isPaused()) return 'idle'
     this.#parts.faults?.reach('source.poll', this.place)
     const found = this.#draining ? 'finished' : this.#parts.source!.poll()
     if (found === 'more') return 'worked'
+    if (found === 'paused') return 'idle'
     if (found === 'waiting') {
       this.#waiting = true
       return 'idle'
@@ -274,6 +278,11 @@ export class StreamTask {
     this.#parts.faults?.reach('source.end', this.place)
     this.#endInput()
     return 'worked'
+  }
+
+  /** The source is far ahead of others. It is asked again in each turn of the loop. */
+  #isPaused(): boolean {
+    return !this.#draining && this.#parts.source!.mustPause()
   }
 
   #stepGate(gate: InputGate): Step {
@@ -328,6 +337,7 @@ export class StreamTask {
 
   #endInput(): void {
     this.#inputEnded = true
+    this.#parts.source?.endInput()
     this.#parts.chain.endInput()
     this.#parts.chain.offerWatermark(MAX_WATERMARK)
   }

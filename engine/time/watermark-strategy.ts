@@ -1,7 +1,9 @@
 import { inspect } from 'node:util'
 import type { Json } from '../base/json.ts'
+import type { AlignmentBounds, WatermarkAlignment } from './watermark-alignment.ts'
 import { StreamError } from '../base/errors.ts'
 import { MAX_WATERMARK, MIN_WATERMARK } from '../stream/elements.ts'
+import { alignmentBounds } from './watermark-alignment.ts'
 
 /** Makes watermarks for one split, or for one subtask where splits are not known. */
 export interface WatermarkGenerator {
@@ -26,6 +28,11 @@ export interface WatermarkStrategy {
   readonly kind: 'watermarks'
   /** A split without a record for this long no longer holds the others back. */
   withIdleness(afterMs: number): WatermarkStrategy
+  /**
+   * How far the source may read ahead of the slowest one that it meets; 'off': it neither waits for
+   * others nor makes them wait.
+   */
+  withWatermarkAlignment(alignment: WatermarkAlignment | 'off'): WatermarkStrategy
 }
 
 /** What a strategy is below its type. */
@@ -34,6 +41,8 @@ export interface WatermarkStrategyData extends WatermarkStrategy {
     | { readonly type: 'bounded'; readonly boundMs: number }
     | { readonly type: 'own'; create(): WatermarkGenerator }
   readonly idleMs: number | undefined
+  /** Undefined: the job does not say. */
+  readonly alignment: AlignmentBounds | 'off' | undefined
 }
 
 export function watermarkStrategyData(strategy: WatermarkStrategy): WatermarkStrategyData {
@@ -42,23 +51,33 @@ export function watermarkStrategyData(strategy: WatermarkStrategy): WatermarkStr
 
 /** Records may be up to `boundMs` behind the latest one: the watermark is its time − bound − 1. */
 export function boundedStrategy(boundMs: number): WatermarkStrategy {
-  return strategyOf({ type: 'bounded', boundMs }, undefined)
+  return strategyOf({ type: 'bounded', boundMs }, undefined, undefined)
 }
 
 export function ownStrategy(create: () => WatermarkGenerator): WatermarkStrategy {
-  return strategyOf({ type: 'own', create }, undefined)
+  return strategyOf({ type: 'own', create }, undefined, undefined)
 }
 
 function strategyOf(
   generator: WatermarkStrategyData['generator'],
   idleMs: number | undefined,
+  alignment: AlignmentBounds | 'off' | undefined,
 ): WatermarkStrategyData {
   return {
     kind: 'watermarks',
     generator,
     idleMs,
-    withIdleness: (afterMs) => strategyOf(generator, afterMs),
+    alignment,
+    withIdleness: (afterMs) => strategyOf(generator, checkIdleness(afterMs), alignment),
+    withWatermarkAlignment: (given) => strategyOf(generator, idleMs, alignmentBounds(given)),
   }
+}
+
+function checkIdleness(afterMs: unknown): number {
+  if (Number.isSafeInteger(afterMs) && (afterMs as number) > 0) return afterMs as number
+  throw new StreamError('OPTION_INVALID', `withIdleness was given ${inspect(afterMs)}`, {
+    hint: 'Give a duration of whole milliseconds, 1 or more, for example minutes(1).',
+  })
 }
 
 /** The latest time seen, less a bound. */

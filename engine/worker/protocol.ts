@@ -9,6 +9,7 @@ import type {
 } from '../checkpoint/snapshot.ts'
 import type { AssignedSplit, SequencePlaces } from '../operator/source.ts'
 import type { LowestSplit } from '../operator/operator.ts'
+import type { AlignedSubtask } from '../task/alignment-board.ts'
 import type { StateDescriptor } from '../state/state.ts'
 import type { StateChange } from '../state/state-changes.ts'
 import type { CheckpointId } from '../stream/elements.ts'
@@ -99,6 +100,8 @@ export interface Deployment {
   readonly rings: readonly RingDescription[]
   /** One flag a worker: 1 while it is parked. Undefined in one thread. */
   readonly parking: SharedArrayBuffer | undefined
+  /** How far the aligned sources are: an AlignmentBoard. */
+  readonly alignment: SharedArrayBuffer
   /** By `vertex:uid`, for operators that had state in the checkpoint. */
   readonly restore: Readonly<Record<string, OperatorRestore>>
   /** By vertex and subtask: the combined watermark to go on from. */
@@ -138,6 +141,8 @@ export interface SubtaskMetrics {
   readonly watermarksMs: readonly number[]
   /** Where the watermark of a chain that assigns times comes from. */
   readonly lowestSplit?: LowestSplit | undefined
+  /** Of a source that is, or just was, paused: whom it waits for. */
+  readonly waitsFor?: Pick<AlignedSubtask, 'vertex' | 'subtask'> | undefined
   /** Parts of the time since the last report, 0..1. */
   readonly busy: number
   readonly backPressured: number

@@ -8,16 +8,20 @@ import type { SourceReader } from '../operator/source.ts'
 import type { Deployment } from './protocol.ts'
 import type { WorkShare } from '../state/work-share.ts'
 import type { GateChannel } from '../task/input-gate.ts'
+import type { AlignedSubtask } from '../task/alignment-board.ts'
 import type { OperatorStores } from '../task/subtask-state.ts'
 import type { TaskOwner } from '../task/task-parts.ts'
 import { ResultPartition } from '../channel/result-partition.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
+import { AlignmentBoard } from '../task/alignment-board.ts'
+import { alignedSources } from '../graph/alignment.ts'
 import { InputGate } from '../task/input-gate.ts'
 import { ChainLink, OperatorChain } from '../task/operator-chain.ts'
 import { TaskOperatorContext } from '../task/operator-context.ts'
 import { PassThrough } from '../task/pass-through.ts'
 import { SinkOperator } from '../task/sink-operator.ts'
 import { atSource, SourceDriver } from '../task/source-driver.ts'
+import { SourceAlignment } from '../task/source-alignment.ts'
 import { StreamTask } from '../task/stream-task.ts'
 import { SubtaskState } from '../task/subtask-state.ts'
 import { StateFiles } from './state-files.ts'
@@ -149,11 +153,36 @@ export class TaskBuilder {
 
   #driver(reader: SourceReader, chain: OperatorChain): SourceDriver {
     const { uid, name, runtime } = chain.head.node
-    return new SourceDriver(reader, chain, {
-      uid: uid ?? name,
-      subtask: this.#subtask,
-      logger: this.#parts.doors.logger,
-      keeps: runtime.type === 'source' && runtime.source.onMalformed === 'dead-letter',
+    return new SourceDriver(
+      reader,
+      chain,
+      {
+        uid: uid ?? name,
+        subtask: this.#subtask,
+        logger: this.#parts.doors.logger,
+        keeps: runtime.type === 'source' && runtime.source.onMalformed === 'dead-letter',
+      },
+      this.#alignment(chain),
+    )
+  }
+
+  #alignment(chain: OperatorChain): SourceAlignment | undefined {
+    const { graph, deployment } = this.#parts
+    const source = alignedSources(graph).find(({ vertex }) => vertex === this.#vertex)
+    if (source === undefined) return undefined
+    const peers = source.peers.flatMap(({ vertex: { id, parallelism }, firstSlot }) =>
+      Array.from({ length: parallelism }, (_, subtask): AlignedSubtask => ({
+        slot: firstSlot + subtask,
+        vertex: id,
+        subtask,
+      })),
+    )
+    return new SourceAlignment({
+      board: new AlignmentBoard(deployment.alignment),
+      own: peers.find(({ slot }) => slot === source.firstSlot + this.#subtask)!,
+      peers,
+      bounds: source.bounds,
+      assigners: source.assigners.map((node) => chain.links[node]!.operator),
     })
   }
 

@@ -10,7 +10,7 @@ import {
   ownStrategy,
   watermarkStrategyData,
 } from '../../engine/time/watermark-strategy.ts'
-import { MIN_WATERMARK } from '../../engine/stream/elements.ts'
+import { MAX_WATERMARK, MIN_WATERMARK } from '../../engine/stream/elements.ts'
 import { OperatorHost } from '../../engine/testing/operator-host.ts'
 import { record, verifyOperator, watermark } from '../../engine/testing/index.ts'
 import { RecordBatch } from '../../engine/stream/record-batch.ts'
@@ -238,6 +238,45 @@ test('splits that wait for what is downstream are not idle', () => {
   splits.add(0)
   splits.read(0, 100)
   expect(splits.advance(5_000)).toEqual([])
+})
+
+test('a split that is paused is not idle, and its silence begins when it is read again', () => {
+  const splits = new Splits(boundedStrategy(0).withIdleness(1_000))
+  splits.add(0)
+  splits.add(1)
+  splits.read([0, 1], 100, 100)
+  expect(splits.change({ type: 'paused', index: 1, paused: true })).toEqual([])
+  expect(splits.read(0, 200)).toEqual([])
+  expect(splits.advance(5_000)).toEqual([]) // Split 0 is idle, split 1 is not.
+  splits.advance(5_900)
+  splits.change({ type: 'paused', index: 1, paused: false })
+  expect(splits.advance(6_800)).toEqual([])
+  expect(splits.advance(6_900)).toEqual([199, true])
+  splits.change({ type: 'paused', index: undefined, paused: true })
+  expect(splits.read([0, 1], 300, 300)).toEqual([false, 299])
+  expect(splits.advance(60_000)).toEqual([])
+})
+
+test('the least of its splits is told as it is, also where the watermark cannot go back', () => {
+  const splits = new Splits(boundedStrategy(0).withIdleness(1_000))
+  const least = (): number => splits.operator.leastSplitMs()
+  splits.change({ type: 'dealt' })
+  expect(least()).toBe(MAX_WATERMARK)
+  splits.add(0)
+  splits.add(1)
+  expect(least()).toBe(MIN_WATERMARK)
+  splits.read([0, 1], 100, 50)
+  expect(least()).toBe(49)
+  splits.advance(500)
+  splits.read(0, 200)
+  expect(splits.advance(1_200)).toEqual([199]) // Split 1 is idle.
+  expect(least()).toBe(199)
+  splits.read(1, 60)
+  expect(least()).toBe(59)
+  splits.change({ type: 'finished', index: 1 })
+  expect(least()).toBe(199)
+  splits.change({ type: 'finished', index: 0 })
+  expect(least()).toBe(MAX_WATERMARK)
 })
 
 test("a user's generator makes the watermarks", () => {

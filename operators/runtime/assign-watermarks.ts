@@ -41,7 +41,8 @@ export type TimeSelector =
  *     more may come. Before the first deal, and from \`expected\` to the deal, it holds.
  * T7. Elsewhere it is idle when its whole input is.
  * T8. Of open splits that follow each other only the earliest counts that is not idle. The next one
- *     goes on from its watermark. A split that waits for others to be read first is not idle.
+ *     goes on from its watermark. A split that waits for others to be read first is not idle, nor
+ *     is one that is paused because it is far ahead.
  */
 export class AssignWatermarksOperator implements StreamOperator {
   readonly emitsWatermarks = true
@@ -94,6 +95,10 @@ export class AssignWatermarksOperator implements StreamOperator {
         if (split !== undefined) split.idle = change.resting
         break
       }
+      case 'paused':
+        this.#pause(change.index, change.paused)
+        this.#planCheck()
+        return
       default:
         this.#deal = change.type
     }
@@ -111,6 +116,13 @@ export class AssignWatermarksOperator implements StreamOperator {
   /** The watermark of one split, for its state: what it starts at when restored. */
   splitWatermark(index: number): number {
     return this.#splits.get(index)?.watermarkMs ?? MIN_WATERMARK
+  }
+
+  leastSplitMs(): number {
+    if (this.#isBehindSource && this.#openSplits === 0) return MAX_WATERMARK
+    let ms = MAX_WATERMARK
+    for (const split of this.#splitsThatCount()) if (split.watermarkMs < ms) ms = split.watermarkMs
+    return ms
   }
 
   splitGenerator(index: number): Json | undefined {
@@ -153,7 +165,7 @@ export class AssignWatermarksOperator implements StreamOperator {
     const blocked = !this.#context.output.hasCredit()
     for (const split of this.#splits.values()) {
       // A split that was held up by what is downstream has not been silent.
-      if (blocked || split.isQueued?.() === true) split.seenAtMs = nowMs
+      if (blocked || split.isPaused || split.isQueued?.() === true) split.seenAtMs = nowMs
       else if (nowMs - split.seenAtMs >= idleMs) split.idle = true
     }
     this.#counting = undefined
@@ -170,6 +182,16 @@ export class AssignWatermarksOperator implements StreamOperator {
     split.isQueued = isQueued
     if (generator !== undefined) split.restore(generator)
     this.#splits.set(index, split)
+  }
+
+  /** The time of silence begins when it is read again. */
+  #pause(index: number | undefined, isPaused: boolean): void {
+    const nowMs = this.#context.doors.clock.nowMs()
+    for (const split of this.#splits.values()) {
+      if (index !== undefined && split.index !== index) continue
+      split.isPaused = isPaused
+      split.seenAtMs = nowMs
+    }
   }
 
   /** T8. */

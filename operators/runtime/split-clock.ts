@@ -44,6 +44,8 @@ export class SplitClock {
   /** Whether records came since someone looked. */
   isRead = false
   isQueued: (() => boolean) | undefined
+  /** Not read for now, because it is far ahead. */
+  isPaused = false
   watermarkMs: number
   idle = false
   seenAtMs: number

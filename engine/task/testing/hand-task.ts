@@ -12,6 +12,7 @@ import { MIN_WATERMARK } from '../../stream/elements.ts'
 import { RecordBatch } from '../../stream/record-batch.ts'
 import { InputGate } from '../input-gate.ts'
 import { ChainLink, OperatorChain } from '../operator-chain.ts'
+import type { SourceAlignment } from '../source-alignment.ts'
 import { SourceDriver } from '../source-driver.ts'
 import { StreamTask } from '../stream-task.ts'
 import { SubtaskState } from '../subtask-state.ts'
@@ -164,7 +165,11 @@ export interface HandTask {
 /** A task of chained operators over channels in the test's hand, or over a source. */
 export function handTask(
   operators: readonly StreamOperator[],
-  given: { readonly channels?: number; readonly source?: SourceReader } = {},
+  given: {
+    readonly channels?: number
+    readonly source?: SourceReader
+    readonly alignment?: SourceAlignment
+  } = {},
 ): HandTask {
   const clock = new HandClock()
   const writer = new HandWriter()
@@ -191,7 +196,10 @@ export function handTask(
     bufferTimeoutMs: 20,
     chain,
     gate: source === undefined ? new InputGate(channels, MIN_WATERMARK) : undefined,
-    source: source === undefined ? undefined : new SourceDriver(source, chain, HAND_SOURCE),
+    source:
+      source === undefined
+        ? undefined
+        : new SourceDriver(source, chain, HAND_SOURCE, given.alignment),
     sinks: [],
     partitions: [partition],
     mayProduce,
