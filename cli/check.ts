@@ -26,7 +26,7 @@ export async function checkCommand(
   if (mistake !== undefined && HAS_NO_TYPES.has(mistake.code)) throw mistake
   const exitCode = flags.types ? await checkTypes(path) : 0
   if (mistake === undefined) return exitCode
-  process.stdout.write('plan: does not hold, see below\n')
+  process.stdout.write('plan: errors, see below\n')
   throw mistake
 }
 
@@ -77,12 +77,12 @@ async function checkTypes(path: string): Promise<number> {
     return 0
   }
   const { exitCode, output, project } = await runCompiler(compiler, path)
-  const verdict = exitCode === 0 ? 'hold' : `do not hold, see above${whereWrong(output, path)}`
+  const verdict = exitCode === 0 ? 'no errors' : `errors, see above${whereWrong(output, path)}`
   process.stdout.write(`types: ${verdict}\n`)
   if (/TS2(307|591|580).*'(node:\w+|process|Buffer)'/.test(output)) {
     const where = project ?? 'tsconfig.json'
     process.stdout.write(
-      `types: those of Node are not known: npm install --save-dev @types/node, and "types": ["node"] in ${where}\n`,
+      `types: the types of Node are missing: run npm install --save-dev @types/node, and set "types": ["node"] in ${where}\n`,
     )
   }
   return exitCode === 0 ? 0 : 1
@@ -98,7 +98,7 @@ function whereWrong(output: string, jobPath: string): string {
   )
   const others = [...files].filter((name) => resolve(name) !== jobPath)
   if (files.size === 0 || others.length < files.size) return ''
-  return `: nothing is wrong in the job's own file, but in ${others.join(', ')}, which tsconfig.json includes or the job imports`
+  return `: not in the job's own file, but in ${others.join(', ')}, which tsconfig.json includes or the job imports`
 }
 
 /**

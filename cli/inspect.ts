@@ -228,6 +228,7 @@ interface RunningStatus {
   readonly recordsOut: number
   readonly steps: readonly {
     readonly name: string
+    readonly type: 'source' | 'operator' | 'sink'
     readonly recordsIn: number
     readonly recordsOut: number
     /** Of a source. */
@@ -250,7 +251,8 @@ function renderRunning(running: unknown): readonly string[] {
     '  since this start:',
     ...steps.map(
       (step) =>
-        `    ${step.name}: ${formatCount(step.recordsIn)} in, ${formatCount(step.recordsOut)} out` +
+        `    ${step.name}: ${formatCount(step.recordsIn)} in` +
+        (step.type === 'sink' ? '' : `, ${formatCount(step.recordsOut)} out`) +
         ((step.malformed ?? 0) === 0 ? '' : `, ${formatCount(step.malformed!)} malformed`) +
         ((step.late ?? 0) === 0 ? '' : `, ${formatCount(step.late!)} late and dropped`) +
         watermarkText(step) +
