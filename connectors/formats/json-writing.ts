@@ -19,7 +19,7 @@ export function compileWriting(schema: SchemaData, owner?: string): Write {
     case 'utf8': {
       const allowed = schema.oneOf === undefined ? undefined : new Set(schema.oneOf)
       return (value, field) => {
-        if (typeof value !== 'string' || allowed?.has(value) === false) {
+        if (typeof value !== 'string' || !isWhole(value) || allowed?.has(value) === false) {
           throw unfit(field, schema, value, owner)
         }
         return JSON.stringify(value)
@@ -94,7 +94,8 @@ function list(schema: Extract<SchemaData, { kind: 'list' }>, owner?: string): Wr
   const item = compileWriting(schema.item, owner)
   return (value, field) => {
     if (!Array.isArray(value)) throw unfit(field, schema, value, owner)
-    const items = (value as readonly unknown[]).map((each, index) =>
+    // A hole is undefined here, where `map` would skip it.
+    const items = Array.from(value as readonly unknown[], (each, index) =>
       item(each, `${field}[${index}]`),
     )
     return `[${items.join(',')}]`
@@ -105,6 +106,7 @@ function list(schema: Extract<SchemaData, { kind: 'list' }>, owner?: string): Wr
 function packed(value: unknown, field: string): string {
   switch (typeof value) {
     case 'string':
+      if (!isWhole(value)) throw noJson(field, `half a character: ${JSON.stringify(value)}`)
       return JSON.stringify(value)
     case 'boolean':
       return String(value)
@@ -118,7 +120,8 @@ function packed(value: unknown, field: string): string {
   }
   if (value === null) return 'null'
   if (Array.isArray(value)) {
-    return `[${value.map((item, index) => packed(item, `${field}[${index}]`)).join(',')}]`
+    const items = Array.from(value, (item, index) => packed(item, `${field}[${index}]`))
+    return `[${items.join(',')}]`
   }
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) {
@@ -126,9 +129,14 @@ function packed(value: unknown, field: string): string {
   }
   const fields = Object.entries(value).filter(([, inner]) => inner !== undefined)
   const texts = fields.map(([name, inner]) => {
-    return `${JSON.stringify(name)}:${packed(inner, `${field}.${name}`)}`
+    return `${packed(name, field)}:${packed(inner, `${field}.${name}`)}`
   })
   return `{${texts.join(',')}}`
+}
+
+/** Half of a surrogate pair is no character: other readers refuse the file that holds its escape. */
+function isWhole(text: string): boolean {
+  return (text as string & { isWellFormed(): boolean }).isWellFormed()
 }
 
 function noJson(field: string, found: string): StreamError {
@@ -177,7 +185,7 @@ function usualCase(schema: SchemaData, value: string): string | undefined {
   switch (schema.kind) {
     case 'utf8':
       return schema.oneOf === undefined
-        ? `typeof ${value} === "string" ? JSON.stringify(${value})`
+        ? `typeof ${value} === "string" && ${value}.isWellFormed() ? JSON.stringify(${value})`
         : undefined
     case 'timestamp':
       return `isTime(${value}) ? ${value}`

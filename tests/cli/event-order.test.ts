@@ -226,7 +226,7 @@ test('a step with a broadcast stream leaves event-time order when nothing waits,
 
   project.write('job.ts', limits('', ', watch: true'))
   const drops: string[] = []
-  for (const dropped of ['check.broadcast', 'check:waiting records']) {
+  for (const dropped of ['check.broadcast', 'check:order']) {
     const refused = await project.run([...args, ...drops])
     expect([refused.exitCode, refused.stderr]).toEqual([
       3,

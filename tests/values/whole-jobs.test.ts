@@ -1,6 +1,6 @@
 /**
- * Inputs that once gave wrong answers, each through a whole job: from a real file to a real file, or
- * to the error that names the record.
+ * Inputs that once gave wrong answers, each through a whole job: from a real file to a real file,
+ * or to the error that names the record.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
