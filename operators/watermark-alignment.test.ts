@@ -14,6 +14,7 @@ import {
   defineJob,
   int32,
   listState,
+  mapState,
   minutes,
   monotonous,
   seconds,
@@ -250,27 +251,45 @@ describe('a source that is far ahead', () => {
 })
 
 describe('whatever comes in whatever order, the job ends with the same rows', () => {
-  type Build = (left: Keyed, right: Keyed) => DataStream<Row>
-  type Keyed = KeyedStream<Row, string, 'user'>
+  type Build = (left: DataStream<Row>, right: DataStream<Row>) => DataStream<Row>
   const joins: Readonly<Record<string, Build>> = {
     'an interval join': (left, right) =>
-      left.intervalJoin('step', right, { lower: minutes(-2), upper: minutes(2) }, (a, b) => ({
-        user: a.user,
-        n: a.n * 100_000 + b.n,
-        at: a.at,
-      })),
+      left
+        .keyBy('user')
+        .intervalJoin(
+          'step',
+          right.keyBy('user'),
+          { lower: minutes(-2), upper: minutes(2) },
+          (a, b) => ({ user: a.user, n: a.n * 100_000 + b.n, at: a.at }),
+        ),
+    'a connect with a broadcast side in event-time order': (left, right) =>
+      left
+        .keyBy('user')
+        .connect(right.broadcast())
+        .process('step', {
+          emits: Row,
+          order: 'event-time',
+          broadcast: { latest: mapState(utf8(), int32()) },
+          onRecord(row, { broadcast, emit }) {
+            emit({ ...row, n: row.n * 10_000 + (broadcast.latest.get(row.user) ?? 0) })
+          },
+          onBroadcast: (row, { broadcast }) => broadcast.latest.put(row.user, row.n),
+        }),
     'a connect in event-time order': (left, right) =>
-      left.connect(right).process('step', {
-        emits: Row,
-        order: 'event-time',
-        state: { seen: listState(int32()) },
-        onLeft(row, { state, emit }) {
-          emit({ ...row, n: row.n * 100 + state.seen.get().length })
-        },
-        onRight(row, { state }) {
-          state.seen.add(row.n)
-        },
-      }),
+      left
+        .keyBy('user')
+        .connect(right.keyBy('user'))
+        .process('step', {
+          emits: Row,
+          order: 'event-time',
+          state: { seen: listState(int32()) },
+          onLeft(row, { state, emit }) {
+            emit({ ...row, n: row.n * 100 + state.seen.get().length })
+          },
+          onRight(row, { state }) {
+            state.seen.add(row.n)
+          },
+        }),
   }
   const build = (step: Build | undefined, strategy: WatermarkStrategy) =>
     defineJob('mixed', (env) => {
@@ -279,7 +298,7 @@ describe('whatever comes in whatever order, the job ends with the same rows', ()
       const out =
         step === undefined
           ? ordered(left.union(right, third).keyBy('user'), 'step')
-          : step(left.union(third).keyBy('user'), right.keyBy('user'))
+          : step(left.union(third), right)
       out.sinkTo('out', sinkFor())
     })
 
