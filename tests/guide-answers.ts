@@ -209,6 +209,8 @@ export function ofFiles(): Answers {
     books: Object.values(BOOKS).flatMap((book) => book.trimEnd().split('\n')),
     products: [{ ...product, price: '12.50', seenAt: Date.parse(product.seenAt) }],
     landed: clicks,
+    wider: clicks,
+    free: clicks,
     clicks: clicks.map(({ user, url, at }) => ({ user, url, at })),
     orders: [GOOD],
     three: [{ n: 1 }, { n: 2 }, { n: 3 }],

@@ -45,6 +45,15 @@ const BLOCKS: Readonly<Record<string, Case>> = {
     run: 'files',
     after: `collect('landed', landed)`,
   },
+  'const late = boundedOutOfOrderness(seconds(30))': {
+    run: 'files',
+    after: `for (const [uid, strategy] of Object.entries({ wider, free })) {
+      env
+        .fromSource(uid, fileSource({ path: './incoming', format: json(Click) }))
+        .assignTimestampsAndWatermarks('at', strategy)
+        .sinkTo('print-' + uid, printSink({ prefix: uid }))
+    }`,
+  },
   'const slow = clicks': {
     run: 'thread',
     after: `collect('slow', slow); collect('same-declared', sameDeclared)`,
