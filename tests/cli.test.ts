@@ -1,13 +1,10 @@
 import { readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { lastLine, Project, ROOT } from './millrace.ts'
+import { expect } from 'vitest'
+import { checkpoints, test as alone, until } from './cli/process.ts'
+import { lastLine, ROOT, type Project } from './millrace.ts'
 
 /** The built command line, started as a user starts it, with jobs that a user could write. */
-let project: Project
-beforeEach(() => {
-  project = new Project()
-})
-afterEach(() => project.remove())
+const test = alone.concurrent
 
 const HEAD = `
   import { count, defineJob, int32, parameter, struct, utf8 } from 'millrace'
@@ -38,14 +35,14 @@ const COUNTING = `${HEAD}
   })
 `
 
-function outputLines(): number {
+function outputLines(project: Project): number {
   return readdirSync(project.path('out'))
     .filter((name) => name.endsWith('.jsonl'))
     .map((name) => readFileSync(project.path('out', name), 'utf8').trimEnd().split('\n').length)
     .reduce((sum, lines) => sum + lines, 0)
 }
 
-test('help teaches, and a wrong call ends with 2 and says what there is', async () => {
+test('help teaches, and a wrong call ends with 2 and says what there is', async ({ project }) => {
   const help = await project.run(['--help'])
   expect(help).toMatchObject({ exitCode: 0 })
   expect(help.stdout).toMatch(/npx millrace init/)
@@ -59,7 +56,7 @@ test('help teaches, and a wrong call ends with 2 and says what there is', async 
   expect((await project.run([])).exitCode).toBe(2)
 })
 
-test('a mistake in the job ends with 2, its code, a hint, and no stack', async () => {
+test('a mistake in the job ends with 2, its code, a hint, and no stack', async ({ project }) => {
   const missing = await project.run(['run', 'nowhere.ts'])
   expect(missing).toMatchObject({ exitCode: 2 })
   expect(missing.stderr).toMatch(/error JOB_NOT_FOUND: there is no job script at/)
@@ -79,7 +76,7 @@ test('a mistake in the job ends with 2, its code, a hint, and no stack', async (
   expect(parameter.stderr).not.toMatch(/^\s+at .*\.js/m)
 })
 
-test('explain shows the plan, and settings with their origin', async () => {
+test('explain shows the plan, and settings with their origin', async ({ project }) => {
   project.write('job.ts', COUNTING)
   project.write('settings.json', JSON.stringify({ checkpointing: { retain: 5 } }))
   const text = await project.run(['explain', 'job.ts', '--parallelism', '2'])
@@ -101,7 +98,7 @@ test('explain shows the plan, and settings with their origin', async () => {
   expect(settings.stdout).toMatch(/set\.records +5 +flag/)
 })
 
-test('check finds what types find, by the typescript of the project', async () => {
+test('check finds what types find, by the typescript of the project', async ({ project }) => {
   project.write('job.ts', COUNTING)
   const without = await project.run(['check', 'job.ts'])
   expect(without.stdout).toMatch(/types: not checked/)
@@ -153,7 +150,9 @@ test('check finds what types find, by the typescript of the project', async () =
   expect(beside.stdout).toContain('npm install --save-dev @types/node')
 })
 
-test('a job runs to its end, sums up in one line, and says so when it is run again', async () => {
+test('a job runs to its end, sums up in one line, and says so when it is run again', async ({
+  project,
+}) => {
   project.write('job.ts', COUNTING)
   const ended = await project.run(['run', 'job.ts', '--json', '--parallelism', '2'])
   const [starting, , ...told] = ended.stderr.trimEnd().split('\n')
@@ -173,24 +172,24 @@ test('a job runs to its end, sums up in one line, and says so when it is run aga
     recordsOut: 1_000,
     restarts: 0,
   })
-  expect(outputLines()).toBe(1_000)
+  expect(outputLines(project)).toBe(1_000)
 
   const again = await project.run(['run', 'job.ts', '--json'])
   expect(again.exitCode).toBe(0)
   expect(lastLine(again)).toMatchObject({ status: 'already-finished' })
-  expect(outputLines()).toBe(1_000)
+  expect(outputLines(project)).toBe(1_000)
 
   const inspected = await project.run(['inspect', 'counting'])
   expect(inspected).toMatchObject({ exitCode: 0 })
   expect(inspected.stdout).toMatch(/counting in .*[\s\S]*not running[\s\S]*final[\s\S]*count/)
 })
 
-test('SIGTERM stops cleanly with 143, and the same command goes on', async () => {
+test('SIGTERM stops cleanly with 143, and the same command goes on', async ({ project }) => {
   project.write('job.ts', COUNTING)
   const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=300']
   const first = project.start(args)
   await first.saw(/counting runs in/)
-  await new Promise((done) => setTimeout(done, 700))
+  await until('a checkpoint', () => checkpoints(project).length > 0)
   first.child.kill('SIGTERM')
   const stopped = await first.ended
   expect(stopped.exitCode).toBe(143)
@@ -199,38 +198,42 @@ test('SIGTERM stops cleanly with 143, and the same command goes on', async () =>
   const second = await project.run(args)
   expect(second.exitCode).toBe(0)
   expect(lastLine(second)).toMatchObject({ status: 'finished', recordsIn: 2_000 })
-  expect(outputLines()).toBe(2_000)
+  expect(outputLines(project)).toBe(2_000)
 })
 
-test('a killed engine is started again, and the output is as without the kill', async () => {
+test('a killed engine is started again, and the output is as without the kill', async ({
+  project,
+}) => {
   project.write('job.ts', COUNTING)
   const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=300']
   const running = project.start(args, { MILLRACE_RESTART_STRATEGY: 'fixed-delay' })
   await running.saw(/counting runs in/)
-  await new Promise((done) => setTimeout(done, 700))
+  await until('a checkpoint', () => checkpoints(project).length > 0)
   const owner = readFileSync(project.path('.millrace/counting/owner.json'), 'utf8')
   process.kill((JSON.parse(owner) as { readonly pid: number }).pid, 'SIGKILL')
   const ended = await running.ended
   expect(ended.stderr).toMatch(/error WORKER_DIED: the engine process ended by SIGKILL/)
   expect(ended.stderr).toMatch(/restart 1 in 1\.0 s[\s\S]*from checkpoint \d+/)
   expect(lastLine(ended)).toMatchObject({ status: 'finished', recordsIn: 2_000, restarts: 1 })
-  expect(outputLines()).toBe(2_000)
+  expect(outputLines(project)).toBe(2_000)
 })
 
-test('an engine does not outlive its parent, and the same command goes on at once', async () => {
+test('an engine does not outlive its parent, and the same command goes on at once', async ({
+  project,
+}) => {
   project.write('job.ts', COUNTING)
   const args = ['run', 'job.ts', '--json', '--set', 'records=2000', '--set', 'perSecond=300']
   const running = project.start(args)
   await running.saw(/counting runs in/)
-  await new Promise((done) => setTimeout(done, 700))
+  await until('a checkpoint', () => checkpoints(project).length > 0)
   running.child.kill('SIGKILL')
   const ended = await project.run(args)
   expect(ended.stderr).not.toMatch(/error/)
   expect(lastLine(ended)).toMatchObject({ status: 'finished', recordsIn: 2_000 })
-  expect(outputLines()).toBe(2_000)
+  expect(outputLines(project)).toBe(2_000)
 })
 
-test('a second instance is refused with 4; stop ends the first with 0', async () => {
+test('a second instance is refused with 4; stop ends the first with 0', async ({ project }) => {
   project.write('job.ts', COUNTING)
   const running = project.start(['run', 'job.ts', '--set', 'records=0', '--set', 'perSecond=500'])
   await running.saw(/counting runs in/)
@@ -254,7 +257,7 @@ test('a second instance is refused with 4; stop ends the first with 0', async ()
   expect(nobody.stderr).toMatch(/JOB_NOT_RUNNING/)
 })
 
-test('a record that fails three times ends the run with 5 and names it', async () => {
+test('a record that fails three times ends the run with 5 and names it', async ({ project }) => {
   project.write('job.ts', COUNTING)
   const environment = { MILLRACE_RESTART_STRATEGY: 'fixed-delay', MILLRACE_RESTART_DELAY_MS: '1' }
   const ended = await project.run(
@@ -268,7 +271,9 @@ test('a record that fails three times ends the run with 5 and names it', async (
   expect(lastLine(ended)).toMatchObject({ status: 'failed', restarts: 2 })
 })
 
-test('dev prints what sinks would write, and starts anew when the job is saved', async () => {
+test('dev prints what sinks would write, and starts anew when the job is saved', async ({
+  project,
+}) => {
   project.write('job.ts', COUNTING)
   const dev = project.start(['dev', 'job.ts', '--set', 'records=0', '--set', 'perSecond=100'])
   await dev.saw(/^files> \{"key":"k\d","n":\d+\}/m)
