@@ -182,7 +182,11 @@ function windowFactory(
   createFold: CreateFold,
 ): OperatorFactory {
   const { key, allowedLatenessMs, windows } = options
-  const parts = { key, allowedLatenessMs, sides, createFold }
+  // A day of the clocks of a zone is an hour or so longer than one that has passed.
+  const sizeMs = windows.type === 'session' ? windows.gapMs : windows.sizeMs
+  const lengthMs =
+    windows.type === 'tumbling' && windows.timeZone !== undefined ? sizeMs * 2 : sizeMs
+  const parts = { key, allowedLatenessMs, lengthMs, sides, createFold }
   if (windows.type === 'session') {
     const create = (): StreamOperator => new SessionWindowOperator(parts, windows.gapMs)
     return { states: [sessionState(accumulator)], create }

@@ -7,11 +7,14 @@ import { BATCH_RECORDS_MAX } from '../../engine/base/limits.ts'
 import { Emitters } from './process-context.ts'
 import { FiringSlice } from './firing-slice.ts'
 import { KeyedInput } from './keyed-input.ts'
+import { TIME_MS_MAX } from '../../engine/stream/value-fit.ts'
 import { recordError, userError } from '../../engine/operator/user-error.ts'
 
 export interface WindowParts {
   readonly key: KeySelector
   readonly allowedLatenessMs: number
+  /** No window begins or ends further than this from a record in it. */
+  readonly lengthMs: number
   /** Side outputs besides `late`. */
   readonly sides: readonly string[]
   readonly createFold: CreateFold
@@ -28,6 +31,8 @@ export interface WindowParts {
  * W3. Firing is by timers alone, in order of (time, key), before the first record behind the
  *     watermark that passes their time; it pauses between two timers.
  * W4. What is kept of a window is removed when it becomes late, never before.
+ * W5. A record whose window would begin or end beyond the times that can be stored is refused here,
+ *     where it is known.
  */
 export abstract class WindowOperator implements StreamOperator {
   protected readonly parts: WindowParts
@@ -78,6 +83,7 @@ export abstract class WindowOperator implements StreamOperator {
     const keys = this.#input.keys(batch)
     const hashes = this.#input.hashes(batch, keys)
     const late = count <= BATCH_RECORDS_MAX ? this.#late : new Int32Array(count)
+    const farthestMs = TIME_MS_MAX - this.parts.lengthMs
     let lateCount = 0
     let index = from
     try {
@@ -87,7 +93,7 @@ export abstract class WindowOperator implements StreamOperator {
           if (!this.#reach(watermarks[index]!)) break
         }
         const ms = times[index]!
-        if (ms !== ms) throw this.#untimed(batch, index)
+        if (!(ms >= -farthestMs && ms <= farthestMs)) throw this.#unfit(batch, index, ms)
         keyed.setCurrentKey(keys[index], hashes[index]!)
         if (!this.add(ms, index)) {
           late[lateCount] = index
@@ -130,6 +136,19 @@ export abstract class WindowOperator implements StreamOperator {
   protected abstract add(ms: number, index: number): boolean
 
   protected abstract onTimer(atMs: number): void
+
+  /** W5. */
+  #unfit(batch: RecordBatch, index: number, ms: number): Error {
+    if (Number.isNaN(ms)) return this.#untimed(batch, index)
+    return recordError(
+      'VALUE_UNFIT',
+      `the window of a record of "${this.context.name}" would begin or end beyond ±8.64e15, its event time is ${ms}`,
+      'Such a time is a slip of units, as microseconds for milliseconds: correct it, or filter the record out before.',
+      this.context,
+      batch,
+      index,
+    )
+  }
 
   #untimed(batch: RecordBatch, index: number): Error {
     return recordError(

@@ -132,6 +132,27 @@ test.each(['0.5', '100.25', '8640000000000001', '1e16', '-0.001'])(
   },
 )
 
+test.each(['8640000000000000', '-8640000000000000', '8639999999999999'])(
+  'a record at %s is refused by its window, which would end beyond what can be stored',
+  async (time) => {
+    const Row = struct({ k: utf8(), t: timestamp() })
+    const rows = rowsOf(`{"k":"a","t":0}\n{"k":"a","t":${time}}\n`, (env, path, directory) => {
+      env
+        .fromSource('in', fileSource({ path, format: json(Row) }))
+        .assignTimestampsAndWatermarks('t', monotonous())
+        .keyBy('k')
+        .window(tumbling(seconds(1)))
+        .aggregate('w', { n: count() })
+        .sinkTo('out', fileSink({ directory, schema: Windows }))
+    })
+    await expect(rows).rejects.toMatchObject({
+      code: 'VALUE_UNFIT',
+      message: expect.stringContaining('would begin or end beyond') as string,
+      place: { operator: 'w', subtask: 0 },
+    })
+  },
+)
+
 describe('change events', () => {
   const Row = struct({ id: int32(), at: nullable(timestamp()) })
   const copy = (event: object): Promise<string[]> =>
