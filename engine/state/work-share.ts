@@ -5,7 +5,7 @@ import type { Pace } from './cell-merge.ts'
  * What snapshots get of a worker's time while its tasks have work. Together with what records
  * encode early, a job slows down by less than a third meanwhile.
  */
-const SHARE = 0.25
+const SHARE = 0.2
 /** Cost of one slice while nobody else has work: well below a millisecond. */
 const IDLE_SLICE = 512
 /** What a snapshot gets of every turn, however little the turn did. */

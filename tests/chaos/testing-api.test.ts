@@ -125,7 +125,7 @@ test('what a job breaks is said with its sink, its row, its faults and how to ha
     'I1: sink "out": 2 rows differ: ' +
       'expected {"shop":"a","sales":3,"cents":4} / found {"shop":"a","sales":1,"cents":4}',
   )
-  expect(message).toContain('most likely the job remembers something that is not in its state')
+  expect(message).toContain('the job probably remembers something outside its state')
   expect(message).toContain('coordinator.committed #2 → crash')
   expect(message).toContain('1: at parallelism 1, crash')
   expect(message).toContain(

@@ -71,7 +71,7 @@ function totalsTo(stream: DataStream<Event>, folder: string): void {
     .sinkTo(folder, fileSink({ directory: `/${folder}`, schema: Totals }))
 }
 
-const checkpointing = { everyMs: 20, timeoutMs: 60, tolerableFailures: 1_000 }
+const checkpointing = { everyMs: 20, timeoutMs: 300, tolerableFailures: 1_000 }
 
 function idsOf(keep: (event: Event) => boolean): readonly string[] {
   const rows: string[] = []
