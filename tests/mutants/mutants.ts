@@ -346,8 +346,8 @@ const state: readonly Mutant[] = [
     name: 'watermark-not-restored',
     what: 'a restored step does not know how far event time had come (FLINK-36663)',
     file: 'engine/job/deployment.ts',
-    find: 'Math.max(...reached, watermarks[vertex.id] ?? MIN_WATERMARK)',
-    replace: 'Math.min(...reached, watermarks[vertex.id] ?? MIN_WATERMARK)',
+    find: 'Math.max(...restored.map((operator) => startWatermark(operator, own)))',
+    replace: 'Math.min(-Infinity, ...restored.map((operator) => startWatermark(operator, own)))',
   },
   {
     name: 'broadcast-not-restored',
