@@ -33,6 +33,8 @@ export function watchedTimers(state: TimedState, faults: FaultProbe, place: Plac
       onTimer(atMs)
     }
   }
+  // At the end of the input each of processing time fires once, and what that sets is no timer.
+  let isLastRound = false
   return {
     get watermarkMs() {
       return timers.watermarkMs
@@ -50,7 +52,7 @@ export function watchedTimers(state: TimedState, faults: FaultProbe, place: Plac
     },
     registerProcessingTimeTimer(atMs) {
       timers.registerProcessingTimeTimer(atMs)
-      tell('registered', 'processing', atMs)
+      if (!isLastRound) tell('registered', 'processing', atMs)
     },
     deleteProcessingTimeTimer(atMs) {
       timers.deleteProcessingTimeTimer(atMs)
@@ -64,8 +66,12 @@ export function watchedTimers(state: TimedState, faults: FaultProbe, place: Plac
     },
     fireInOrder: (ms, onPlace, onTimer, mayContinue, unkeyed) =>
       timers.fireInOrder(ms, onPlace, watched('event', onTimer), mayContinue, unkeyed),
-    fireProcessingTime: (nowMs, onTimer, mayContinue) =>
-      timers.fireProcessingTime(nowMs, watched('processing', onTimer), mayContinue),
+    fireProcessingTime(nowMs, onTimer, mayContinue) {
+      isLastRound = nowMs === Infinity
+      const isDone = timers.fireProcessingTime(nowMs, watched('processing', onTimer), mayContinue)
+      if (isDone) isLastRound = false
+      return isDone
+    },
     nextEventTimeMs: () => timers.nextEventTimeMs(),
     nextProcessingTimeMs: () => timers.nextProcessingTimeMs(),
   }
