@@ -6,6 +6,7 @@ import type { RunOptions } from '../engine/job/protocol.ts'
 import type { RunFlags } from './run-options.ts'
 import { asStreamError } from '../engine/base/errors.ts'
 import { exists, readWholeFile, systemFiles } from '../engine/base/files.ts'
+import { workFolderOf } from '../engine/checkpoint/layout.ts'
 import { jobFolders, refuseOwnInput } from '../engine/checkpoint/own-input.ts'
 import { planJob } from './plan.ts'
 import { configOf, runOptions } from './run-options.ts'
@@ -55,7 +56,7 @@ async function checkPlan(options: RunOptions): Promise<StreamError | undefined> 
         throw asStreamError(thrown, undefined, place)
       }
     }
-    const workDir = options.workDir ?? join(options.workRoot, job)
+    const workDir = workFolderOf(options, job)
     await refuseOwnInput(systemFiles, graph, await jobFolders(systemFiles, graph, workDir))
     const steps = graph.graph.nodes.length
     const vertices = graph.vertices.length

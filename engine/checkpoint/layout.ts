@@ -28,6 +28,14 @@ export interface WorkLayout {
   readonly savepoints: string
 }
 
+/** The folder that was named for the state of a job, or its own among those of all jobs. */
+export function workFolderOf(
+  { workDir, workRoot }: { readonly workDir?: string; readonly workRoot: string },
+  job: string,
+): string {
+  return workDir ?? join(workRoot, job)
+}
+
 export function workLayout(root: string): WorkLayout {
   return {
     root,

@@ -10,7 +10,7 @@ import type { JobPlan } from './job-plan.ts'
 import type { MasterResult } from './master-parts.ts'
 import type { CheckpointProgress, RunOptions, RunSummary, StepProgress } from './protocol.ts'
 import { SPLITS_PER_SOURCE_MAX, STATE_CACHE_MB } from '../base/limits.ts'
-import { formatCheckpointId } from '../checkpoint/layout.ts'
+import { formatCheckpointId, workFolderOf } from '../checkpoint/layout.ts'
 import { jobFolders } from '../checkpoint/own-input.ts'
 import { openWorkFolder } from '../checkpoint/work-folder.ts'
 import { storableParameters } from '../graph/parameters.ts'
@@ -59,7 +59,7 @@ export type Begun =
 export async function beginLife(parts: LifeParts): Promise<Begun> {
   const { doors, plan, options, hasSupervisor } = parts
   const startedMs = doors.clock.monotonicMs()
-  const workDir = workDirOf(parts)
+  const workDir = workFolderOf(options, plan.job)
   const opened = await openWorkFolder({
     root: workDir,
     job: plan.job,
@@ -86,10 +86,6 @@ export async function beginLife(parts: LifeParts): Promise<Begun> {
     await opened.folder.release()
     throw error
   }
-}
-
-function workDirOf({ plan, options }: LifeParts): string {
-  return options.workDir ?? join(options.workRoot, plan.job)
 }
 
 /** Where a job with another name had its folder, unless one was named. */
@@ -119,7 +115,7 @@ export class JobLife implements ControlHandlers {
 
   constructor(parts: LifeParts, folder: WorkFolder, own: readonly OwnFolder[], startedMs: number) {
     const { doors, plan, spawn } = parts
-    const workDir = workDirOf(parts)
+    const workDir = workFolderOf(parts.options, plan.job)
     this.workDir = workDir
     this.restoredFrom =
       folder.restored === undefined ? undefined : formatCheckpointId(folder.restored.checkpointId)

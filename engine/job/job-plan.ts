@@ -57,6 +57,25 @@ export async function planBundle(
   }
 }
 
+/** The plan of a graph whose tasks share this thread; `workers` are then simulated ones. */
+export function planInThread(
+  job: string,
+  graph: StreamGraph,
+  parallelism: number,
+  workers = 1,
+): JobPlan {
+  return {
+    job,
+    graph: toJobGraph(graph, parallelism),
+    planHash: planHash(graph),
+    parameters: {},
+    parallelism,
+    settings: graph.settings,
+    workers,
+    bundle: undefined,
+  }
+}
+
 /** The job that a bundle exports, with the values of its parameters. */
 export async function loadJob(
   bundlePath: string,

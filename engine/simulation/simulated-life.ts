@@ -1,12 +1,10 @@
 import type { Doors } from '../base/doors.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
-import type { JobPlan } from '../job/job-plan.ts'
+import { planInThread, type JobPlan } from '../job/job-plan.ts'
 import type { RunSummary } from '../job/protocol.ts'
 import type { SpawnWorkers, WorkerHandle } from '../worker/worker-handle.ts'
 import type { SimulatedProcess } from './simulated-processes.ts'
-import { toJobGraph } from '../graph/chaining.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
-import { planHash } from '../graph/plan.ts'
 import { beginLife, type JobLife } from '../job/job-life.ts'
 import { spawnInThread } from '../worker/in-thread.ts'
 import { gunzipAtOnce } from './gunzip-at-once.ts'
@@ -163,14 +161,6 @@ function planOf(simulated: SimulatedJob, parallelism: number): JobPlan {
     ...graph.settings,
     checkpointing: { ...graph.settings.checkpointing, ...checkpointing },
   }
-  return {
-    job: definition.name,
-    graph: toJobGraph(graph, parallelism),
-    planHash: planHash(graph),
-    parameters: {},
-    parallelism,
-    settings,
-    workers: Math.min(workers, parallelism),
-    bundle: undefined,
-  }
+  const plan = planInThread(definition.name, graph, parallelism, Math.min(workers, parallelism))
+  return { ...plan, settings }
 }

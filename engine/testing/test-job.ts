@@ -6,10 +6,9 @@ import { StreamError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
 import { seededRandom } from '../base/random.ts'
 import { MANIFEST_FORMAT } from '../checkpoint/manifest.ts'
-import { toJobGraph } from '../graph/chaining.ts'
 import { jobDefinition } from '../graph/job-definition.ts'
 import { parseParameters, reviveParameters } from '../graph/parameters.ts'
-import { planHash } from '../graph/plan.ts'
+import { planInThread } from '../job/job-plan.ts'
 import { JobMaster } from '../job/job-master.ts'
 import { SourceCoordinator } from '../job/source-coordinator.ts'
 import { spawnInThread } from '../worker/in-thread.ts'
@@ -28,7 +27,10 @@ export interface TestJobOptions {
 
 /** A job under test. */
 export interface TestJob {
-  /** The source of that uid: what is sent arrives in order, and has been processed on return. */
+  /**
+   * The source of that uid: what is sent arrives in order. On return it has been processed, unless
+   * the source is paused because it is far ahead of another.
+   */
   source(uid: string): { send(...records: readonly unknown[]): Promise<void> }
   /** Moves processing time on; timers that become due fire. */
   advance(ms: number): Promise<void>
@@ -65,17 +67,8 @@ export async function testJob(job: unknown, options: TestJobOptions = {}): Promi
     logger: silentLogger,
   }
   const parallelism = options.parallelism ?? 1
-  const jobGraph = toJobGraph(graph, parallelism)
-  const plan = {
-    job: definition.name,
-    graph: jobGraph,
-    planHash: planHash(graph),
-    parameters: {},
-    parallelism,
-    settings: { ...graph.settings },
-    workers: 1,
-    bundle: undefined,
-  }
+  const plan = planInThread(definition.name, graph, parallelism)
+  const jobGraph = plan.graph
   const master = new JobMaster({
     doors,
     plan,

@@ -5,7 +5,7 @@
 import type { Doors } from '../../engine/base/doors.ts'
 import type { Committer } from '../../engine/operator/sink.ts'
 import type { WorkFolderOptions } from '../../engine/checkpoint/work-folder.ts'
-import type { JobPlan } from '../../engine/job/job-plan.ts'
+import { planInThread, type JobPlan } from '../../engine/job/job-plan.ts'
 import type { RunSummary } from '../../engine/job/protocol.ts'
 import type { DiskOperation } from '../../engine/simulation/disk-operation.ts'
 import type { WorkerHandle } from '../../engine/worker/worker-handle.ts'
@@ -13,9 +13,7 @@ import { readWholeFile } from '../../engine/base/files.ts'
 import { silentLogger } from '../../engine/base/logger.ts'
 import { seededRandom } from '../../engine/base/random.ts'
 import { openWorkFolder } from '../../engine/checkpoint/work-folder.ts'
-import { toJobGraph } from '../../engine/graph/chaining.ts'
 import { jobDefinition } from '../../engine/graph/job-definition.ts'
-import { planHash } from '../../engine/graph/plan.ts'
 import { beginLife, type JobLife } from '../../engine/job/job-life.ts'
 import { MemoryDisk } from '../../engine/simulation/memory-files.ts'
 import { SeededScheduler } from '../../engine/simulation/seeded-scheduler.ts'
@@ -150,17 +148,7 @@ function startOf({ seed }: Scene): number {
 
 export function planOf({ job, parallelism }: Pick<Scene, 'job' | 'parallelism'>): JobPlan {
   const definition = jobDefinition(job)
-  const graph = definition.build({})
-  return {
-    job: definition.name,
-    graph: toJobGraph(graph, parallelism),
-    planHash: planHash(graph),
-    parameters: {},
-    parallelism,
-    settings: graph.settings,
-    workers: 1,
-    bundle: undefined,
-  }
+  return planInThread(definition.name, definition.build({}), parallelism)
 }
 
 async function run(

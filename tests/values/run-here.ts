@@ -2,10 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemDoors } from '../../engine/base/doors.ts'
 import { silentLogger } from '../../engine/base/logger.ts'
-import { toJobGraph } from '../../engine/graph/chaining.ts'
 import { jobDefinition } from '../../engine/graph/job-definition.ts'
-import { planHash } from '../../engine/graph/plan.ts'
 import { beginLife } from '../../engine/job/job-life.ts'
+import { planInThread } from '../../engine/job/job-plan.ts'
 import type { RunSummary } from '../../engine/job/protocol.ts'
 import { spawnInThread } from '../../engine/worker/in-thread.ts'
 
@@ -13,22 +12,11 @@ import { spawnInThread } from '../../engine/worker/in-thread.ts'
 export async function runHere(job: unknown, workDir: string, parallelism = 1): Promise<RunSummary> {
   const doors = systemDoors(silentLogger)
   const definition = jobDefinition(job)
-  const graph = definition.build({})
-  const jobGraph = toJobGraph(graph, parallelism)
-  const plan = {
-    job: definition.name,
-    graph: jobGraph,
-    planHash: planHash(graph),
-    parameters: {},
-    parallelism,
-    settings: graph.settings,
-    workers: 1,
-    bundle: undefined,
-  }
+  const plan = planInThread(definition.name, definition.build({}), parallelism)
   const begun = await beginLife({
     doors,
     plan,
-    spawn: spawnInThread(doors, jobGraph),
+    spawn: spawnInThread(doors, plan.graph),
     hasSupervisor: false,
     options: {
       ...{ workDir, workRoot: workDir, fresh: false, takeOver: false, fork: false },
