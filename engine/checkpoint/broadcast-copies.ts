@@ -24,12 +24,17 @@ export function copiesAreEqual(
 export function copyToRestore(
   subtasks: readonly OperatorSubtaskState[],
 ): FileReference | undefined {
-  let found: FileReference | undefined
-  let leastMs = Infinity
-  for (const { broadcast, watermarkMs } of subtasks) {
-    if (broadcast?.file === undefined || watermarkMs >= leastMs) continue
-    leastMs = watermarkMs
-    found = broadcast.file
+  const stored = subtasks.filter(({ broadcast }) => broadcast?.file !== undefined)
+  return furthestBehind(stored)?.broadcast?.file
+}
+
+/** Of several with the least watermark the first. */
+export function furthestBehind<T extends { readonly watermarkMs: number }>(
+  all: readonly T[],
+): T | undefined {
+  let found: T | undefined
+  for (const one of all) {
+    if (found === undefined || one.watermarkMs < found.watermarkMs) found = one
   }
   return found
 }

@@ -10,6 +10,7 @@ import type { StateChange } from '../state/state-changes.ts'
 import type { StateDescriptor } from '../state/state.ts'
 import { isWaitingState } from '../state/waiting-states.ts'
 import type { OperatorState } from './snapshot.ts'
+import { PROCESS_KINDS } from './comparison.ts'
 
 /** The name by which timers are dropped. */
 export const TIMERS = 'onTimer'
@@ -26,11 +27,8 @@ const OF_RUNNING = /^(?:aggregate|sum|count|other|distinct) (.+)$/s
 /** The name of a state or of a path in it; undefined: a part of the step that has no name. */
 export function knownName(kind: string, path: string): string | undefined {
   if (isWaitingState(path)) return WAITING
+  if (PROCESS_KINDS.has(kind)) return path
   switch (kind) {
-    case 'keyed-process':
-    case 'co-process':
-    case 'broadcast-process':
-      return path
     case 'aggregate':
       return OF_RUNNING.exec(path)?.[1]
     case 'window-aggregate':

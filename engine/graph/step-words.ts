@@ -109,7 +109,7 @@ function countText(count: Json): string {
 
 /** Exact: in MiB where that is whole. */
 function sizeText(bytes: number): string {
-  return bytes % 2 ** 20 === 0 ? `${countText(bytes / 2 ** 20)} MiB` : `${countText(bytes)} bytes`
+  return bytes % MIB === 0 ? `${countText(bytes / MIB)} MiB` : `${countText(bytes)} bytes`
 }
 
 function formatText(format: Json): string {

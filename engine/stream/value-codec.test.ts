@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { SchemaData } from './schema.ts'
+import { ByteReader } from './byte-buffer.ts'
 import { ValueCodec, packValue, unpackValue } from './value-codec.ts'
 
 /** Equality to the last bit: NaN, -0, holes, prototypes of views and own `__proto__` fields count. */
@@ -17,6 +18,10 @@ function same(left: unknown, right: unknown): boolean {
   if (Array.isArray(left) && left.length !== (right as unknown[]).length) return false
   const [a, b] = [left as Record<string, unknown>, right as Record<string, unknown>]
   return names.every((name) => Object.hasOwn(b, name) && same(a[name], b[name]))
+}
+
+function thereAndBack(codec: ValueCodec, value: unknown): unknown {
+  return codec.read(new ByteReader(codec.encode(value)))
 }
 
 const hostile: readonly unknown[] = [
@@ -168,7 +173,7 @@ test.each(cases)(
   (...all) => {
     const [schema, fitting, unfitting] = all
     const codec = new ValueCodec(schema, 'field')
-    for (const value of fitting) expect(same(codec.decode(codec.encode(value)), value)).toBe(true)
+    for (const value of fitting) expect(same(thereAndBack(codec, value), value)).toBe(true)
     for (const value of unfitting) {
       expect(() => codec.encode(value)).toThrow(expect.objectContaining({ code: 'VALUE_UNFIT' }))
     }
@@ -178,9 +183,7 @@ test.each(cases)(
 test('numbers of any size come back from their variable length', () => {
   const codec = new ValueCodec({ kind: 'int64', as: 'number' })
   fc.assert(
-    fc.property(fc.maxSafeInteger(), (value) =>
-      Object.is(codec.decode(codec.encode(value)), value),
-    ),
+    fc.property(fc.maxSafeInteger(), (value) => Object.is(thereAndBack(codec, value), value)),
     { numRuns: 500 },
   )
   expect(codec.encode(63).length).toBe(1)

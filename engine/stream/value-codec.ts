@@ -54,10 +54,6 @@ export class ValueCodec {
     this.write(this.#writer, value)
     return this.#writer.take()
   }
-
-  decode(bytes: Uint8Array): unknown {
-    return this.read(new ByteReader(bytes))
-  }
 }
 
 /** Whether a value fits, but for what is in lists and packed values. */

@@ -9,6 +9,7 @@ import { heapKey, keyHash, selectKey } from '../stream/key-codec.ts'
 import { keyGroupOf, keyGroupRange } from '../stream/keys.ts'
 import { MemoryKeyedState, MemoryTimers, redistribute } from './memory-keyed-state.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
+import { furthestBehind } from '../checkpoint/broadcast-copies.ts'
 import { startWatermark } from '../checkpoint/start-watermark.ts'
 
 /** What came out of an operator. `side` is undefined for the main output. */
@@ -80,7 +81,7 @@ export class OperatorHost {
     this.#keyed = new MemoryKeyedState(mine)
     this.#timers = new MemoryTimers(this.#keyed, mine)
     this.#keyOf = (subject.keys ?? []).map((key) => (key === undefined ? key : selectKey(key)))
-    for (const [name, entries] of copyToRestore(restored)) {
+    for (const [name, entries] of furthestBehind(restored)?.broadcast ?? []) {
       this.#broadcast.set(name, new Map(entries))
     }
     this.#watermarkMs = options.backend?.timers.watermarkMs ?? this.#startMs(subject, restored)
@@ -244,13 +245,4 @@ export class OperatorHost {
       },
     }
   }
-}
-
-/** Of the least watermark, as a restore takes it. */
-function copyToRestore(restored: readonly HostSnapshot[]): HostSnapshot['broadcast'] {
-  let found: HostSnapshot | undefined
-  for (const snapshot of restored) {
-    if (found === undefined || snapshot.watermarkMs < found.watermarkMs) found = snapshot
-  }
-  return found?.broadcast ?? new Map()
 }

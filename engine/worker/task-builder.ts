@@ -8,13 +8,13 @@ import type { SourceReader } from '../operator/source.ts'
 import type { Deployment } from './protocol.ts'
 import type { WorkShare } from '../state/work-share.ts'
 import type { GateChannel } from '../task/input-gate.ts'
+import type { AlignedSource } from '../graph/alignment.ts'
 import type { AlignedSubtask } from '../task/alignment-board.ts'
 import type { OperatorStores } from '../task/subtask-state.ts'
 import type { TaskOwner } from '../task/task-parts.ts'
 import { ResultPartition } from '../channel/result-partition.ts'
 import { MIN_WATERMARK } from '../stream/elements.ts'
 import { AlignmentBoard } from '../task/alignment-board.ts'
-import { alignedSources } from '../graph/alignment.ts'
 import { InputGate } from '../task/input-gate.ts'
 import { ChainLink, OperatorChain } from '../task/operator-chain.ts'
 import { TaskOperatorContext } from '../task/operator-context.ts'
@@ -38,6 +38,8 @@ export interface BuilderParts {
   readonly graph: JobGraph
   readonly channels: Channels
   readonly owner: TaskOwner
+  /** The sources that wait for each other. */
+  readonly aligned: readonly AlignedSource[]
   /** Wakes the worker's loop. */
   readonly kick: () => void
   /** Of the worker's time, what snapshots get. */
@@ -167,8 +169,8 @@ export class TaskBuilder {
   }
 
   #alignment(chain: OperatorChain): SourceAlignment | undefined {
-    const { graph, deployment } = this.#parts
-    const source = alignedSources(graph).find(({ vertex }) => vertex === this.#vertex)
+    const { aligned, deployment } = this.#parts
+    const source = aligned.find(({ vertex }) => vertex === this.#vertex)
     if (source === undefined) return undefined
     const peers = source.peers.flatMap(({ vertex: { id, parallelism }, firstSlot }) =>
       Array.from({ length: parallelism }, (_, subtask): AlignedSubtask => ({

@@ -10,6 +10,7 @@ import { asStreamError, messageOf } from '../base/errors.ts'
 import { assert } from '../base/assert.ts'
 import { METRICS_EVERY_MS } from '../base/limits.ts'
 import { formatCheckpointId } from '../checkpoint/layout.ts'
+import { alignedSources } from '../graph/alignment.ts'
 import { WorkShare } from '../state/work-share.ts'
 import { TaskBuilder } from './task-builder.ts'
 import { WorkerLoop, type Parking } from './worker-loop.ts'
@@ -116,6 +117,7 @@ export class WorkerRuntime {
     this.#loop = loop
     const channels = this.#place.channels(deployment)
     const owner = this.#owner()
+    const aligned = alignedSources(graph)
     for (const vertex of graph.vertices) {
       for (let subtask = 0; subtask < vertex.parallelism; subtask += 1) {
         if (subtask % deployment.workers !== deployment.worker) continue
@@ -124,7 +126,7 @@ export class WorkerRuntime {
         }
         const { openStore } = this.#place
         const doors = this.#doors
-        const parts = { doors, deployment, graph, channels, owner, kick, share, openStore }
+        const parts = { doors, deployment, graph, channels, owner, aligned, kick, share, openStore }
         this.#tasks.push(await new TaskBuilder(parts, vertex, subtask).build())
       }
     }
