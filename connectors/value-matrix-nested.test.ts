@@ -2,13 +2,10 @@
  * Texts, bytes, lists and structs × every format × every sink, over hostile values: each arrives as
  * it is, or is refused. DuckDB and hyparquet read what the sinks have written.
  */
-import { DuckDBInstance } from '@duckdb/node-api'
-import type { DuckDBConnection } from '@duckdb/node-api'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { RecordBatch, schemaOf, sinkDefinition } from '../engine/index.ts'
 import type { Change, SchemaData, StructSchema } from '../engine/index.ts'
 import { fileSink } from './files/file-sink.ts'
@@ -18,22 +15,12 @@ import { formatDefinition } from './formats/format.ts'
 import { json } from './formats/json-format.ts'
 import { text } from './formats/text-format.ts'
 import { parquetSink } from './parquet/parquet-sink.ts'
+import { duckTable } from './parquet/testing.ts'
 import { committablesOf, testDoors, writerContext } from './testing.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
-let root = ''
-let duck: DuckDBConnection
-beforeAll(async () => {
-  duck = await (await DuckDBInstance.create(':memory:')).connect()
-})
-afterAll(() => {
-  duck.closeSync()
-})
-beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'millrace-nested-'))
-})
-afterEach(() => rm(root, { recursive: true }))
+const here = duckTable()
 
 const utf8 = { kind: 'utf8' } as const
 const nullable = (of: SchemaData): SchemaData => ({ kind: 'nullable', of })
@@ -139,7 +126,7 @@ async function land(
   schema: SchemaData,
   values: readonly unknown[],
 ): Promise<string> {
-  const directory = join(root, sink)
+  const directory = join(here.root, sink)
   const options = { directory, schema: rowSchema(schema) }
   const definition = sinkDefinition(sink === 'parquet' ? parquetSink(options) : fileSink(options))
   const writer = definition.createWriter(writerContext())
@@ -168,7 +155,7 @@ async function expectArrived(schema: SchemaData, values: readonly unknown[]): Pr
   const alike = shown(rows.map((row): unknown => row['value'] ?? null))
   const plain = (each: string): boolean => !/\ufeff|__proto__/.test(each)
   expect(alike.filter((_, at) => plain(expected[at]!))).toEqual(expected.filter(plain))
-  const reader = await duck.runAndReadAll(
+  const reader = await here.duck.runAndReadAll(
     `SELECT to_json(value)::VARCHAR FROM read_parquet('${path}') ORDER BY n`,
   )
   const read = reader
@@ -249,7 +236,7 @@ test('bytes arrive as they are', async () => {
   const values = [new Uint8Array(0), Uint8Array.of(0), all, Buffer.from(all).subarray(5, 9)]
   const hex = values.map((bytes) => Buffer.from(bytes).toString('hex').toUpperCase())
   const path = await land('parquet', { kind: 'binary' }, values)
-  const reader = await duck.runAndReadAll(
+  const reader = await here.duck.runAndReadAll(
     `SELECT hex(value) FROM read_parquet('${path}') ORDER BY n`,
   )
   expect(reader.getRowsJS().map(([value]) => value)).toEqual(hex)

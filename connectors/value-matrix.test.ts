@@ -3,13 +3,10 @@
  * is refused. What is right is worked out here from the text, in whole numbers; DuckDB and
  * hyparquet read what the sinks have written.
  */
-import { DuckDBInstance } from '@duckdb/node-api'
-import type { DuckDBConnection } from '@duckdb/node-api'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { RecordBatch, schemaOf, sinkDefinition } from '../engine/index.ts'
 import type { Change, SchemaData, SinkWriter, StructSchema } from '../engine/index.ts'
 import { fileSink } from './files/file-sink.ts'
@@ -19,23 +16,12 @@ import { formatDefinition } from './formats/format.ts'
 import type { Decoder } from './formats/format.ts'
 import { json } from './formats/json-format.ts'
 import { parquetSink } from './parquet/parquet-sink.ts'
+import { duckTable } from './parquet/testing.ts'
 import { committablesOf, testDoors, writerContext } from './testing.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
-let table = ''
-let duck: DuckDBConnection
-
-beforeAll(async () => {
-  duck = await (await DuckDBInstance.create(':memory:')).connect()
-})
-afterAll(() => {
-  duck.closeSync()
-})
-beforeEach(async () => {
-  table = join(await mkdtemp(join(tmpdir(), 'millrace-values-')), 'table')
-})
-afterEach(() => rm(join(table, '..'), { recursive: true }))
+const here = duckTable()
 
 /** A number as a whole number over a power of ten. */
 interface Exact {
@@ -215,7 +201,7 @@ function writerOf(sink: SinkName, schema: SchemaData) {
     { name: 'value', schema },
   ] as const
   const struct = schemaOf({ kind: 'struct', fields }) as StructSchema<Row>
-  const definition = sinkDefinition(sinks[sink]<Row>({ directory: table, schema: struct }))
+  const definition = sinkDefinition(sinks[sink]<Row>({ directory: here.table, schema: struct }))
   return { definition, writer: definition.createWriter(writerContext()) }
 }
 
@@ -247,10 +233,10 @@ async function read(
   const { sql, jsonSql = sql, jsonType } = kind
   const from =
     sink === 'parquet'
-      ? `read_parquet('${table}/*.parquet')`
-      : `read_json('${table}/*.jsonl', columns = {n: 'INTEGER', value: '${jsonType}'})`
+      ? `read_parquet('${here.table}/*.parquet')`
+      : `read_json('${here.table}/*.jsonl', columns = {n: 'INTEGER', value: '${jsonType}'})`
   const shown = sink === 'json' ? jsonSql : sql
-  const reader = await duck.runAndReadAll(`SELECT ${shown} FROM ${from} ORDER BY n`)
+  const reader = await here.duck.runAndReadAll(`SELECT ${shown} FROM ${from} ORDER BY n`)
   return (reader.getRowsJS() as (string | number)[][]).map(([value]) =>
     Object.is(value, -0) ? '-0' : String(value),
   )
@@ -258,8 +244,8 @@ async function read(
 
 /** As hyparquet reads them: numbers and bigints, and times as dates. */
 async function readAlike(): Promise<string[]> {
-  const name = (await readdir(table)).find((each) => each.endsWith('.parquet'))
-  const file = await asyncBufferFromFile(join(table, name!))
+  const name = (await readdir(here.table)).find((each) => each.endsWith('.parquet'))
+  const file = await asyncBufferFromFile(join(here.table, name!))
   return (await parquetReadObjects({ file })).map(({ value }) => {
     if (value instanceof Date) return String(value.getTime())
     return Object.is(value, -0) ? '-0' : String(value)
@@ -288,13 +274,13 @@ describe.each(kinds)('$name', (kind) => {
     }
     expect(values.length).toBeGreaterThan(10)
     for (const sink of ['parquet', 'json'] as const) {
-      const root = table
-      table = join(root, sink)
+      const root = here.table
+      here.table = join(root, sink)
       await land(sink, kind.schema, values)
       expect(await read(sink, kind)).toEqual(expected)
       if (sink === 'parquet' && kind.schema.kind !== 'decimal')
         expect(await readAlike()).toEqual(expected)
-      table = root
+      here.table = root
     }
   })
 })

@@ -16,7 +16,7 @@ import {
   timestamp,
   utf8,
 } from 'millrace'
-import type { Job, Key, MapState } from 'millrace'
+import type { BroadcastStream, DataStream, Job, Key, MapState } from 'millrace'
 import { fileSink, fileSource, generatorSource, json } from 'millrace/connectors'
 import type { BroadcastProcess } from '../../operators/process.ts'
 import type { StateDeclaration } from '../../operators/states.ts'
@@ -99,6 +99,15 @@ const check: BroadcastProcess<
   },
 }
 
+function checkedTo(timed: DataStream<Event>, changes: BroadcastStream<Rule>): void {
+  const checked = timed.keyBy('user').connect(changes).process('check', check)
+  checked.sinkTo('seen', fileSink({ directory: '/out/seen', schema: Seen }))
+  checked
+    .sideOutput('late')
+    .map(() => ({ n: 1 }))
+    .sinkTo('late', fileSink({ directory: '/out/late', schema: Late }))
+}
+
 const job = defineJob('rules', (env) => {
   env.checkpointing({ everyMs: 20 })
   const read = <T>(name: string, format: ReturnType<typeof json<T>>) =>
@@ -106,16 +115,11 @@ const job = defineJob('rules', (env) => {
   const changes = read('rules', json(Rule))
     .assignTimestampsAndWatermarks('at', boundedOutOfOrderness(millis(SLACK)))
     .broadcast()
-  const checked = read('events', json(Event))
-    .assignTimestampsAndWatermarks('at', boundedOutOfOrderness(millis(SLACK)))
-    .keyBy('user')
-    .connect(changes)
-    .process('check', check)
-  checked.sinkTo('seen', fileSink({ directory: '/out/seen', schema: Seen }))
-  checked
-    .sideOutput('late')
-    .map(() => ({ n: 1 }))
-    .sinkTo('late', fileSink({ directory: '/out/late', schema: Late }))
+  const timed = read('events', json(Event)).assignTimestampsAndWatermarks(
+    'at',
+    boundedOutOfOrderness(millis(SLACK)),
+  )
+  checkedTo(timed, changes)
 })
 
 /** Rules by (time, file, line), each before the records of its time. */
@@ -210,7 +214,7 @@ const idling = defineJob('idling', (env) => {
   const changes = read('limits', limits, 125)
     .assignTimestampsAndWatermarks('at', monotonous())
     .broadcast()
-  const checked = read('busy', busy, 500)
+  const timed = read('busy', busy, 500)
     .assignTimestampsAndWatermarks('at', boundedOutOfOrderness(millis(2)))
     .union(
       read('pausing', pausing, 20).assignTimestampsAndWatermarks(
@@ -218,14 +222,7 @@ const idling = defineJob('idling', (env) => {
         boundedOutOfOrderness(millis(600)).withIdleness(millis(20)),
       ),
     )
-    .keyBy('user')
-    .connect(changes)
-    .process('check', check)
-  checked.sinkTo('seen', fileSink({ directory: '/out/seen', schema: Seen }))
-  checked
-    .sideOutput('late')
-    .map(() => ({ n: 1 }))
-    .sinkTo('late', fileSink({ directory: '/out/late', schema: Late }))
+  checkedTo(timed, changes)
 })
 
 /** Indices of a run's checkpoints at whose barrier the subtasks of the step had other watermarks. */

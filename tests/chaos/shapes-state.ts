@@ -9,7 +9,7 @@ import {
   mapState,
 } from 'millrace'
 import { millis, monotonous, struct, sum, timestamp, tumbling, utf8, valueState } from 'millrace'
-import type { DataStream, StreamEnvironment } from 'millrace'
+import type { BroadcastStream, DataStream, Infer, StreamEnvironment } from 'millrace'
 import { fileSink, generatorSource } from 'millrace/connectors'
 import { allIds, END_MS, event, events, rows, START_MS, windowTotals } from './shape-events.ts'
 import type { ShapeEvent } from './shape-events.ts'
@@ -105,19 +105,22 @@ function limitOf(index: number): { limit: number; from: number } {
   return { limit: (index * 377) % 1_000, from: START_MS - 1 + index * LIMIT_EVERY_MS }
 }
 
+/** The rules, for every subtask. */
+function ruleStream(env: StreamEnvironment): BroadcastStream<Infer<typeof Limit>> {
+  return env
+    .fromSource('limits', generatorSource({ records: LIMITS, perSecond: 100, generate: limitOf }))
+    .assignTimestampsAndWatermarks('from', monotonous())
+    .broadcast()
+}
+
 /** Records held against rules that change: the answer depends on event times only. */
 const broadcast: ChaosShape = {
   name: 'broadcast',
   job: defineJob('broadcast', (env) => {
     env.checkpointing(checkpointing)
-    const source = generatorSource({ records: LIMITS, perSecond: 100, generate: limitOf })
-    const limits = env
-      .fromSource('limits', source)
-      .assignTimestampsAndWatermarks('from', monotonous())
-      .broadcast()
     generated(env, 'events')
       .keyBy('user')
-      .connect(limits)
+      .connect(ruleStream(env))
       .process('check', {
         emits: Ids,
         broadcast: { limits: mapState(timestamp(), Limit) },
@@ -154,14 +157,9 @@ const rules: ChaosShape = {
   name: 'rules',
   job: defineJob('rules', (env) => {
     env.checkpointing(checkpointing)
-    const source = generatorSource({ records: LIMITS, perSecond: 100, generate: limitOf })
-    const limits = env
-      .fromSource('limits', source)
-      .assignTimestampsAndWatermarks('from', monotonous())
-      .broadcast()
     generated(env, 'events')
       .keyBy('user')
-      .connect(limits)
+      .connect(ruleStream(env))
       .process('check', {
         emits: Ids,
         order: 'event-time',

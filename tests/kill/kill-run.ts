@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { seededRandom, type Random } from '../../engine/base/random.ts'
 import { cleanEnvironment } from '../environment.ts'
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url))
-const CLI = join(PROJECT, 'dist/cli/main.js')
+export const CLI = join(PROJECT, 'dist/cli/main.js')
 
 export interface KillPlan {
   /** Path of the job below `tests/jobs`. */
@@ -93,7 +93,7 @@ function start(plan: KillPlan, parallelism: number): Run {
 
 /** SIGKILL to the parent, to the engine, or to both; then nothing of the run is alive. */
 async function kill(run: Run, workDir: string, random: Random): Promise<string> {
-  const engine = await enginePid(workDir)
+  const engine = enginePid(workDir)
   const victim =
     engine === undefined ? 'parent' : (['parent', 'engine', 'both'] as const)[random.int(3)]!
   if (victim !== 'parent') signal(engine!)
@@ -106,16 +106,18 @@ async function kill(run: Run, workDir: string, random: Random): Promise<string> 
   return `${victim} killed`
 }
 
-async function enginePid(workDir: string): Promise<number | undefined> {
+/** Undefined: no engine has the folder. */
+export function enginePid(workDir: string): number | undefined {
   try {
-    const owner = JSON.parse(await readFile(join(workDir, 'owner.json'), 'utf8')) as { pid: number }
+    const owner = JSON.parse(readFileSync(join(workDir, 'owner.json'), 'utf8')) as { pid: number }
     return owner.pid
   } catch {
     return undefined
   }
 }
 
-function signal(pid: number): void {
+/** SIGKILL; a process that has ended by itself is none the worse. */
+export function signal(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {

@@ -1,11 +1,9 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { cleanEnvironment } from '../environment.ts'
+import { CLI, enginePid, signal } from './kill-run.ts'
 
-const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 /** Ticks of /proc/PID/stat in a second, on every Linux. */
 const TICKS_A_SECOND = 100
 const LOOK_MS = 20
@@ -44,12 +42,12 @@ function live(plan: ShortLives): Promise<number | null> {
   let killer: NodeJS.Timeout | undefined
   createInterface({ input: child.stderr }).on('line', (line) => {
     if (killer !== undefined || !saysItRuns(line)) return
-    const engine = enginePid(plan.workDir)
+    const engine = enginePid(plan.workDir)!
     const first = cpuSecondsOf(engine)
     killer = setInterval(() => {
       if (cpuSecondsOf(engine) - first < plan.cpuSeconds) return
-      process.kill(child.pid!, 'SIGKILL')
-      process.kill(engine, 'SIGKILL')
+      signal(child.pid!)
+      signal(engine)
     }, LOOK_MS)
   })
   return new Promise((resolve) => {
@@ -63,10 +61,6 @@ function live(plan: ShortLives): Promise<number | null> {
 /** The line that a run writes when its tasks begin, after a restore. */
 function saysItRuns(line: string): boolean {
   return (JSON.parse(line) as { readonly msg: string }).msg === 'the job runs'
-}
-
-function enginePid(workDir: string): number {
-  return (JSON.parse(readFileSync(join(workDir, 'owner.json'), 'utf8')) as { pid: number }).pid
 }
 
 /** User and system time of a process; what has ended uses no more. */
