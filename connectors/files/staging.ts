@@ -1,13 +1,5 @@
-import { dirname, join, resolve } from 'node:path'
-import {
-  asStreamError,
-  errnoOf,
-  exists,
-  isLasting,
-  makeDirectories,
-  messageOf,
-  StreamError,
-} from '../../engine/index.ts'
+import { join } from 'node:path'
+import { errnoOf, isLasting, makeDirectories, messageOf, StreamError } from '../../engine/index.ts'
 import type { Files, WriterContext } from '../../engine/index.ts'
 
 /**
@@ -66,14 +58,12 @@ export async function openStaging(directory: string, context: WriterContext): Pr
 
 /**
  * Throws FILE_REFUSED when the folder cannot be made or written, as far as can be known without
- * writing: the nearest folder that is there decides.
+ * writing.
  */
 export async function checkStaging(directory: string, uid: string, files: Files): Promise<void> {
   for (const folder of [markerFolder(directory), stagingFolder(directory, uid)]) {
-    let at = resolve(folder)
     try {
-      while (!(await exists(files, at)) && dirname(at) !== at) at = dirname(at)
-      await files.checkWritable(at)
+      await files.checkWritable(folder)
     } catch (cause) {
       throw openFailure(directory, uid, cause)
     }
@@ -103,7 +93,6 @@ function openFailure(directory: string, uid: string, cause: unknown): StreamErro
   const reason = messageOf(cause)
   const code = isLasting(cause) ? 'FILE_REFUSED' : 'FILE_IO'
   return new StreamError(code, `the folder "${directory}" cannot be written: ${reason}`, {
-    hint: asStreamError(cause).hint ?? 'Make the folder writable for this user.',
     cause,
   })
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { asStreamError, messageOf, reasonOf, StreamError } from './errors.ts'
+import { asStreamError, isLasting, messageOf, reasonOf, StreamError } from './errors.ts'
 
 test('what the system refuses is no bug of ours', () => {
   const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
@@ -9,6 +9,27 @@ test('what the system refuses is no bug of ours', () => {
   expect(asStreamError(misused).code).toBe('BUG')
   expect(asStreamError(new Error('oops')).code).toBe('BUG')
   expect(asStreamError(new StreamError('USAGE', 'no')).code).toBe('USAGE')
+})
+
+test.each([
+  ['ENOSPC', false, /Free space/],
+  ['EDQUOT', false, /raise the quota/],
+  ['EFBIG', true, /ulimit -f/],
+  ['EROFS', true, /mounted read-only/],
+  ['EACCES', true, /the right to read and write/],
+  ['EPERM', true, /the right to read and write/],
+  ['ENOTDIR', true, /A file stands where a folder is needed/],
+  ['EISDIR', true, /A folder stands where a file is needed/],
+  ['ELOOP', true, /Symbolic links/],
+  ['ENAMETOOLONG', true, /shorter path/],
+  ['EMFILE', false, /ulimit -n/],
+  ['ENFILE', false, /fs\.file-max/],
+  ['EIO', false, /kernel log/],
+])('%s has a hint of its own', (code, lasting, hint) => {
+  const refused = Object.assign(new Error(`${code}: open`), { code })
+  expect(isLasting(refused)).toBe(lasting)
+  expect(asStreamError(refused).code).toBe(lasting ? 'FILE_REFUSED' : 'FILE_IO')
+  expect(asStreamError(refused).hint).toMatch(hint)
 })
 
 test('a line of the log has the innermost cause, once', () => {

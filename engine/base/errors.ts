@@ -128,7 +128,7 @@ export interface ErrorData {
 }
 
 export interface ErrorOptions {
-  /** A full sentence that says what to do. Without it, what the system refused has one. */
+  /** A full sentence that says what to do. Without it, that of the cause. */
   readonly hint?: string
   readonly place?: ErrorPlace
   readonly cause?: unknown
@@ -144,7 +144,7 @@ export class StreamError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'StreamError'
     this.code = code
-    this.hint = options.hint ?? (isErrno(options.cause) ? HINTS[options.cause.code] : undefined)
+    this.hint = options.hint ?? hintOf(options.cause)
     this.place = options.place ?? {}
   }
 
@@ -253,25 +253,63 @@ export function innermostOf(cause: NonNullable<ErrorData['cause']>): string {
   return deeper === undefined ? cause.message : innermostOf(deeper)
 }
 
-/** What to do about what the system refuses most often. */
-const HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: 'Free space on that disk, then start again: the job goes on where it was.',
-  EDQUOT: 'Free space or raise the quota, then start again: the job goes on where it was.',
-  EROFS: 'The file system is mounted read-only: choose another folder, or mount it for writing.',
-  EACCES: 'Give the user that runs the job the right to read and write there.',
-  EPERM: 'Give the user that runs the job the right to read and write there.',
-  ENOTDIR: 'A file stands where a folder is needed: move it away, or choose another folder.',
-  EMFILE: 'Raise the limit of open files (ulimit -n).',
-  EIO: 'The disk reports an error: look at the kernel log.',
+/**
+ * What to do about what the system refuses. What is lasting holds until a person changes something,
+ * so each of those has its hint.
+ */
+const REFUSALS: Readonly<Record<string, { readonly hint: string; readonly lasting?: true }>> = {
+  ENOSPC: { hint: 'Free space on that disk, then start again: the job goes on where it was.' },
+  EDQUOT: {
+    hint: 'Free space or raise the quota, then start again: the job goes on where it was.',
+  },
+  EFBIG: {
+    hint: 'A file would grow beyond the limit of this process or of the file system: raise the limit (ulimit -f), or choose another disk.',
+    lasting: true,
+  },
+  EROFS: {
+    hint: 'The file system is mounted read-only: choose another folder, or mount it for writing.',
+    lasting: true,
+  },
+  EACCES: {
+    hint: 'Give the user that runs the job the right to read and write there.',
+    lasting: true,
+  },
+  EPERM: {
+    hint: 'Give the user that runs the job the right to read and write there.',
+    lasting: true,
+  },
+  ENOTDIR: {
+    hint: 'A file stands where a folder is needed: move it away, or choose another folder.',
+    lasting: true,
+  },
+  EISDIR: {
+    hint: 'A folder stands where a file is needed: move it away, or choose another path.',
+    lasting: true,
+  },
+  ELOOP: {
+    hint: 'Symbolic links on that path lead in a circle: correct the link, or choose another path.',
+    lasting: true,
+  },
+  ENAMETOOLONG: {
+    hint: 'Choose a shorter path: one name in it may have 255 bytes on most disks, all of it 4,095. A name made of a value, as by partitionBy, needs a shorter value.',
+    lasting: true,
+  },
+  EMFILE: { hint: 'Raise the limit of open files (ulimit -n).' },
+  ENFILE: { hint: 'Raise the limit of open files of the machine (sysctl fs.file-max).' },
+  EIO: { hint: 'The disk reports an error: look at the kernel log.' },
 }
-
-/** What the system refuses until a person changes something. */
-const LASTING = new Set(['ENOTDIR', 'EROFS', 'EACCES', 'EPERM', 'EISDIR', 'ENAMETOOLONG', 'ELOOP'])
 
 /** Whether the system refuses this however often it is tried. */
 export function isLasting(thrown: unknown): boolean {
-  const cause = thrown instanceof StreamError ? thrown.cause : thrown
-  return isErrno(cause) && LASTING.has(cause.code)
+  if (thrown instanceof StreamError) {
+    return thrown.code === 'FILE_REFUSED' || isLasting(thrown.cause)
+  }
+  return isErrno(thrown) && REFUSALS[thrown.code]?.lasting === true
+}
+
+function hintOf(cause: unknown): string | undefined {
+  if (cause instanceof StreamError) return cause.hint
+  return isErrno(cause) ? REFUSALS[cause.code]?.hint : undefined
 }
 
 /** ENOSPC, EIO and the like; codes of node itself begin with ERR_. */

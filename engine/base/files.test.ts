@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -30,6 +30,35 @@ test('files and folders get what the umask lets others do; a private folder does
     expect(await mode('work')).toBe(await mode('usual-folder'))
     expect(await mode('work/job')).toBe('700')
     expect(await mode('work/job/owner')).toBe(await mode('usual-folder'))
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
+
+test('a folder that cannot be made is told with its reason, before it is made and when', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-refused-'))
+  try {
+    await symlink('nowhere', join(folder, 'dangling'))
+    await symlink('circle', join(folder, 'circle'))
+    await writeFile(join(folder, 'file'), '')
+    const toNothing = {
+      code: 'FILE_REFUSED',
+      message: `"${join(folder, 'dangling')}" is a symbolic link to "nowhere", which is missing`,
+    }
+    for (const [name, refused] of [
+      ['dangling', toNothing],
+      ['dangling/a/b', toNothing],
+      ['circle/a', { code: 'ELOOP' }],
+      ['file/a', { code: 'ENOTDIR' }],
+      [`${'x'.repeat(300)}/a`, { code: 'ENAMETOOLONG' }],
+    ] as const) {
+      await expect(systemFiles.checkWritable(join(folder, name))).rejects.toMatchObject(refused)
+      await expect(makeDirectories(systemFiles, join(folder, name))).rejects.toMatchObject(refused)
+    }
+    await systemFiles.checkWritable(join(folder, 'a/b/c'))
+    await mkdir(join(folder, 'nowhere'))
+    await makeDirectories(systemFiles, join(folder, 'dangling/a/b'))
+    expect((await stat(join(folder, 'nowhere/a/b'))).isDirectory()).toBe(true)
   } finally {
     await rm(folder, { recursive: true })
   }

@@ -1,9 +1,11 @@
 import { constants, promises } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { StreamError } from './errors.ts'
 
 /**
  * The door for the disk. Every call is one asynchronous event, so that a simulation can stop,
- * fail or forget at each of them. Errors are node's own (`error.code` is ENOENT, EEXIST, …).
+ * fail or forget at each of them. Errors are node's own (`error.code` is ENOENT, EEXIST, …), but for
+ * a symbolic link to nothing in the way of a new folder: FILE_REFUSED, as node's ENOENT misleads.
  */
 export interface FileHandle {
   /** Appends at the current position, or writes at `position`; writes all bytes. */
@@ -39,7 +41,10 @@ export interface Files {
   stat(path: string): Promise<FileInfo>
   /** The path without links and dots; what is there must exist. */
   realPath(path: string): Promise<string>
-  /** Throws, as making a file in it would, when that cannot be: ENOTDIR, EACCES, EROFS. */
+  /**
+   * Throws, as making the folder if need be and a file in it would, when that cannot be. Writes
+   * nothing: the nearest folder that is there decides.
+   */
   checkWritable(directory: string): Promise<void>
   /** fsync of a directory: makes its entries durable. */
   syncDirectory(path: string): Promise<void>
@@ -59,7 +64,12 @@ export const systemFiles: Files = {
   rename: (from, to) => promises.rename(from, to),
   unlink: (path) => promises.unlink(path),
   async mkdir(path, access) {
-    await promises.mkdir(path, { mode: access === 'private' ? 0o700 : 0o777 })
+    try {
+      await promises.mkdir(path, { mode: access === 'private' ? 0o700 : 0o777 })
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') await refuseDangling(path)
+      throw error
+    }
   },
   rmdir: (path) => promises.rmdir(path),
   async list(path) {
@@ -77,8 +87,16 @@ export const systemFiles: Files = {
   },
   realPath: (path) => promises.realpath(path),
   async checkWritable(directory) {
-    // The slash makes the system refuse what is no folder.
-    await promises.access(`${directory}/`, constants.W_OK | constants.X_OK)
+    for (let at = resolve(directory); ; at = dirname(at)) {
+      try {
+        // The slash makes the system refuse what is no folder.
+        await promises.access(`${at}/`, constants.W_OK | constants.X_OK)
+        return
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOENT' || dirname(at) === at) throw error
+        await refuseDangling(at)
+      }
+    }
   },
   async syncDirectory(path) {
     const handle = await promises.open(path, constants.O_RDONLY)
@@ -88,6 +106,18 @@ export const systemFiles: Files = {
       await handle.close()
     }
   },
+}
+
+async function refuseDangling(path: string): Promise<void> {
+  const target = await promises.readlink(path).catch(() => undefined)
+  if (target === undefined || (await exists(systemFiles, path))) return
+  throw new StreamError(
+    'FILE_REFUSED',
+    `"${path}" is a symbolic link to "${target}", which is missing`,
+    {
+      hint: 'Make the folder that the link names, or correct the link.',
+    },
+  )
 }
 
 class SystemFileHandle implements FileHandle {

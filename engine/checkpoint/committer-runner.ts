@@ -147,7 +147,6 @@ export class CommitterRunner {
     const error = asStreamError(thrown, code, { operator: this.uid })
     if (error.code !== 'SINK_COMMIT_FAILED' || !isLasting(thrown)) return error
     return new StreamError('FILE_REFUSED', error.message, {
-      hint: asStreamError(error.cause).hint ?? 'Make the folder writable for this user.',
       place: error.place,
       cause: error.cause,
     })

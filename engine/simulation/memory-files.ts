@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { Files } from '../base/files.ts'
+import { errnoOf, type Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import type { DiskOperation } from './disk-operation.ts'
 import { seededRandom } from '../base/random.ts'
@@ -118,7 +118,7 @@ export class MemoryDisk {
         }),
       checkWritable: (given) =>
         call('stat', given, (path) => {
-          this.#directory(path)
+          this.#checkWritable(path)
         }),
       syncDirectory: (given) =>
         call('syncDirectory', given, (path) => {
@@ -297,6 +297,15 @@ export class MemoryDisk {
     const found = this.#find(path)
     if (found instanceof MemoryFile) throw fileError('ENOTDIR', 'scandir', path)
     return found
+  }
+
+  #checkWritable(path: string): void {
+    try {
+      this.#directory(path)
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+      this.#checkWritable(parentOf(path))
+    }
   }
 
   #nextInode(): number {
