@@ -64,6 +64,10 @@ test.each([
 
 test.each([
   [{ MILLRACE_PARALLELSM: '3' }, /MILLRACE_PARALLELSM/, /^Did you mean MILLRACE_PARALLELISM\?$/],
+  [{ millrace_parallelism: '3' }, /millrace_parallelism/, /^Did you mean MILLRACE_PARALLELISM\?$/],
+  [{ Millrace_Set_records: '3' }, /Millrace_Set_records/, /^Did you mean MILLRACE_SET_records\?$/],
+  [{ MILLRACE_STATE_CACHE_MB: '99999999999999999999' }, /not a whole number up to 9007/, /^Give a/],
+  [{ MILLRACE_GRACE: '99999999999999999999' }, /not a duration that a clock/, /^Give a/],
   [{ MILLRACE_CHAOS_DIRR: '' }, /MILLRACE_CHAOS_DIRR/, /^Did you mean MILLRACE_CHAOS_DIR\?$/],
   [{ MILLRACE_WOMBAT: 'x' }, /MILLRACE_WOMBAT/, /MILLRACE_PARALLELISM, .*MILLRACE_SET_<parameter>/],
   [{ MILLRACE_SET_: 'x' }, /MILLRACE_SET_,/, /MILLRACE_SET_<parameter>/],
@@ -87,8 +91,12 @@ test('variables that are another program’s are left alone', () => {
     MILLRACE_PORT_80_TCP_ADDR: '10.0.0.1',
     MILLRACE_DB_PASSWORD: 'secret',
     MILLRACE: 'x',
+    millrace_db_user: 'x',
   }
-  const config = merge({ environment, set: ['password=env:MILLRACE_DB_PASSWORD'] })
+  const config = merge({
+    environment,
+    set: ['password=env:MILLRACE_DB_PASSWORD', 'user=env:millrace_db_user'],
+  })
   expect(config.settings.get('grace')?.value).toBe(20_000)
 })
 

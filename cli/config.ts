@@ -24,11 +24,13 @@ export type SettingValue = string | number | boolean
 const integer = (min: number) => (text: string) => {
   const value = Number(text)
   if (!/^\d+$/.test(text) || value < min) throw unfit(`a whole number from ${min}`)
+  if (!Number.isSafeInteger(value)) throw unfit(`a whole number up to ${Number.MAX_SAFE_INTEGER}`)
   return value
 }
 const duration = (text: string): number => {
   const ms = /^\d+$/.test(text) ? Number(text) : parseDuration(text)
   if (ms === undefined || ms < 0) throw unfit('a duration such as 500ms, 20s or 5m')
+  if (!Number.isSafeInteger(ms)) throw unfit('a duration that a clock can count')
   return ms
 }
 const path = (text: string): string => {
@@ -172,15 +174,19 @@ function refuseUnknownVariables(
   // A secret may be given as env:MILLRACE_ANYTHING.
   const references = new Set([...parameters.values()].map(({ value }) => value))
   for (const [variable, value] of Object.entries(environment)) {
-    if (!variable.startsWith(PREFIX) || value === undefined) continue
+    const upper = variable.toUpperCase()
+    if (!upper.startsWith(PREFIX) || value === undefined) continue
     if (variable.startsWith(SET_PREFIX) && variable.length > SET_PREFIX.length) continue
     if (known.includes(variable) || references.has(`env:${variable}`)) continue
-    if (OF_A_SERVICE.test(variable) || variable.startsWith(TEST_PREFIX)) continue
+    if (OF_A_SERVICE.test(upper) || variable.startsWith(TEST_PREFIX)) continue
     // Without what all of them begin with, or any two would be near each other.
-    const near = nearest(
-      variable.slice(PREFIX.length),
-      known.map((name) => name.slice(PREFIX.length)),
-    )
+    const near =
+      upper.startsWith(SET_PREFIX) && upper !== SET_PREFIX
+        ? `${SET_PREFIX.slice(PREFIX.length)}${variable.slice(SET_PREFIX.length)}`
+        : nearest(
+            upper.slice(PREFIX.length),
+            known.map((name) => name.slice(PREFIX.length)),
+          )
     throw invalid(
       `the environment has ${variable}, which is no setting`,
       near === undefined

@@ -8,10 +8,13 @@ import { exists, systemFiles } from '../engine/base/files.ts'
  */
 export async function findWorkFolder(given: string): Promise<string> {
   const path = resolve(given)
-  if (await exists(systemFiles, path)) return path
+  const isThere = await exists(systemFiles, path)
+  if (isThere && (await systemFiles.stat(path)).isDirectory) return path
   const byName = resolve(join('.millrace', given))
   if (basename(given) === given && (await exists(systemFiles, byName))) return byName
+  const hint = 'Name the work folder of a job, as "millrace run" printed it.'
+  if (isThere) throw new StreamError('USAGE', `"${given}" is a file, not a work folder`, { hint })
   throw new StreamError('USAGE', `there is no work folder "${given}", nor ".millrace/${given}"`, {
-    hint: 'Name the work folder of a job, as "millrace run" printed it.',
+    hint,
   })
 }

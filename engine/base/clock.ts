@@ -18,19 +18,42 @@ export interface Clock {
   immediate(callback: () => void): void
 }
 
+/** What node calls a timer of more milliseconds than this: one that is due at once. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1
+
+/** A timeout of any length, in parts that node takes. */
+class LongTimeout {
+  #handle: NodeJS.Timeout | undefined
+  readonly #isRef: boolean
+  readonly #callback: () => void
+
+  constructor(delayMs: number, callback: () => void, isRef: boolean) {
+    this.#callback = callback
+    this.#isRef = isRef
+    this.#arm(delayMs)
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle)
+  }
+
+  #arm(delayMs: number): void {
+    const restMs = delayMs - TIMEOUT_MAX_MS
+    this.#handle =
+      restMs > 0
+        ? setTimeout(() => {
+            this.#arm(restMs)
+          }, TIMEOUT_MAX_MS)
+        : setTimeout(this.#callback, delayMs)
+    if (!this.#isRef) this.#handle.unref()
+  }
+}
+
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  timer(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs)
-    handle.unref()
-    return {
-      cancel: () => {
-        clearTimeout(handle)
-      },
-    }
-  },
-  sleep: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)),
+  timer: (delayMs, callback) => new LongTimeout(delayMs, callback, false),
+  sleep: (delayMs) => new Promise((resolve) => new LongTimeout(delayMs, resolve, true)),
   immediate: (callback) => {
     setImmediate(callback)
   },

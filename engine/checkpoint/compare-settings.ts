@@ -63,7 +63,7 @@ function settingFinding(
   return refused(step, words, note, {
     code: 'STATE_SCHEMA_CHANGED',
     message: `${words} of "${uid}": ${was} in checkpoint ${checkpoint}, now ${now}`,
-    hint: `Set it back, give the changed step a new uid and lose the old state knowingly with ${flagText('--drop-state', drop)}.${kept}`,
+    hint: `Set it back. Or give the changed step a new uid and lose the old state knowingly with ${flagText('--drop-state', drop)}.${kept}`,
   })
 }
 
