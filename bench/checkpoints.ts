@@ -97,11 +97,11 @@ function rates({ checkpoints, samples }: Watch): {
   readonly else: number
 } {
   const [within, outside] = [new Rate(), new Rate()]
-  const first = checkpoints[0]?.triggeredMs ?? Infinity
+  const steadyMs = (checkpoints[0]?.triggeredMs ?? Infinity) / 2
   for (let index = 1; index < samples.length; index += 1) {
     const [from, to] = [samples[index - 1]!, samples[index]!]
-    // Until the first checkpoint the keys are new and the code is cold.
-    if (from.atMs < first) continue
+    // In the first half of the first interval the keys are new and the code is cold.
+    if (from.atMs < steadyMs) continue
     const isWithin = checkpoints.some(
       (one) => one.triggeredMs <= from.atMs && to.atMs <= one.completedMs,
     )

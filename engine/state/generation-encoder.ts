@@ -87,7 +87,14 @@ async function encodeCells(
       if (pause !== undefined) await pause
     }
   }
-  // Nothing of the table is frozen any more, so nothing is encoded early from here on.
+  // Nothing of the table is frozen any more, so nothing is kept or encoded early from here on.
+  const kept = frozen.takeKept(index)
+  for (let at = 0; kept !== undefined && at < kept.length; at += 1) {
+    heap.encodeKept(kept, at, cells)
+    cut(SORTED_CELLS)
+    const pause = pace.spend(100)
+    if (pause !== undefined) await pause
+  }
   for (const cell of frozen.takeEarlyCells(index)) {
     cells.push(cell)
     cut(SORTED_CELLS)

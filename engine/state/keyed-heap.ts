@@ -3,6 +3,7 @@ import { StreamError } from '../base/errors.ts'
 import type { KeyGroupRange } from '../stream/keys.ts'
 import type { Cell } from './cell.ts'
 import type { FrozenGeneration } from './frozen-generation.ts'
+import type { KeptChanges } from './kept-changes.ts'
 import { keyText } from './key-text.ts'
 import type { HeapKey } from './entry-table.ts'
 import { ENTRY_BYTES, KeyGroupTable, StateEntry, heapKeyOf, removeDirty } from './state-entry.ts'
@@ -110,10 +111,18 @@ export class KeyedHeap {
       const slot = entry.slot(type.index)
       type.encodeChanges(slot, text + type.idText, entry.isPersisted, cells)
     }
-    // An empty entry has left tombstones, and nothing that would need them again.
-    entry.isPersisted = !entry.isEmpty
-    entry.dirtyMask = 0
-    entry.dirtyAt = 0
+    becomeClean(entry)
+  }
+
+  /** Adds cells for a change that was kept. */
+  encodeKept(kept: KeptChanges, index: number, cells: Cell[]): void {
+    const text = keyText(kept.key(index))
+    const dirtyMask = kept.dirtyMask(index)
+    const isPersisted = kept.isPersisted(index)
+    for (const type of this.types) {
+      if ((dirtyMask & type.bit) === 0) continue
+      type.encodeChanges(kept.slot(index, type.index), text + type.idText, isPersisted, cells)
+    }
   }
 
   /** Cuts at a barrier: all that is dirty belongs to `frozen` from now on. */
@@ -181,10 +190,25 @@ export class KeyedHeap {
     const frozen = this.#frozen.get(entry.dirtyAt)
     assert(frozen !== undefined, 'a frozen entry belongs to a generation that is being written')
     const table = entry.table.keyGroup - this.#first
+    if (this.#canKeep(entry)) {
+      const own = this.#fixedBytes - ENTRY_BYTES + keyBytes(entry.heapKey)
+      frozen.keep(table, entry, this.types.length, own)
+      becomeClean(entry)
+      return
+    }
     const cells = frozen.earlyCells(table)
     const first = cells.length
     this.encodeChanges(entry, cells)
     frozen.countEarly(table, first)
+  }
+
+  /** Whether nothing that has changed in it can be changed in place. */
+  #canKeep(entry: StateEntry): boolean {
+    for (const type of this.types) {
+      if ((entry.dirtyMask & type.bit) === 0) continue
+      if (typeof entry.slot(type.index) === 'object') return false
+    }
+    return true
   }
 
   #foreignKey(key: unknown, hash: number): StreamError {
@@ -194,6 +218,14 @@ export class KeyedHeap {
       `a record with a key of group ${group} (${typeof key}) reached a subtask that does not own it`,
     )
   }
+}
+
+/** Its changes are encoded, or kept. */
+function becomeClean(entry: StateEntry): void {
+  // An empty entry has left tombstones, and nothing that would need them again.
+  entry.isPersisted = !entry.isEmpty
+  entry.dirtyMask = 0
+  entry.dirtyAt = 0
 }
 
 function keyBytes(own: HeapKey): number {
