@@ -18,7 +18,7 @@ export function refuseNul({ bytes, start, end }: RecordCutter): void {
   const at = bytes.subarray(start, end).indexOf(0)
   if (at < 0) return
   throw new StreamError('RECORD_MALFORMED', `byte ${at + 1} of the record is zero`, {
-    hint: 'The file is no text in UTF-8: it may be in UTF-16, binary, or truncated while it was written.',
+    hint: 'The file is no text in UTF-8: it may be compressed (only files in .gz are unpacked), in UTF-16, binary, or truncated while it was written.',
   })
 }
 

@@ -134,7 +134,9 @@ export class CommitterRunner {
         if (error.code !== 'SINK_COMMIT_FAILED') throw error
         const waitMs = Math.min(pauseMs, COMMIT_RETRY_MAX_MS)
         if (this.#isClosed || clock.monotonicMs() + waitMs > deadlineMs) throw error
-        logger.warn({ uid: this.uid, reason: error.message, waitMs }, 'a commit is tried again')
+        const hint = error.hint === undefined ? {} : { hint: error.hint }
+        const fields = { uid: this.uid, reason: error.message, waitMs, ...hint }
+        logger.warn(fields, 'a commit is tried again')
         await this.#options.faults?.hold('commit.retry', { uid: this.uid, what: error.code })
         await clock.sleep(waitMs)
       }

@@ -1,5 +1,6 @@
 import type { Json } from '../base/json.ts'
 import { canonicalJson } from '../graph/plan.ts'
+import { aggregateText, windowWords } from '../graph/step-words.ts'
 import type { Finding, StepComparison } from './comparison.ts'
 import { finding, refused } from './comparison.ts'
 import { flagText } from './fit-options.ts'
@@ -27,7 +28,8 @@ export function settingsOf(step: StepComparison): readonly Finding[] {
   for (const [name, { words, keep }] of Object.entries(SETTINGS)) {
     const [old, value] = [before[name], now[name]]
     if (old === undefined || value === undefined || isSame(old, value)) continue
-    found.push(settingFinding(step, words, JSON.stringify(old), JSON.stringify(value), keep))
+    const asWords = name === 'windows' ? windowsText : JSON.stringify
+    found.push(settingFinding(step, words, ...textsOf(old, value, asWords), keep))
   }
   // That of a process function says in which order it gets records, not what it keeps.
   const [oldOrder, order] = [before['order'], now['order']]
@@ -44,6 +46,20 @@ export function settingsOf(step: StepComparison): readonly Finding[] {
 
 function isSame(left: Json, right: Json): boolean {
   return canonicalJson(left) === canonicalJson(right)
+}
+
+/** Both as `asWords` says them, or all that is known of them where those words are the same. */
+function textsOf(
+  was: Json,
+  now: Json,
+  asWords: (value: Json) => string,
+): readonly [string, string] {
+  const [before, after] = [asWords(was), asWords(now)]
+  return before === after ? [JSON.stringify(was), JSON.stringify(now)] : [before, after]
+}
+
+function windowsText(windows: Json): string {
+  return windowWords(windows as Readonly<Record<string, Json>>)
 }
 
 function settingFinding(
@@ -82,19 +98,27 @@ function aggregatesOf(
   const after = (now ?? []) as unknown as readonly AggregateSetting[]
   // In a running aggregate each one has states of its own.
   const isRunning = step.was.kind === 'aggregate'
+  if (!isRunning && before.length !== after.length && Math.min(before.length, after.length) === 1) {
+    // One alone is kept without its name: as a part of several it would be taken for another.
+    return [settingFinding(step, 'the aggregates', namesOf(before), namesOf(after), false)]
+  }
+  const isAlone = !isRunning && before.length === 1
   return before.flatMap(({ name, aggregate }) => {
     const changes = step.options.changes.filter(({ path }) => path === name)
     if (isRunning && changes.some(({ to }) => to === undefined)) return []
     const called = changes.find(({ to }) => to !== undefined)?.to ?? name
-    const other = after.find((candidate) => candidate.name === called)?.aggregate
+    const found = after.find((candidate) => candidate.name === called)
+    const other = (isAlone ? after[0] : found)?.aggregate
     if (other === undefined || isSame(aggregate, other)) return []
     const isSameType = aggregate.type === other.type
-    const [wasText, nowText] = isSameType
-      ? [JSON.stringify(aggregate), JSON.stringify(other)]
-      : [aggregate.type, other.type]
+    const texts = textsOf(aggregate, other, aggregateText)
     const drop = isRunning ? `${step.uid}:${name}` : step.uid
-    return [settingFinding(step, `the aggregate "${name}"`, wasText, nowText, isSameType, drop)]
+    return [settingFinding(step, `the aggregate "${name}"`, ...texts, isSameType, drop)]
   })
+}
+
+function namesOf(aggregates: readonly AggregateSetting[]): string {
+  return aggregates.map(({ name }) => `"${name}"`).join(', ')
 }
 
 function timersOf(step: StepComparison): readonly Finding[] {

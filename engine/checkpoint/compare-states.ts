@@ -8,7 +8,7 @@ import type { StateDescriptor } from '../state/state.ts'
 import type { ComparedStep, Finding, Refusal, StepComparison } from './comparison.ts'
 import { finding, PROCESS_KINDS, refused } from './comparison.ts'
 import { flagText } from './fit-options.ts'
-import { knownName } from './known-names.ts'
+import { knownName, onlyAggregate } from './known-names.ts'
 
 /** Steps that keep records as they come: a field that their input has lost is lost to them too. */
 const RECORD_KINDS: ReadonlySet<string> = new Set([
@@ -128,7 +128,7 @@ function stateRefusal(
   const mismatch = stateMismatch([state], [now])
   if (mismatch !== undefined) {
     const isTheirs = isOwn(step)
-    const place = isTheirs ? `.${mismatch.path}` : aggregateText(step, mismatch.path)
+    const place = isTheirs ? `.${mismatch.path}` : keptText(step, old.name, mismatch.path)
     return {
       code: 'STATE_SCHEMA_CHANGED',
       note: isTheirs
@@ -158,10 +158,16 @@ function stateRefusal(
   }
 }
 
-/** Where in a declared step: an aggregate of it, or all that it keeps. */
-function aggregateText(step: StepComparison, path: string): string {
-  const name = knownName(step.was.kind, path)
-  return name === undefined ? ' holds values that do not fit: each' : `, aggregate "${name}",`
+/** Where in a declared step: an aggregate of it, a field of its records, or all that it keeps. */
+function keptText({ was }: StepComparison, state: string, path: string): string {
+  const name = knownName(was.kind, path) ?? onlyAggregate(was)
+  if (name !== undefined) return `, aggregate "${name}",`
+  const rest = path.slice(state.length)
+  const inRecord = state === 'sessions' ? rest.replace(/^\[\]\.accumulator/, '') : rest
+  const field = inRecord.replace(/^(?:\[\])?\./, '')
+  return /^[.[]|^$/.test(field)
+    ? ' holds values that do not fit: each'
+    : ` keeps records whose "${field}"`
 }
 
 function notDeclared(

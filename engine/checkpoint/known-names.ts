@@ -49,6 +49,13 @@ export function knownNames(held: Held): readonly string[] {
   return [...names]
 }
 
+/** The name of a window's aggregate that is alone: its accumulator lies there without a name. */
+export function onlyAggregate({ kind, declared }: Held): string | undefined {
+  if (kind !== 'window-aggregate') return undefined
+  const aggregates = declared?.settings['aggregates'] as readonly { name: string }[] | undefined
+  return aggregates?.length === 1 ? aggregates[0]!.name : undefined
+}
+
 /** N2: the same changes, of states and of fields in them. */
 export function changesOfStates(held: Held, changes: readonly StateChange[]): StateChange[] {
   const paths = pathsOf(held)
@@ -57,7 +64,8 @@ export function changesOfStates(held: Held, changes: readonly StateChange[]): St
     if (own.length === 0) return [change]
     return own.map((path) => {
       const { to } = change
-      if (to === undefined || held.kind !== 'aggregate') return { path, to }
+      const isState = held.descriptors.some(({ name }) => name === path)
+      if (to === undefined || held.kind !== 'aggregate' || !isState) return { path, to }
       return { path, to: `${path.slice(0, path.indexOf(' '))} ${to}` }
     })
   })

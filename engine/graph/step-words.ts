@@ -140,7 +140,7 @@ function alignmentWords(alignment: Json | undefined): string {
   return `, paused when ${spanText(Number(maxDriftMs))} and ${mb} MiB ahead of other sources`
 }
 
-function windowWords(windows: Fields): string {
+export function windowWords(windows: Fields): string {
   const size = spanText(Number(windows['sizeMs']))
   switch (windows['type']) {
     case 'tumbling': {
@@ -169,12 +169,24 @@ function aggregatesText(aggregates: Json): string {
   return asList(aggregates)
     .map((one) => {
       const { name, aggregate } = asObject(one)
-      const { type, of, where } = asObject(aggregate)
-      const what = of === undefined ? '' : ` of ${expressionText(asObject(of))}`
-      const only = where === undefined ? '' : ` where ${conditionText(asObject(where))}`
-      return `${text(name)} = ${text(type)}${what}${only}`
+      return `${text(name)} = ${aggregateText(aggregate)}`
     })
     .join(', ')
+}
+
+/** `max of price where price > 3`. */
+export function aggregateText(aggregate: Json | undefined): string {
+  const { type, of, where } = asObject(aggregate)
+  const what = of === undefined ? '' : ` of ${expressionText(asObject(of))}`
+  const only = where === undefined ? '' : ` where ${conditionText(asObject(where))}`
+  return `${type === 'function' ? functionText(aggregate) : text(type)}${what}${only}`
+}
+
+/** An aggregate of the job's own, by what it keeps. */
+function functionText(aggregate: Json | undefined): string {
+  const { accumulator } = asObject(asObject(aggregate)['definition'])
+  const { kind, fields } = asObject(accumulator)
+  return `function over ${kind === 'struct' ? Object.keys(asObject(fields)).join(', ') : text(kind)}`
 }
 
 function columnsText(columns: Json | undefined): string {
