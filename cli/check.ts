@@ -6,6 +6,7 @@ import type { RunOptions } from '../engine/job/protocol.ts'
 import type { RunFlags } from './run-options.ts'
 import { asStreamError } from '../engine/base/errors.ts'
 import { exists, readWholeFile, systemFiles } from '../engine/base/files.ts'
+import { checkReach } from '../engine/checkpoint/check-reach.ts'
 import { workFolderOf } from '../engine/checkpoint/layout.ts'
 import { jobFolders, refuseOwnInput } from '../engine/checkpoint/own-input.ts'
 import { planJob } from './plan.ts'
@@ -43,19 +44,7 @@ const HAS_NO_TYPES: ReadonlySet<ErrorCode> = new Set([
 async function checkPlan(options: RunOptions): Promise<StreamError | undefined> {
   try {
     const { job, graph, parallelism } = await planJob(options)
-    const doubts: string[] = []
-    for (const { uid, name, at, runtime } of graph.graph.nodes) {
-      const place = { operator: uid ?? name, ...(at === undefined ? {} : { at }) }
-      try {
-        if (runtime.type === 'source') {
-          const doubt = await runtime.source.check?.(systemFiles)
-          if (doubt !== undefined) doubts.push(`input: "${uid ?? name}": ${doubt}\n`)
-        }
-        if (runtime.type === 'sink') await runtime.sink.check?.(uid ?? name, systemFiles)
-      } catch (thrown) {
-        throw asStreamError(thrown, undefined, place)
-      }
-    }
+    const doubts = await checkReach(graph, systemFiles)
     const workDir = workFolderOf(options, job)
     await refuseOwnInput(systemFiles, graph, await jobFolders(systemFiles, graph, workDir))
     const steps = graph.graph.nodes.length
@@ -64,7 +53,7 @@ async function checkPlan(options: RunOptions): Promise<StreamError | undefined> 
     process.stdout.write(
       `plan: ${job} has ${steps} steps in ${chains}, parallelism ${parallelism}\n`,
     )
-    for (const doubt of doubts) process.stdout.write(doubt)
+    for (const doubt of doubts) process.stdout.write(`input: ${doubt}\n`)
     return undefined
   } catch (thrown) {
     return asStreamError(thrown)

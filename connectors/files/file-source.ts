@@ -59,6 +59,7 @@ export function fileSource<V, const M extends OnMalformed = 'fail'>(
     inputs: async (files) => (await findFiles(files, path)).map((file) => resolve(file.path)),
     check: async (files) => {
       const found = await findFiles(files, path, watch)
+      for (const file of found) await (await files.open(file.path, 'read')).close()
       return found.length > 0 || watch ? undefined : noFile(path)
     },
     wouldRead: (own, files) => wouldFind(files, path, own),

@@ -71,7 +71,7 @@ const sink = {
   createCommitter: ({ doors }: { doors: Doors }) => new FileCommitter(doors.files),
 }
 const node = { uid: 'lake', states: [], keys: [], parameters: {}, runtime: { type: 'sink', sink } }
-const graph = { vertices: [{ maxParallelism: 128, chain: [node] }] } as unknown as JobGraph
+const graph = { vertices: [{ maxParallelism: 128, chain: [node as object] }] }
 
 function open(
   files: Files,
@@ -84,7 +84,7 @@ function open(
     root,
     job: 'numbers',
     doors,
-    graph,
+    graph: graph as unknown as JobGraph,
     planHash: 'plan',
     parameters: {},
     options: {
@@ -319,6 +319,15 @@ test('a fresh start that is refused at its target has moved nothing; another set
   expect(await files.list('/')).not.toContain('job.1')
   expect(await live(files, random, { checkpoints: 1 })).toBe('at 3')
   await files.unlink(MARKER)
+  const unreadable = { check: () => Promise.reject(new Error('no right to read')) }
+  const source = { uid: 'lines', runtime: { type: 'source', source: unreadable } }
+  graph.vertices[0]!.chain.push(source)
+  await expect(live(files, random, { checkpoints: 1, fresh: true })).rejects.toMatchObject({
+    message: 'no right to read',
+    place: { operator: 'lines' },
+  })
+  graph.vertices[0]!.chain.pop()
+  expect(await files.list('/')).not.toContain('job.1')
   expect(await live(files, random, { checkpoints: 1, fresh: true })).toBe('at 1')
   expect(await files.list('/job.1/manifests')).toHaveLength(1)
 })

@@ -5,6 +5,7 @@ import type { Json } from '../base/json.ts'
 import type { JobGraph } from '../graph/job-graph.ts'
 import type { CheckpointSettings } from '../graph/stream-graph.ts'
 import type { Committer } from '../operator/sink.ts'
+import { checkReach } from './check-reach.ts'
 import { CommitterRunner } from './committer-runner.ts'
 import { beginEpoch, lastEpochNumber, readEpochs, type Epoch } from './epochs.ts'
 import { fitRestored, toldChanges } from './fit-restored.ts'
@@ -153,6 +154,7 @@ async function own(
 
 /** What would refuse a fresh start, asked before anything is moved. */
 async function askTargets({ graph, job, doors }: WorkFolderParts): Promise<void> {
+  await checkReach(graph, doors.files)
   for (const [uid, create] of committersOf(graph, job, doors)) {
     const committer = create(uid)
     const decision = decideTarget({
