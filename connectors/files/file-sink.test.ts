@@ -208,6 +208,25 @@ test('a full disk fails the checkpoint', async () => {
   await writer.close()
 })
 
+test('a file beyond a limit is refused, as waiting does not help', async () => {
+  const files: Files = {
+    ...systemFiles,
+    async open(path, mode) {
+      const handle = await systemFiles.open(path, mode)
+      handle.write = () => Promise.reject(Object.assign(new Error('too large'), { code: 'EFBIG' }))
+      return handle
+    },
+  }
+  const context = writerContext({ doors: { files } })
+  const writer = definition().createWriter(context)
+  await writer.open!()
+  writer.write(RecordBatch.ofRows([row(1)]))
+  const refused = { code: 'FILE_REFUSED', hint: expect.stringContaining('ulimit -f') as string }
+  await expect(writer.prepareCommit(1)).rejects.toMatchObject(refused)
+  await expect(context.kicked()).rejects.toMatchObject(refused)
+  await writer.close()
+})
+
 test('a table folder that cannot be linked into is refused at the start', async () => {
   const files: Files = {
     ...systemFiles,

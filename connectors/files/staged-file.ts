@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { StreamError } from '../../engine/index.ts'
+import { StreamError, isLasting } from '../../engine/index.ts'
 import type { FileHandle, Files } from '../../engine/index.ts'
 import type { StagedFileEffect } from './staging.ts'
 
@@ -92,5 +92,6 @@ export class StagedFile {
 
 function failure(path: string, cause: unknown): StreamError {
   const reason = cause instanceof Error ? cause.message : 'it was given up'
-  return new StreamError('FILE_IO', `the file "${path}" could not be written: ${reason}`, { cause })
+  const code = isLasting(cause) ? 'FILE_REFUSED' : 'FILE_IO'
+  return new StreamError(code, `the file "${path}" could not be written: ${reason}`, { cause })
 }

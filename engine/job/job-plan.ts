@@ -134,6 +134,13 @@ async function importBundle(url: string): Promise<JobModule> {
     return (await import(url)) as JobModule
   } catch (error) {
     if (error instanceof StreamError) throw error
+    const missing = /does not provide an export named '(.+)'/.exec(messageOf(error))
+    if (missing !== null) {
+      throw new StreamError('JOB_INVALID', `the job imports "${missing[1]!}", which is not there`, {
+        hint: 'Correct the name: millrace check shows the line of the import.',
+        cause: error,
+      })
+    }
     const at = error instanceof Error ? userLine(error.stack) : undefined
     throw new StreamError('JOB_INVALID', `the job fails when it is imported: ${messageOf(error)}`, {
       hint: 'Importing a job has no effects: move what fails into its steps.',

@@ -219,6 +219,7 @@ describe.concurrent('nonsense', () => {
       ['export default () => 1', 'JOB_INVALID', /default/],
       ['', 'JOB_INVALID', /default/],
       [`throw new Error('not today')\nexport default 1`, 'JOB_INVALID', /not today/],
+      [`import { avg } from 'millrace'\nexport default avg`, 'JOB_INVALID', /imports "avg"/],
       [`import x from './nowhere.ts'\nexport default x`, 'JOB_BUNDLE_FAILED', /nowhere/],
       [`import x from 'no-such-package'\nexport default x`, 'JOB_BUNDLE_FAILED', /no-such-package/],
       [define(`export default defineJob('x', async (env) => {})`), 'JOB_INVALID', /async/],
