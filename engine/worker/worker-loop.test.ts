@@ -91,7 +91,7 @@ test('what is set aside for a snapshot is bounded: records wait beyond it', asyn
   const { store, loop, touch } = await world(40_000, 16_000_000)
   // Checkpoints that were aborted and are still being written, one behind the other; every record
   // changes what a barrier has frozen.
-  const writes = [1, 2, 3, 4].map((id) => {
+  const writes = [1, 2, 3, 4, 5, 6, 7, 8].map((id) => {
     const written = store.snapshot(id).write()
     for (let key = 0; key < 40_000 && store.isReady; key += 1) touch(key)
     return written
