@@ -38,7 +38,7 @@ export type TimeSelector =
  *     batch says what holds before each record; what holds behind the last one follows the batch.
  * T5. The watermark moves only when a record has been read, or a split has ended or turned idle.
  * T6. Behind a source, a subtask that has been dealt its splits and has none open is idle while
- *     more may come. Before the first deal, and from \`expected\` to the deal, it holds.
+ *     more may come. Before the first deal, and from `expected` to the deal, it holds.
  * T7. Elsewhere it is idle when its whole input is.
  * T8. Of open splits that follow each other only the earliest counts that is not idle. The next one
  *     goes on from its watermark. A split that waits for others to be read first is not idle, nor
