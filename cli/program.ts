@@ -301,7 +301,8 @@ function collect(value: string, earlier: readonly string[] | undefined): readonl
 
 const ROOT_HELP = `
 A first job:
-  mkdir my-job && cd my-job && npm init -y && npm install millrace
+  mkdir my-job && cd my-job && npm init -y
+  npm install PATH/TO/millrace-VERSION.tgz
   npx millrace init              writes job.ts
   npx millrace run job.ts        runs it; Ctrl-C stops it, the same command resumes it
 
@@ -375,5 +376,5 @@ Verifies nothing. "millrace chaos fsck <work-dir>" checks every file against its
 
 const INIT_HELP = `
 Writes job.ts, tsconfig.json, .gitignore and what package.json lacks. Never overwrites a file.
-With --service: writes <job>.service for systemd, and a Dockerfile.
+With --service: writes <job>.service for systemd, a Dockerfile and a .dockerignore.
 `

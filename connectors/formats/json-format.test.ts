@@ -88,6 +88,19 @@ test.each<[SchemaData, string, RegExp]>([
   expect(() => only(schema, text)).toThrow(expect.objectContaining({ code: 'VALUE_UNFIT' }))
 })
 
+test('a hint says what a reader of a source can do', () => {
+  const schema = fields({ cents: { kind: 'int32' } })
+  for (const [text, hint] of [
+    ['{"cents":', /onMalformed: 'skip' or 'dead-letter'/],
+    ['{"cent":1}', /Check the name/],
+    ['{"cents":null}', /Declare it nullable, or give it a value/],
+  ] as const) {
+    expect(() => decode(schema, text)).toThrow(
+      expect.objectContaining({ hint: expect.stringMatching(hint) as string }) as Error,
+    )
+  }
+})
+
 test('fields that are not declared are dropped, missing ones are null, of two the last counts', () => {
   const schema = fields({ a: { kind: 'int32' }, b: { kind: 'nullable', of: utf8 } })
   const row = decode(schema, '{"c":{"deep":1},"a":1,"a":2}')

@@ -87,7 +87,7 @@ function parse(text: string): unknown {
     return JSON.parse(text)
   } catch (cause) {
     throw new StreamError('RECORD_MALFORMED', `the record is not JSON: ${shown(text)}`, {
-      hint: 'Correct the record, or filter it out before.',
+      hint: "Correct the record, or the format of the source; onMalformed: 'skip' or 'dead-letter' goes on without such records.",
       cause,
     })
   }

@@ -19,7 +19,10 @@ export function unfit(
   if (value === undefined || value === null) {
     const found = value === undefined ? 'missing' : 'null'
     return new StreamError('VALUE_UNFIT', `${name} is ${describe(schema)}, the value is ${found}`, {
-      hint: 'Declare it nullable, or give it a value.',
+      hint:
+        value === undefined
+          ? 'Check the name: is it the one that the record has? A field that a record may lack is nullable.'
+          : 'Declare it nullable, or give it a value.',
     })
   }
   const message = `${name} is ${describe(schema)}, the value is ${shown(value)}`
