@@ -4,7 +4,7 @@ export { systemClock } from './base/clock.ts'
 export type { Clock, Timer } from './base/clock.ts'
 export { systemDoors } from './base/doors.ts'
 export type { Doors, Gunzip, Unpacked } from './base/doors.ts'
-export { asStreamError, isLasting, messageOf, StreamError } from './base/errors.ts'
+export { asStreamError, refusedOr, messageOf, StreamError } from './base/errors.ts'
 export type { ErrorCode, ErrorPlace } from './base/errors.ts'
 export {
   errnoOf,

@@ -3,8 +3,8 @@ import {
   asStreamError,
   BATCH_BYTES_MAX,
   BATCH_RECORDS_MAX,
-  isLasting,
   RecordBatch,
+  refusedOr,
   StreamError,
 } from '../../engine/index.ts'
 import type {
@@ -299,7 +299,7 @@ export class FileCursor {
         this.#damage = thrown
         this.#host.kick()
       } else if (!this.#stopped) {
-        const code = isLasting(thrown) ? 'FILE_REFUSED' : 'SOURCE_FAILED'
+        const code = refusedOr('SOURCE_FAILED', thrown)
         this.#host.fail(asStreamError(thrown, code, { split: this.id }))
       }
     })

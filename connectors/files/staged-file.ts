@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { StreamError, isLasting } from '../../engine/index.ts'
+import { StreamError, refusedOr } from '../../engine/index.ts'
 import type { FileHandle, Files } from '../../engine/index.ts'
 import type { StagedFileEffect } from './staging.ts'
 
@@ -92,6 +92,9 @@ export class StagedFile {
 
 function failure(path: string, cause: unknown): StreamError {
   const reason = cause instanceof Error ? cause.message : 'it was given up'
-  const code = isLasting(cause) ? 'FILE_REFUSED' : 'FILE_IO'
-  return new StreamError(code, `the file "${path}" could not be written: ${reason}`, { cause })
+  return new StreamError(
+    refusedOr('FILE_IO', cause),
+    `the file "${path}" could not be written: ${reason}`,
+    { cause },
+  )
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { errnoOf, isLasting, makeDirectories, messageOf, StreamError } from '../../engine/index.ts'
+import { errnoOf, refusedOr, makeDirectories, messageOf, StreamError } from '../../engine/index.ts'
 import type { Files, WriterContext } from '../../engine/index.ts'
 
 /**
@@ -91,8 +91,9 @@ function openFailure(directory: string, uid: string, cause: unknown): StreamErro
     })
   }
   const reason = messageOf(cause)
-  const code = isLasting(cause) ? 'FILE_REFUSED' : 'FILE_IO'
-  return new StreamError(code, `the folder "${directory}" cannot be written: ${reason}`, {
-    cause,
-  })
+  return new StreamError(
+    refusedOr('FILE_IO', cause),
+    `the folder "${directory}" cannot be written: ${reason}`,
+    { cause },
+  )
 }

@@ -18,7 +18,7 @@ export interface Clock {
   immediate(callback: () => void): void
 }
 
-/** What node calls a timer of more milliseconds than this: one that is due at once. */
+/** Node fires a timer of more milliseconds than this at once. */
 const TIMEOUT_MAX_MS = 2 ** 31 - 1
 
 /** A timeout of any length, in parts that node takes. */

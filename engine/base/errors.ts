@@ -208,7 +208,7 @@ function causeOf(data: NonNullable<ErrorData['cause']>): Error {
  */
 export function asStreamError(
   thrown: unknown,
-  code: ErrorCode = isLasting(thrown) ? 'FILE_REFUSED' : isErrno(thrown) ? 'FILE_IO' : 'BUG',
+  code: ErrorCode = refusedOr(isErrno(thrown) ? 'FILE_IO' : 'BUG', thrown),
   place: ErrorPlace = {},
 ): StreamError {
   if (thrown instanceof StreamError) return thrown.at(place)
@@ -305,6 +305,11 @@ export function isLasting(thrown: unknown): boolean {
     return thrown.code === 'FILE_REFUSED' || isLasting(thrown.cause)
   }
   return isErrno(thrown) && REFUSALS[thrown.code]?.lasting === true
+}
+
+/** FILE_REFUSED when the system refuses this however often it is tried, else the code given. */
+export function refusedOr<C extends ErrorCode>(otherwise: C, cause: unknown): C | 'FILE_REFUSED' {
+  return isLasting(cause) ? 'FILE_REFUSED' : otherwise
 }
 
 function hintOf(cause: unknown): string | undefined {

@@ -34,8 +34,8 @@ export interface SinkDefinition {
    */
   load?(): Promise<void>
   /**
-   * For `millrace check` and before `--fresh` moves anything: throws when the job could not begin, as far as can be known without
-   * touching the target.
+   * For `millrace check`, and before `--fresh` moves anything: throws when the job could not begin,
+   * as far as can be known without touching the target.
    */
   check?(uid: string, files: Files): Promise<void>
   /**

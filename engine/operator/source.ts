@@ -62,8 +62,8 @@ export interface SourceDefinition {
   /** Files that it reads, absolute, so that a simulation can have them. */
   inputs?(files: Files): Promise<readonly string[]>
   /**
-   * For `millrace check` and before `--fresh` moves anything: throws when the job could not begin, as far as can be known. What it gives
-   * is a doubt, which does not keep the job from running.
+   * For `millrace check`, and before `--fresh` moves anything: throws when the job could not begin,
+   * as far as can be known. What it gives is a doubt, which does not keep the job from running.
    */
   check?(files: Files): Promise<string | undefined>
   /** Whether it would read files that the job itself puts into a folder. */

@@ -7,9 +7,9 @@ import type { StateEntry } from './state-entry.ts'
 /**
  * What changed between two barriers, cut off by the second.
  *
- * G1. Each entry and timer of it is encoded once. Whoever is about to change one before the writer
- *     came to it keeps its values here when they cannot be changed in place (numbers, text), for
- *     the writer to encode; else he encodes it at once, and the cells wait here.
+ * G1. Each entry and timer of it is encoded once. A change may come before the writer does. Old
+ *     values that cannot be changed in place (numbers, text) are then kept here, for the writer to
+ *     encode; others are encoded at once, and their cells wait here.
  */
 export class FrozenGeneration {
   readonly generation: number

@@ -89,8 +89,8 @@ async function encodeCells(
   }
   // Nothing of the table is frozen any more, so nothing is kept or encoded early from here on.
   const kept = frozen.takeKept(index)
-  for (let at = 0; kept !== undefined && at < kept.length; at += 1) {
-    heap.encodeKept(kept, at, cells)
+  while (kept?.next() === true) {
+    heap.encode(kept, cells)
     cut(SORTED_CELLS)
     const pause = pace.spend(100)
     if (pause !== undefined) await pause

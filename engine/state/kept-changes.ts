@@ -1,4 +1,4 @@
-import type { StateEntry } from './state-entry.ts'
+import type { Changes, StateEntry } from './state-entry.ts'
 
 const WIDTH = 4
 
@@ -9,20 +9,19 @@ export const KEPT_BYTES = 40
  * What entries held at a barrier, kept for the snapshot by the records that changed them since.
  * That costs a fraction of encoding, which the writer then pays for out of its share of time.
  *
- * One flat list: the garbage collector would feel an object for each of a million.
+ * One flat list, read change by change: the garbage collector would feel an object for each of a
+ * million.
  */
-export class KeptChanges {
+export class KeptChanges implements Changes {
   readonly #hasOneState: boolean
   /** Key, slot or list of slots, dirty mask, isPersisted. */
   readonly #parts: unknown[] = []
+  /** Where the change at hand begins. */
+  #at = -WIDTH
 
   /** `states`: how many the step declares. */
   constructor(states: number) {
     this.#hasOneState = states === 1
-  }
-
-  get length(): number {
-    return this.#parts.length / WIDTH
   }
 
   add(entry: StateEntry): void {
@@ -30,20 +29,26 @@ export class KeptChanges {
     this.#parts.push(entry.key, slots, entry.dirtyMask, entry.isPersisted)
   }
 
-  key(index: number): unknown {
-    return this.#parts[index * WIDTH]
+  /** Goes to the next change, the first at first. False: there is none. */
+  next(): boolean {
+    this.#at += WIDTH
+    return this.#at < this.#parts.length
   }
 
-  slot(index: number, state: number): unknown {
-    const slots = this.#parts[index * WIDTH + 1]
-    return this.#hasOneState ? slots : (slots as unknown[])[state]
+  get key(): unknown {
+    return this.#parts[this.#at]
   }
 
-  dirtyMask(index: number): number {
-    return this.#parts[index * WIDTH + 2] as number
+  slot(index: number): unknown {
+    const slots = this.#parts[this.#at + 1]
+    return this.#hasOneState ? slots : (slots as unknown[])[index]
   }
 
-  isPersisted(index: number): boolean {
-    return this.#parts[index * WIDTH + 3] as boolean
+  get dirtyMask(): number {
+    return this.#parts[this.#at + 2] as number
+  }
+
+  get isPersisted(): boolean {
+    return this.#parts[this.#at + 3] as boolean
   }
 }

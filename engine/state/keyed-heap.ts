@@ -3,9 +3,9 @@ import { StreamError } from '../base/errors.ts'
 import type { KeyGroupRange } from '../stream/keys.ts'
 import type { Cell } from './cell.ts'
 import type { FrozenGeneration } from './frozen-generation.ts'
-import type { KeptChanges } from './kept-changes.ts'
 import { keyText } from './key-text.ts'
 import type { HeapKey } from './entry-table.ts'
+import type { Changes } from './state-entry.ts'
 import { ENTRY_BYTES, KeyGroupTable, StateEntry, heapKeyOf, removeDirty } from './state-entry.ts'
 import type { StateType } from './state-type.ts'
 import { estimateBytes } from './state-type.ts'
@@ -105,23 +105,17 @@ export class KeyedHeap {
 
   /** Adds cells for the entry's changes; they then count as persisted. */
   encodeChanges(entry: StateEntry, cells: Cell[]): void {
-    const text = keyText(entry.key)
-    for (const type of this.types) {
-      if ((entry.dirtyMask & type.bit) === 0) continue
-      const slot = entry.slot(type.index)
-      type.encodeChanges(slot, text + type.idText, entry.isPersisted, cells)
-    }
+    this.encode(entry, cells)
     becomeClean(entry)
   }
 
-  /** Adds cells for a change that was kept. */
-  encodeKept(kept: KeptChanges, index: number, cells: Cell[]): void {
-    const text = keyText(kept.key(index))
-    const dirtyMask = kept.dirtyMask(index)
-    const isPersisted = kept.isPersisted(index)
+  /** Adds cells for what has changed. */
+  encode(changes: Changes, cells: Cell[]): void {
+    const text = keyText(changes.key)
     for (const type of this.types) {
-      if ((dirtyMask & type.bit) === 0) continue
-      type.encodeChanges(kept.slot(index, type.index), text + type.idText, isPersisted, cells)
+      if ((changes.dirtyMask & type.bit) === 0) continue
+      const slot = changes.slot(type.index)
+      type.encodeChanges(slot, text + type.idText, changes.isPersisted, cells)
     }
   }
 

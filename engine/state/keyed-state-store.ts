@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import type { Doors } from '../base/doors.ts'
-import { StreamError, asStreamError, isLasting } from '../base/errors.ts'
+import { StreamError, asStreamError, refusedOr } from '../base/errors.ts'
 import type { FileReference } from '../checkpoint/snapshot.ts'
 import type { CheckpointId } from '../stream/elements.ts'
 import type { KeyGroupRange } from '../stream/keys.ts'
@@ -291,8 +291,7 @@ export class KeyedStateStore implements KeyedStateBackend {
       bytesWritten = await this.#chain.write(news, pace)
     } catch (error) {
       this.#carried = news
-      const code = isLasting(error) ? 'FILE_REFUSED' : 'FILE_IO'
-      throw asStreamError(error, code, { operator: this.#options.uid })
+      throw asStreamError(error, refusedOr('FILE_IO', error), { operator: this.#options.uid })
     }
     await this.#spill.drop(news)
     return { chain: this.#chain.references, bytesWritten }

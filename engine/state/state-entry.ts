@@ -13,6 +13,14 @@ export function heapKeyOf(key: unknown): HeapKey {
 /** Heap bytes of an entry without its key and values, with its place in the table. Measured. */
 export const ENTRY_BYTES = 200
 
+/** What has changed of one key: all that cells are made of. */
+export interface Changes {
+  readonly key: unknown
+  readonly dirtyMask: number
+  readonly isPersisted: boolean
+  slot(index: number): unknown
+}
+
 /**
  * All state of one key on the heap.
  *
@@ -21,7 +29,7 @@ export const ENTRY_BYTES = 200
  *     anything of the entry is changed or handed out.
  * N2. An entry dirty in the current generation stands once in its table's `dirty`, at `dirtyIndex`.
  */
-export class StateEntry {
+export class StateEntry implements Changes {
   // What every record touches stands first, on the object's first cache line.
   readonly heapKey: HeapKey
   /** Slot of the state declared first; `rest` has the others. Undefined: nothing there. */

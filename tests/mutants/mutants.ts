@@ -238,7 +238,7 @@ const coordination: readonly Mutant[] = [
     name: 'failed-write-acknowledged',
     what: 'a subtask whose state could not be written acknowledges what it had before (FLINK-17350)',
     file: 'engine/state/keyed-state-store.ts',
-    find: '      throw asStreamError(error, code, { operator: this.#options.uid })\n',
+    find: "      throw asStreamError(error, refusedOr('FILE_IO', error), { operator: this.#options.uid })\n",
     replace: '      return { chain: this.#chain.references, bytesWritten: 0 }\n',
   },
   {
