@@ -174,7 +174,8 @@ class Durable {
     if (element.type === 'watermark') {
       this.#host.advanceWatermark(nowMs)
       this.#watermarkMs = nowMs
-    } else if (element.type === 'records') this.#host.processBatch(batchOf(element.rows), 0)
+    } else if (element.type === 'records')
+      this.#host.processBatch(batchOf(element.rows, this.#watermarkMs), 0)
     else if (element.type === 'snapshot') this.#snapshot()
     else if (element.type === 'written') await this.#written()
     else await this.#restore()
@@ -214,12 +215,20 @@ class Durable {
   }
 }
 
-function batchOf(rows: readonly { k: unknown; v: number; ms: number }[]): RecordBatch {
+/**
+ * With the watermark before each record, as every batch has that comes to a step with timers. So a
+ * timer that is overdue when it is set fires before the next record, after a restore or not.
+ */
+function batchOf(
+  rows: readonly { k: unknown; v: number; ms: number }[],
+  watermarkMs: number,
+): RecordBatch {
   const times = Float64Array.from(rows, ({ ms }) => ms)
-  return RecordBatch.ofRows(
+  const batch = RecordBatch.ofRows(
     rows.map(({ k, v }) => ({ k, v })),
     times,
   )
+  return batch.withWatermarks(new Float64Array(rows.length).fill(watermarkMs))
 }
 
 for (const [name, factory] of Object.entries(SUBJECTS)) {
@@ -232,12 +241,14 @@ for (const [name, factory] of Object.entries(SUBJECTS)) {
         const durable = new Durable(factory, cacheBytes)
         await durable.start(undefined, MIN_WATERMARK)
         let nowMs = 0
+        let watermarkMs = MIN_WATERMARK
         for (const element of elements) {
           if (element.type === 'watermark') {
             nowMs += element.byMs
+            watermarkMs = nowMs
             model.advanceWatermark(nowMs)
           }
-          if (element.type === 'records') model.processBatch(batchOf(element.rows), 0)
+          if (element.type === 'records') model.processBatch(batchOf(element.rows, watermarkMs), 0)
           await durable.run(element, nowMs)
         }
         model.advanceWatermark(1_000)
